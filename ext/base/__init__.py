@@ -1,0 +1,1 @@
+"""Memory, time and reasons: nothing in here knows HTTP."""

@@ -1,0 +1,1 @@
+"""The client's side: codecs that turn a stream into exchanges."""

@@ -1,0 +1,1 @@
+"""The exchange: contracts, states, pipe and replies."""

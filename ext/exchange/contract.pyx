@@ -1,0 +1,205 @@
+"""The contracts' do-nothing ends; `contract.pxd` is the page to read."""
+
+from fastgw.ext.base.deadlines cimport deadline_init
+
+
+cdef void _ticket_due(void* owner, int kind) noexcept:
+    (<Ticket>owner).fire(TICKET_TIMEOUT)
+
+
+cdef class Ticket:
+    """See contract.pxd."""
+
+    def __cinit__(self):
+        self.event = TICKET_DONE
+        deadline_init(&self.deadline, <void*>self, _ticket_due)
+
+    cdef bint fire(self, TicketEvent event) noexcept:
+        """Wake the exchange with `event`; False if that is no longer possible."""
+        cdef Exchange x = self.x
+        if self.spent or x is None or x.generation != self.generation:
+            self.spent = True
+            return False
+        self.spent = True
+        self.event = event
+        x.on_ticket(self)
+        return True
+
+
+cdef class Downstream:
+    """See contract.pxd."""
+
+    cdef void send_head(self, Exchange x, bint last) noexcept:
+        """Send x.response's head; `last`: no body follows."""
+
+    cdef void send_informational(self, Exchange x, ResponseHead* head) noexcept:
+        """Send a 1xx answer (never 101)."""
+
+    cdef bint send_chunk(self, Exchange x, Chunk* c, bint last) noexcept:
+        """Send a piece of the body; whether there is room for another."""
+        return True
+
+    cdef void send_trailers(self, Exchange x, Fields* trailers) noexcept:
+        """Send trailers, which end the answer."""
+
+    cdef void ask_body(self, Exchange x, bint on) noexcept:
+        """Let the request's body come, or hold it. The first `on` meets Expect."""
+
+    cdef void open_tunnel(self, Exchange x) noexcept:
+        """After send_head: from here on both directions are opaque chunks."""
+
+    cdef void reset(self, Exchange x, Reason why) noexcept:
+        """The answer can't be finished: break it so that the client notices."""
+
+    cdef void finish(self, Exchange x) noexcept:
+        """The exchange is over on both sides, or its request's rest is not wanted."""
+
+
+cdef class Exchange:
+    """See contract.pxd; implemented in exchange/exchange.pyx."""
+
+    cdef void on_request_head(self, bint last) noexcept:
+        """The request's head is in `request`; `last`: it has no body."""
+
+    cdef bint on_request_chunk(self, Chunk* c, bint last) noexcept:
+        """A piece of the request's body; whether there is room for another."""
+        return True
+
+    cdef void on_request_trailers(self, Fields* trailers) noexcept:
+        """The request's trailers, which end it."""
+
+    cdef void on_room(self) noexcept:
+        """The client takes bytes again."""
+
+    cdef void on_gone(self, Reason why) noexcept:
+        """The client is gone; nothing can be sent any more."""
+
+    cdef void on_attempt_ready(self, Attempt a) noexcept:
+        """The attempt can take the head now."""
+
+    cdef void on_attempt_room(self, Attempt a) noexcept:
+        """The attempt takes request bytes again."""
+
+    cdef void on_informational(self, Attempt a, ResponseHead* head) noexcept:
+        """A 1xx answer from upstream (never 101)."""
+
+    cdef void on_response_head(self, Attempt a, bint last) noexcept:
+        """The response's head is in `a.response`; `last`: it has no body."""
+
+    cdef bint on_response_chunk(self, Attempt a, Chunk* c, bint last) noexcept:
+        """A piece of the response's body; whether there is room for another."""
+        return True
+
+    cdef void on_response_trailers(self, Attempt a, Fields* trailers) noexcept:
+        """The response's trailers, which end it."""
+
+    cdef void on_attempt_failed(self, Attempt a, const Outcome* outcome) noexcept:
+        """The attempt ended without a whole response."""
+
+    cdef void on_ticket(self, Ticket t) noexcept:
+        """What a policy waited for has happened."""
+
+    cdef void on_deadline(self, int kind) noexcept:
+        """One of the exchange's deadlines passed."""
+
+    cdef Ticket take_ticket(self, uint32_t timeout_ms):
+        """The ticket of a policy that is about to SUSPEND; 0 = the policy's timeout."""
+        return None
+
+    cdef void emit(self, Chunk* c) noexcept:
+        """From a chunk hook: pass this chunk on."""
+
+    cdef bint replace_body(self, const char* p, size_t n) noexcept:
+        """From a body hook: put a copy of these bytes in the body's place."""
+        return False
+
+
+cdef class Target:
+    """See contract.pxd."""
+
+    cdef Attempt open(self, Exchange x):
+        """A new attempt for `x`; never waits."""
+        raise NotImplementedError
+
+
+cdef class Attempt:
+    """See contract.pxd."""
+
+    cdef void begin(self) noexcept:
+        """Set it going; ends in on_attempt_ready or on_attempt_failed, perhaps at once."""
+
+    cdef void send_head(self, bint last) noexcept:
+        """Send the exchange's frozen head with this attempt's overlay."""
+
+    cdef bint send_chunk(self, Chunk* c, bint last) noexcept:
+        """Send a piece of the request's body; whether there is room for another."""
+        return True
+
+    cdef void send_trailers(self, Fields* trailers) noexcept:
+        """Send trailers, which end the request."""
+
+    cdef void ask_body(self, bint on) noexcept:
+        """Let the response's body come, or hold it."""
+
+    cdef void open_tunnel(self) noexcept:
+        """The exchange accepted the attempt's tunnel; opaque chunks from here on."""
+
+    cdef void cancel(self, Reason why) noexcept:
+        """Not wanted any more; says nothing afterwards."""
+
+
+cdef class Policy:
+    """See contract.pxd."""
+
+    cdef Verdict on_request(self, Exchange x, void* slot) except V_FAILED:
+        """The request's head is there; its route is known."""
+        return V_CONTINUE
+
+    cdef Verdict on_resume(self, Exchange x, void* slot, TicketEvent event) except V_FAILED:
+        """The ticket taken before SUSPEND was fired."""
+        return V_CONTINUE
+
+    cdef Verdict on_request_chunk(self, Exchange x, void* slot, Chunk* c, bint last) except V_FAILED:
+        """A piece of the request's body; emit 0..n chunks."""
+        return V_CONTINUE
+
+    cdef Verdict on_request_body(self, Exchange x, void* slot) except V_FAILED:
+        """The request's whole body is in `x.body`."""
+        return V_CONTINUE
+
+    cdef Verdict on_attempt(self, Exchange x, void* slot, Attempt a) except V_FAILED:
+        """Before the head goes to one upstream; edit `a.overlay` only."""
+        return V_CONTINUE
+
+    cdef Verdict on_response(self, Exchange x, void* slot) except V_FAILED:
+        """The response's head is there, from wherever it came."""
+        return V_CONTINUE
+
+    cdef Verdict on_response_chunk(self, Exchange x, void* slot, Chunk* c, bint last) except V_FAILED:
+        """A piece of the response's body; emit 0..n chunks."""
+        return V_CONTINUE
+
+    cdef Verdict on_response_body(self, Exchange x, void* slot) except V_FAILED:
+        """The response's whole body is in `x.body`."""
+        return V_CONTINUE
+
+    cdef Verdict on_log(self, Exchange x, void* slot) except V_FAILED:
+        """The exchange is over; nothing can be changed."""
+        return V_CONTINUE
+
+    cdef void on_release(self, Exchange x, void* slot) noexcept:
+        """Give back what the slot holds; called once for every policy entered."""
+
+
+cdef class Sink:
+    """See contract.pxd."""
+
+    cdef bint on_chunk(self, Chunk* c, bint last) noexcept:
+        """A piece of the body; whether there is room for another."""
+        return True
+
+    cdef void on_trailers(self, Fields* trailers) noexcept:
+        """Trailers, which end the body."""
+
+    cdef void on_cut(self, Reason why) noexcept:
+        """Nothing more will come, though the body is not whole."""

@@ -1,0 +1,1 @@
+"""Generators: one table each, committed output, checked for freshness by `./dev check`."""

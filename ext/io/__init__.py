@@ -1,0 +1,1 @@
+"""Sockets: the engine, listeners and streams."""

@@ -1,0 +1,49 @@
+"""Engine: the worker's own epoll set, one reader of the event loop.
+
+A *turn* is: collect events, tell the handles, run what was put off, write every stream
+that has something to say with one sendmsg, free what was dropped. A few turns are made
+for each wake-up, then Python gets its share of the loop. Interest is edge-triggered and
+registered once; EPOLLOUT is asked for only after EAGAIN.
+"""
+
+from libc.stdint cimport int64_t, uint32_t, uint64_t
+from fastgw.ext.base.buffers cimport BufferPool
+from fastgw.ext.base.deadlines cimport Wheel
+
+
+cdef class Handle:
+    """Something with a descriptor in the engine's set, or something to be told later."""
+    cdef Engine engine
+    cdef int fd                       # -1 when there is none (any more)
+    cdef uint32_t interest            # what epoll was told
+    cdef bint later                   # waits in the engine's list of this turn
+
+    cdef void on_events(self, uint32_t events) noexcept
+    cdef void on_later(self) noexcept
+
+
+cdef class Engine:
+    cdef readonly int epfd
+    cdef readonly int timerfd
+    cdef readonly BufferPool pool
+    cdef readonly Wheel wheel
+    cdef readonly int64_t now_ms      # CLOCK_MONOTONIC, read once a turn
+    cdef readonly int64_t now_us      # the same clock in microseconds
+    cdef char* scratch                # where lent bytes are received; SCRATCH bytes
+    cdef list todo                    # handles put off to the end of this turn
+    cdef list dropped                 # closed handles kept alive until the turn ends
+    cdef list starved                 # streams whose reading waits for buffer memory
+    cdef readonly uint64_t turns
+    cdef readonly uint64_t wakeups
+    cdef readonly uint64_t sends      # sendmsg calls
+    cdef readonly uint64_t receives   # recv calls
+    cdef bint in_turn
+    cdef int64_t armed_ms             # for when the timerfd is set; 0 = not set
+
+    cdef int add(self, Handle h, uint32_t events) except -1
+    cdef void change(self, Handle h, uint32_t events) noexcept
+    cdef void drop(self, Handle h) noexcept
+    cdef void do_later(self, Handle h) noexcept
+    cdef void enter(self) noexcept
+    cdef void leave(self) noexcept
+    cdef void refresh_clock(self) noexcept

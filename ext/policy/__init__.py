@@ -1,0 +1,1 @@
+"""The policy runner and one file for each policy."""

@@ -1,0 +1,1 @@
+"""The plan, the snapshot that maps it, and the matcher."""

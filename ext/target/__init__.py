@@ -1,0 +1,1 @@
+"""What answers a request: an upstream over HTTP, a fixed reply."""

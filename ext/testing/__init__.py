@@ -1,0 +1,1 @@
+"""Fakes of the contracts and doors into nogil code; never installed."""

@@ -1,0 +1,1 @@
+"""Endpoints, balancers, pools and the codec towards upstreams."""
