@@ -1,6 +1,6 @@
 """The table of reasons. Generated from reasons.toml; do not edit."""
 
-cdef ReasonRow _rows[46]
+cdef ReasonRow _rows[47]
 cdef const char* _deciders[11]
 
 _rows[0] = ReasonRow(b"none", b"", 0, 0, 0, 4, 0)
@@ -46,9 +46,10 @@ _rows[39] = ReasonRow(b"upstream_bad_head", b"Upstream response head malformed",
 _rows[40] = ReasonRow(b"upstream_bad_framing", b"Upstream response length ambiguous", 502, 3, 1, 20, 34)
 _rows[41] = ReasonRow(b"upstream_bad_chunk", b"Upstream response chunk malformed", 502, 3, 1, 18, 33)
 _rows[42] = ReasonRow(b"upstream_head_too_large", b"Upstream response head too large", 502, 3, 1, 23, 32)
-_rows[43] = ReasonRow(b"response_head_timeout", b"Upstream did not answer in time", 504, 3, 2, 21, 31)
-_rows[44] = ReasonRow(b"upstream_stalled", b"Upstream stalled", 504, 3, 2, 16, 16)
-_rows[45] = ReasonRow(b"cancelled", b"Attempt no longer wanted", 0, 2, 10, 9, 24)
+_rows[43] = ReasonRow(b"upstream_body_too_large", b"Upstream response body too large", 502, 3, 8, 23, 32)
+_rows[44] = ReasonRow(b"response_head_timeout", b"Upstream did not answer in time", 504, 3, 2, 21, 31)
+_rows[45] = ReasonRow(b"upstream_stalled", b"Upstream stalled", 504, 3, 2, 16, 16)
+_rows[46] = ReasonRow(b"cancelled", b"Attempt no longer wanted", 0, 2, 10, 9, 24)
 
 _deciders[0] = b""
 _deciders[1] = b"http"
@@ -106,6 +107,7 @@ REASON_TABLE: tuple[tuple[str, str, int, str, str, str, str], ...] = (
     ('upstream_bad_framing', 'upstream', 502, 'never', 'http', 'Upstream response length ambiguous', 'Content-Length and Transfer-Encoding of the response contradict each other or are invalid.'),
     ('upstream_bad_chunk', 'upstream', 502, 'never', 'http', 'Upstream response chunk malformed', 'A chunk size, extension, line end or trailer of the response is invalid.'),
     ('upstream_head_too_large', 'upstream', 502, 'never', 'http', 'Upstream response head too large', "The response's head exceeds limits.head or limits.fields."),
+    ('upstream_body_too_large', 'upstream', 502, 'never', 'policy', 'Upstream response body too large', "A policy needs the whole response body and it exceeds that policy's limit."),
     ('response_head_timeout', 'upstream', 504, 'never', 'deadline', 'Upstream did not answer in time', 'No response head arrived within timeouts.response_head after the request was sent.'),
     ('upstream_stalled', 'upstream', 504, 'never', 'deadline', 'Upstream stalled', 'No byte moved to or from the upstream for timeouts.idle.'),
     ('cancelled', 'gateway', 0, 'never', 'exchange', 'Attempt no longer wanted', 'Another attempt won, or the exchange ended, before this attempt did.'),

@@ -7,10 +7,15 @@
 file because they name each other and Cython wants such types declared together; each is
 implemented elsewhere (exchange/exchange.pyx, downstream/, target/, upstream/, policy/).
 
-Backpressure, the whole of it: `send_chunk` takes the chunk and answers whether there is
-room for another. After "no" the receiver says so later: the Downstream through
-`Exchange.on_room`, the Attempt through `Exchange.on_attempt_room`; the Exchange holds its
-sources back with `ask_body(off)` until then.
+Backpressure, the whole of it: whoever takes a chunk answers whether there is room for
+another. "No" is `ask_body(off)`: the teller delivers nothing more of that body until it
+is told `ask_body(on)` (a Downstream or Attempt), `on_room` or `on_attempt_room` (the
+exchange). Before the first `ask_body(on)` a Downstream delivers no body at all; an
+Attempt delivers its body at once unless it is told `ask_body(off)` within
+`on_response_head`. A chunk that was delivered is taken, whatever the answer.
+
+Calls nest: `Attempt.begin` may tell `on_attempt_ready` before it returns, `send_chunk`
+may end the exchange. After telling anything, look at your own state again.
 """
 
 from libc.stddef cimport size_t
@@ -108,6 +113,13 @@ cdef struct Times:
     int64_t end
 
 
+# How far a side's hook has come; the runner's business.
+cdef struct Run:
+    uint8_t hook                # Hook under way; HOOKS = none
+    uint8_t no_suspend          # after a timeout a policy may not wait again
+    uint16_t at                 # steps of the hook that are done
+
+
 cdef class Ticket:
     """A promise to wake an exchange exactly once: done, timeout or cancelled.
 
@@ -116,7 +128,10 @@ cdef class Ticket:
     cdef Exchange x
     cdef uint64_t generation
     cdef Deadline deadline
-    cdef uint16_t step                # which policy waits; runner's business
+    cdef object waiter                # exchange/pipe.Stage that waits; None = a head hook
+    cdef PyObject* policy             # of the shadow policy that waits; NULL = it holds `side`
+    cdef void* slot                   # that policy's state
+    cdef uint8_t side                 # Side
     cdef bint spent
     cdef readonly TicketEvent event
 
@@ -197,21 +212,29 @@ cdef class Exchange:
     # -- policies ----------------------------------------------------------------------------
     cdef char* slots                  # chain.slots_size bytes, zeroed
     cdef uint16_t entered             # policies whose on_request has run or is running
-    cdef uint16_t at                  # runner: next step of the hook under way
-    cdef uint8_t hook                 # runner: Hook under way; HOOKS = none
-    cdef bint no_suspend              # runner: after a timeout or cancel
-    cdef bint more                    # a chunk hook has more to give
-    cdef Ticket ticket                # the one that is out, or None
+    cdef Run run[2]                   # a Side each: both may be under way
+    cdef Ticket waits_request         # ticket that holds the request side, or None
+    cdef Ticket waits_response        # ticket that holds the response side, or None
+    cdef Ticket given                 # taken by the hook that is running, or None
+    cdef bint more                    # set by a chunk hook that has more to give
+    cdef bint in_shadow               # the hook that is running is a shadow policy's
+    cdef object stage                 # exchange/pipe.Stage whose hook is running, or None
     cdef Reply reply
-    cdef dict shadow                  # facts and would_respond of shadow policies, or None
+    cdef dict provided                # facts that policies provide, or None
+    cdef dict shadow                  # {"facts": {}, "would_respond": [...]}, or None
+    cdef list shadow_tickets          # out for shadow policies, or None
     cdef object views                 # policy/python: live Python views, or None
     # -- attempts ----------------------------------------------------------------------------
     cdef Target target
     cdef Attempt winner               # its response head was accepted
-    cdef list attempts                # those under way, winner included; None = none yet
-    cdef Attempt current              # the newest; what the request's body goes to
+    cdef Attempt current              # the newest under way; the request's body goes to it
+    cdef list rivals                  # older ones still under way, or None
     cdef uint8_t tries                # attempts opened
-    cdef list tried                   # endpoints that failed, or None
+    cdef list tried                   # endpoints that could not be reached, or None
+    cdef bint fresh_only              # the next attempt must not use a pooled connection
+    cdef bint not_replayable          # more of the body went out than the replay holds
+    cdef bint response_last           # the response has no body
+    cdef list replay                  # exchange/replay.Replay rows, or None
     # -- bodies ------------------------------------------------------------------------------
     cdef object pipes                 # exchange/pipe.Pipes when bytes don't just pass; else None
     cdef Span body                    # what a WHOLE hook sees, and may replace
@@ -225,6 +248,7 @@ cdef class Exchange:
 
     # -- told by the Downstream ----------------------------------------------------------------
     cdef void on_request_head(self, bint last) noexcept
+    cdef void on_refused(self, Reason why) noexcept
     cdef bint on_request_chunk(self, Chunk* c, bint last) noexcept
     cdef void on_request_trailers(self, Fields* trailers) noexcept
     cdef void on_room(self) noexcept
@@ -244,6 +268,9 @@ cdef class Exchange:
     cdef Ticket take_ticket(self, uint32_t timeout_ms)
     cdef void emit(self, Chunk* c) noexcept
     cdef bint replace_body(self, const char* p, size_t n) noexcept
+    cdef void provide(self, str name, object value)
+    cdef void add_sink(self, Side side, Sink sink)
+    cdef bint open_another(self) noexcept
 
 
 # -- what answers --------------------------------------------------------------------
@@ -261,7 +288,7 @@ cdef class Target:
     cdef RetryRule retry_rule
     cdef uint8_t max_tries            # attempts an exchange may open
 
-    cdef Attempt open(self, Exchange x)
+    cdef Attempt open(self, Exchange x)   # an exception is answered 500 `internal`
 
 
 cdef class Attempt:
@@ -302,6 +329,7 @@ cdef class Policy:
     cdef uint32_t slot_size
     cdef uint8_t body_mode[2]         # BodyMode a Side
     cdef size_t body_limit[2]
+    cdef bint changes_length[2]       # a Side: what it emits may differ in length
     cdef uint32_t timeout_ms          # how long it may be suspended
 
     cdef Verdict on_request(self, Exchange x, void* slot) except V_FAILED

@@ -1,6 +1,8 @@
 """The contracts' do-nothing ends; `contract.pxd` is the page to read."""
 
+cimport cython
 from fastgw.ext.base.deadlines cimport deadline_init
+from fastgw.ext.base.reasons cimport REASON_POLICY_TIMEOUT
 
 
 cdef void _ticket_due(void* owner, int kind) noexcept:
@@ -55,11 +57,16 @@ cdef class Downstream:
         """The exchange is over on both sides, or its request's rest is not wanted."""
 
 
+@cython.no_gc
+@cython.freelist(256)
 cdef class Exchange:
     """See contract.pxd; implemented in exchange/exchange.pyx."""
 
     cdef void on_request_head(self, bint last) noexcept:
         """The request's head is in `request`; `last`: it has no body."""
+
+    cdef void on_refused(self, Reason why) noexcept:
+        """The request's head can't be accepted: answer as the reason says."""
 
     cdef bint on_request_chunk(self, Chunk* c, bint last) noexcept:
         """A piece of the request's body; whether there is room for another."""
@@ -113,6 +120,16 @@ cdef class Exchange:
         """From a body hook: put a copy of these bytes in the body's place."""
         return False
 
+    cdef void provide(self, str name, object value):
+        """From a hook: a fact for later policies and the record."""
+
+    cdef void add_sink(self, Side side, Sink sink):
+        """One more reader of a body; before any of it has come."""
+
+    cdef bint open_another(self) noexcept:
+        """Open a rival to the attempt under way; False where the request can't be repeated."""
+        return False
+
 
 cdef class Target:
     """See contract.pxd."""
@@ -156,7 +173,10 @@ cdef class Policy:
         return V_CONTINUE
 
     cdef Verdict on_resume(self, Exchange x, void* slot, TicketEvent event) except V_FAILED:
-        """The ticket taken before SUSPEND was fired."""
+        """The ticket taken before SUSPEND was fired. Fails closed unless overridden."""
+        if event == TICKET_TIMEOUT:
+            x.reply.reason = REASON_POLICY_TIMEOUT
+            return V_RESPOND
         return V_CONTINUE
 
     cdef Verdict on_request_chunk(self, Exchange x, void* slot, Chunk* c, bint last) except V_FAILED:

@@ -61,6 +61,7 @@ cdef struct RequestHead:
     Span method                 # as received, case matters
     MethodId method_id
     Span raw_target             # as received
+    uint32_t path_used          # PathAllow bits (route/plan.pxd) that the path relies on
     Span path                   # normalised by the path rule: matched, logged, forwarded
     Span query                  # after '?', without it; p == NULL when there was no '?'
     Span authority              # Host, or the target's own authority when it has one
