@@ -217,6 +217,7 @@ cdef class Exchange:
     cdef Ticket waits_response        # ticket that holds the response side, or None
     cdef Ticket given                 # taken by the hook that is running, or None
     cdef bint more                    # set by a chunk hook that has more to give
+    cdef bint bare_reply              # a late reply: body policies don't see it
     cdef bint in_shadow               # the hook that is running is a shadow policy's
     cdef object stage                 # exchange/pipe.Stage whose hook is running, or None
     cdef Reply reply
@@ -234,9 +235,10 @@ cdef class Exchange:
     cdef bint fresh_only              # the next attempt must not use a pooled connection
     cdef bint not_replayable          # more of the body went out than the replay holds
     cdef bint response_last           # the response has no body
-    cdef list replay                  # exchange/replay.Replay rows, or None
+    cdef object replay                # exchange/replay.Replay, or None
     # -- bodies ------------------------------------------------------------------------------
     cdef object pipes                 # exchange/pipe.Pipes when bytes don't just pass; else None
+    cdef bint awaits_continue         # Expect was passed on: ask for the body after a 100
     cdef Span body                    # what a WHOLE hook sees, and may replace
     cdef uint64_t request_bytes       # of body, as received
     cdef uint64_t response_bytes      # of body, as sent
@@ -249,6 +251,7 @@ cdef class Exchange:
     # -- told by the Downstream ----------------------------------------------------------------
     cdef void on_request_head(self, bint last) noexcept
     cdef void on_refused(self, Reason why) noexcept
+    cdef void on_body_waiting(self) noexcept
     cdef bint on_request_chunk(self, Chunk* c, bint last) noexcept
     cdef void on_request_trailers(self, Fields* trailers) noexcept
     cdef void on_room(self) noexcept
@@ -263,6 +266,7 @@ cdef class Exchange:
     cdef void on_attempt_failed(self, Attempt a, const Outcome* outcome) noexcept
     # -- told by others --------------------------------------------------------------------------
     cdef void on_ticket(self, Ticket t) noexcept
+    cdef void on_sink_room(self, Sink sink) noexcept
     cdef void on_deadline(self, int kind) noexcept
     # -- what policies call ------------------------------------------------------------------------
     cdef Ticket take_ticket(self, uint32_t timeout_ms)
@@ -320,9 +324,14 @@ cdef class Attempt:
 cdef class Policy:
     """What a route does besides forwarding; one immutable object per distinct options.
 
-    Per-request state lives in the slot (`slot_size` bytes, zeroed) found with
-    `slot_of(x, step)`. Hooks that a class overrides are named in `hooks`; others cost
-    nothing. An exception means V_FAILED and is dealt with by the runner."""
+    Per-request state lives in the slot (`slot_size` bytes, zeroed) handed to every
+    hook. Hooks that a class overrides are named in `hooks`; others cost nothing. An
+    exception means V_FAILED and is dealt with by the runner.
+
+    A chunk handed to a chunk hook is lent, even with an owner. `x.emit` never takes a
+    reference over: it copies lent bytes and holds counted ones. A chunk hook that
+    suspended and emitted nothing by the end of its on_resume passes its chunk on as it
+    came."""
     cdef readonly str name            # identity: name + kind
     cdef readonly str kind
     cdef readonly uint32_t hooks      # bit per Hook

@@ -68,6 +68,9 @@ cdef class Exchange:
     cdef void on_refused(self, Reason why) noexcept:
         """The request's head can't be accepted: answer as the reason says."""
 
+    cdef void on_body_waiting(self) noexcept:
+        """Bytes of the body are there though they were not asked for yet."""
+
     cdef bint on_request_chunk(self, Chunk* c, bint last) noexcept:
         """A piece of the request's body; whether there is room for another."""
         return True
@@ -105,6 +108,9 @@ cdef class Exchange:
 
     cdef void on_ticket(self, Ticket t) noexcept:
         """What a policy waited for has happened."""
+
+    cdef void on_sink_room(self, Sink sink) noexcept:
+        """A sink that had no room takes chunks again."""
 
     cdef void on_deadline(self, int kind) noexcept:
         """One of the exchange's deadlines passed."""

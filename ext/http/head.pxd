@@ -3,7 +3,8 @@
 A head's bytes live in its exchange's arena. Edits append to the table and are a journal:
 a removal is a row of its own that hides an earlier row, so that cutting the table back to
 an earlier length undoes everything since (`fields_cut`). Names compare by id; only
-names outside the well-known list (id NAME_OTHER) are compared byte by byte.
+names outside the well-known list (id NAME_OTHER) are compared byte by byte. Codecs write
+the framing fields from `framing` and `content_length`, never from the rows.
 """
 
 from libc.stddef cimport size_t

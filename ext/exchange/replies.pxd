@@ -1,0 +1,7 @@
+"""Answers of the gateway's own: error documents, and policies' replies as responses."""
+
+from fastgw.ext.base.reasons cimport Reason
+from fastgw.ext.exchange.contract cimport Exchange
+
+cdef bint build_response(Exchange x) noexcept
+cdef void set_reply(Exchange x, Reason why) noexcept

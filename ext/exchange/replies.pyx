@@ -1,0 +1,154 @@
+"""Answers of the gateway's own; see replies.pxd.
+
+An error is an RFC 9457 problem document (`application/problem+json`), or a short page for
+clients whose Accept prefers text/html. Both name the reason and the request id; neither
+names a version.
+"""
+
+from libc.stddef cimport size_t
+from libc.stdint cimport uint16_t
+from libc.string cimport memcpy, memset, strlen
+from fastgw.ext.base.arena cimport arena_alloc
+from fastgw.ext.base.reasons cimport (
+    REASON_MEMORY, REASON_METHOD_NOT_ALLOWED, REASON_NONE, ReasonRow, reason_row,
+)
+from fastgw.ext.base.span cimport Span, span
+from fastgw.ext.exchange.contract cimport Reply
+from fastgw.ext.http.head cimport (
+    BODY_LENGTH, BODY_NONE, H_KEEP_ALIVE, Field, ResponseHead, fields_append, fields_copy,
+    fields_find,
+)
+from fastgw.ext.http.names cimport (
+    NameId,
+    NAME_ACCEPT, NAME_CACHE_CONTROL, NAME_CONTENT_LENGTH, NAME_CONTENT_TYPE,
+)
+
+cdef const char* _JSON = b"application/problem+json"
+cdef const char* _HTML = b"text/html; charset=utf-8"
+cdef enum:
+    PAGE_BYTES = 1024           # room for a document; titles and ids are short
+
+
+cdef void set_reply(Exchange x, Reason why) noexcept:
+    """Make the reply that a reason stands for."""
+    memset(&x.reply, 0, sizeof(Reply))
+    x.reply.reason = why
+
+
+cdef char* _put(char* at, const char* text) noexcept:
+    """Append a NUL-terminated text."""
+    cdef size_t n = strlen(text)
+    memcpy(at, text, n)
+    return at + n
+
+
+cdef char* _put_number(char* at, unsigned int value) noexcept:
+    """Append three digits."""
+    at[0] = 48 + value // 100 % 10
+    at[1] = 48 + value // 10 % 10
+    at[2] = 48 + value % 10
+    return at + 3
+
+
+cdef bint _wants_html(Exchange x) noexcept:
+    """Whether Accept names text/html and does not name a JSON type before it."""
+    cdef Field* f = fields_find(&x.request.fields, NAME_ACCEPT)
+    cdef Span v
+    cdef size_t i
+    if f == NULL:
+        return False
+    v = span(f.value, f.value_n)
+    for i in range(v.n):
+        if _has(v, i, b"text/html"):
+            return True
+        if _has(v, i, b"application/json") or _has(v, i, b"application/problem"):
+            return False
+    return False
+
+
+cdef bint _has(Span v, size_t at, const char* lowered) noexcept:
+    """Whether `lowered` stands at `at`, in any case."""
+    cdef size_t i, n = strlen(lowered)
+    if at + n > v.n:
+        return False
+    for i in range(n):
+        if (v.p[at + i] | 32) != lowered[i] and v.p[at + i] != lowered[i]:
+            return False
+    return True
+
+
+cdef Span _problem(Exchange x, const ReasonRow* row, uint16_t status) noexcept:
+    """The problem document of a reason; empty when there is no memory."""
+    cdef char* p = <char*>arena_alloc(&x.arena, PAGE_BYTES)
+    cdef char* at = p
+    if p == NULL:
+        return span(NULL, 0)
+    at = _put(at, b'{"type":"urn:fastgw:reason:')
+    at = _put(at, row.name)
+    at = _put(at, b'","title":"')
+    at = _put(at, row.title)
+    at = _put(at, b'","status":')
+    at = _put_number(at, status)
+    at = _put(at, b',"reason":"')
+    at = _put(at, row.name)
+    if x.request_id_n:
+        at = _put(at, b'","request_id":"')
+        memcpy(at, x.request_id, x.request_id_n)
+        at += x.request_id_n
+    at = _put(at, b'"}\n')
+    return span(p, at - p)
+
+
+cdef Span _page(Exchange x, const ReasonRow* row, uint16_t status) noexcept:
+    """The same for a browser."""
+    cdef char* p = <char*>arena_alloc(&x.arena, PAGE_BYTES)
+    cdef char* at = p
+    if p == NULL:
+        return span(NULL, 0)
+    at = _put(at, b"<!doctype html>\n<title>")
+    at = _put_number(at, status)
+    at = _put(at, b" ")
+    at = _put(at, row.title)
+    at = _put(at, b"</title>\n<h1>")
+    at = _put_number(at, status)
+    at = _put(at, b" ")
+    at = _put(at, row.title)
+    at = _put(at, b"</h1>\n<p>Reason: <code>")
+    at = _put(at, row.name)
+    if x.request_id_n:
+        at = _put(at, b"</code>, request <code>")
+        memcpy(at, x.request_id, x.request_id_n)
+        at += x.request_id_n
+    at = _put(at, b"</code></p>\n")
+    return span(p, at - p)
+
+
+cdef bint _add(Exchange x, int name, const char* text, Span value) noexcept:
+    """Append a field of the gateway's own to the response."""
+    return fields_append(
+        &x.response.fields, &x.arena, <NameId>name, span(text, strlen(text)), value
+    ) != NULL
+
+
+cdef bint build_response(Exchange x) noexcept:
+    """Make `x.response` of `x.reply`; False when there is no memory for it."""
+    cdef const ReasonRow* row = reason_row(x.reply.reason)
+    cdef ResponseHead* head = &x.response
+    cdef bint html
+    memset(head, 0, sizeof(ResponseHead))
+    head.status = x.reply.status if x.reply.status else row.status
+    head.minor = 1
+    head.flags = H_KEEP_ALIVE
+    if not fields_copy(&head.fields, &x.arena, &x.reply.fields):
+        return False
+    if x.reply.body.n == 0 and not x.reply.plain and head.status >= 400:
+        html = _wants_html(x)
+        x.reply.body = _page(x, row, head.status) if html else _problem(x, row, head.status)
+        if not _add(x, NAME_CONTENT_TYPE, b"Content-Type",
+                    span(_HTML if html else _JSON, strlen(_HTML if html else _JSON))):
+            return False
+        if fields_find(&head.fields, NAME_CACHE_CONTROL) == NULL:
+            _add(x, NAME_CACHE_CONTROL, b"Cache-Control", span(b"no-store", 8))
+    head.content_length = x.reply.body.n
+    head.framing = BODY_NONE if head.status in (204, 304) else BODY_LENGTH
+    return True

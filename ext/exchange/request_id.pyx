@@ -1,0 +1,58 @@
+"""Request ids; see request_id.pxd.
+
+The random half comes from xoshiro256** seeded by getrandom: ids must be unique, not
+secret. A fork seeds anew, because both sides would go on with the same state.
+"""
+
+from libc.stdint cimport int64_t, uint8_t, uint64_t
+from libc.string cimport memcpy
+from posix.types cimport pid_t
+import os
+
+cdef uint64_t _state[4]
+cdef const char* _HEX = b"0123456789abcdef"
+
+
+def reseed() -> None:
+    """Take a new seed from the kernel; called at import and in every forked child."""
+    cdef bytes seed = os.urandom(32)
+    memcpy(_state, <const char*>seed, 32)
+    _state[0] |= 1
+
+
+reseed()
+os.register_at_fork(after_in_child=reseed)
+
+
+cdef inline uint64_t _rotl(uint64_t x, int k) noexcept nogil:
+    return (x << k) | (x >> (64 - k))
+
+
+cdef uint64_t next_random() noexcept nogil:
+    """The generator's next 64 bits (xoshiro256**)."""
+    cdef uint64_t result = _rotl(_state[1] * 5, 7) * 9
+    cdef uint64_t t = _state[1] << 17
+    _state[2] ^= _state[0]
+    _state[3] ^= _state[1]
+    _state[1] ^= _state[2]
+    _state[0] ^= _state[3]
+    _state[2] ^= t
+    _state[3] = _rotl(_state[3], 45)
+    return result
+
+
+cdef void new_request_id(char* out, int64_t now_ms) noexcept:
+    """Write 36 characters: 48 bits of Unix milliseconds, version 7, 74 random bits."""
+    cdef uint64_t high = next_random()
+    cdef uint64_t low = next_random()
+    cdef uint64_t word
+    cdef int i, at = 0
+    high = (<uint64_t>now_ms << 16) | 0x7000 | (high & 0x0FFF)
+    low = (low & <uint64_t>0x3FFFFFFFFFFFFFFF) | (<uint64_t>1 << 63)
+    for i in range(32):
+        word = high if i < 16 else low
+        if i == 8 or i == 12 or i == 16 or i == 20:
+            out[at] = 45
+            at += 1
+        out[at] = _HEX[(word >> (60 - 4 * (i & 15))) & 15]
+        at += 1
