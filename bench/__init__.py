@@ -1,0 +1,1 @@
+"""Benchmarks: fastgw beside other proxies, measured the way METHOD in `bench/plain.py` says."""
