@@ -31,6 +31,10 @@ cdef class Wheel:
     cdef void set(self, Deadline* d, int64_t at_ms) noexcept
     cdef void clear(self, Deadline* d) noexcept
     cdef void advance(self, int64_t now_ms) noexcept
+    cdef void file(self, Deadline* d) noexcept
+    cdef void unfile(self, Deadline* d) noexcept
+    cdef void empty_slot(self, int slot, int64_t now_ms) noexcept
+    cdef void find_next(self, int64_t tick) noexcept
 
 
 cdef inline void deadline_init(Deadline* d, void* owner, fire_fn fire) noexcept:

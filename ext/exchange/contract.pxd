@@ -198,7 +198,7 @@ cdef class Exchange:
     cdef Arena arena
     cdef RequestHead request          # frozen once an attempt is open
     cdef ResponseHead response        # the accepted attempt's, then edited by policies
-    cdef Span forward_path            # path + query after rewriting, as the upstream gets it
+    cdef Span forward_path            # path after rewriting; the query follows it as it is
     cdef char request_id[40]          # NUL-terminated
     cdef uint8_t request_id_n
     cdef bint trusted                 # the peer is in trusted_proxies

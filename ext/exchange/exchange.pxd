@@ -31,12 +31,14 @@ cdef class Dispatcher:
 
     cdef Exchange new_exchange(self, Downstream downstream)
     cdef void exchange_ended(self, Exchange x) noexcept
+    cdef int64_t unix_ms(self) noexcept
 
 
 cdef class LiveExchange(Exchange):
     """The states of an exchange, and nothing but them; every state changes in here."""
     # -- request side ---------------------------------------------------------------------
     cdef bint take_route(self) noexcept
+    cdef void take_id(self) noexcept
     cdef bint admit(self) noexcept
     cdef void rewrite(self) noexcept
     cdef bint enter_policies(self) noexcept
@@ -46,6 +48,9 @@ cdef class LiveExchange(Exchange):
     cdef void after_attempt(self, Ran ran) noexcept
     cdef void start_request(self, Attempt a) noexcept
     cdef bint to_attempt(self, Chunk* c, bint last) noexcept
+    cdef void keep_for_next(self, Chunk* c, bint last) noexcept
+    cdef void remember(self, Chunk* c, bint last) noexcept
+    cdef void forget_replay(self) noexcept
     cdef void trailers_to_attempt(self, Fields* trailers) noexcept
     cdef void ask_request(self) noexcept
     cdef void request_flow(self, Flow flow) noexcept
@@ -59,6 +64,9 @@ cdef class LiveExchange(Exchange):
     cdef void after_response(self, Ran ran) noexcept
     cdef void begin_response(self) noexcept
     cdef bint pipe_response(self) except -1
+    cdef Pipe new_response_pipe(self)
+    cdef void drop_validators(self) noexcept
+    cdef void head_after_body(self, Chunk* c, bint last) noexcept
     cdef void send_response_head(self) noexcept
     cdef void open_the_tunnel(self) noexcept
     cdef bint to_client(self, Chunk* c, bint last) noexcept
@@ -70,6 +78,9 @@ cdef class LiveExchange(Exchange):
     cdef void refuse(self, Reason why) noexcept
     cdef void answer(self) noexcept
     cdef void send_reply_body(self) noexcept
+    cdef void drop_pipes(self, bint late) noexcept
+    cdef void cut_pipes(self) noexcept
+    cdef void let_go(self) noexcept
     cdef void break_off(self, Reason why) noexcept
     cdef void end_if_done(self) noexcept
     cdef void end(self, bint tell) noexcept

@@ -88,7 +88,9 @@ cdef class Pipe:
 
     cdef void build(self) except *
     cdef void add(self, Sink sink) except *
-    cdef bint remove(self, Sink sink) noexcept
+    cdef bint drop(self, type kind) noexcept
+    cdef void hold(self, type kind) noexcept
+    cdef Flow release(self, type kind) noexcept
     cdef Flow push(self, Chunk* c, bint last) noexcept
     cdef Flow push_trailers(self, Fields* trailers) noexcept
     cdef Flow on_sink_room(self, Sink sink) noexcept

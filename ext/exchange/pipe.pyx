@@ -377,17 +377,32 @@ cdef class Pipe:
         r.sink = sink
         self.readers.append(r)
 
-    cdef bint remove(self, Sink sink) noexcept:
-        """A reader left; whether the source should go on."""
+    cdef bint drop(self, type kind) noexcept:
+        """The reader whose sink is of `kind` left; whether the source should go on."""
         cdef Reader r
         cdef bint go_on = False
         cdef list left = []
         for r in self.readers:
-            if r.sink is not sink:
+            if type(r.sink) is not kind:
                 left.append(r)
                 go_on = go_on or r.sink.rule != SINK_DROPS
         self.readers = left
         return go_on
+
+    cdef void hold(self, type kind) noexcept:
+        """The reader whose sink is of `kind` has no room until `release`."""
+        cdef Reader r
+        for r in self.readers:
+            if type(r.sink) is kind:
+                r.waits = True
+
+    cdef Flow release(self, type kind) noexcept:
+        """The reader whose sink is of `kind` takes chunks again."""
+        cdef Reader r
+        for r in self.readers:
+            if type(r.sink) is kind:
+                r.waits = False
+        return self.run()
 
     # -- moving --------------------------------------------------------------------------
 

@@ -1,7 +1,10 @@
 """Answers of the gateway's own: error documents, and policies' replies as responses."""
 
+from fastgw.ext.base.arena cimport Arena
 from fastgw.ext.base.reasons cimport Reason
 from fastgw.ext.exchange.contract cimport Exchange
+from fastgw.ext.http.head cimport ResponseHead
 
 cdef bint build_response(Exchange x) noexcept
 cdef void set_reply(Exchange x, Reason why) noexcept
+cdef void drop_body_facts(ResponseHead* head, Arena* arena) noexcept

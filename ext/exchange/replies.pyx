@@ -8,7 +8,7 @@ names a version.
 from libc.stddef cimport size_t
 from libc.stdint cimport uint16_t
 from libc.string cimport memcpy, memset, strlen
-from fastgw.ext.base.arena cimport arena_alloc
+from fastgw.ext.base.arena cimport Arena, arena_alloc
 from fastgw.ext.base.reasons cimport (
     REASON_MEMORY, REASON_METHOD_NOT_ALLOWED, REASON_NONE, ReasonRow, reason_row,
 )
@@ -16,11 +16,11 @@ from fastgw.ext.base.span cimport Span, span
 from fastgw.ext.exchange.contract cimport Reply
 from fastgw.ext.http.head cimport (
     BODY_LENGTH, BODY_NONE, H_KEEP_ALIVE, Field, ResponseHead, fields_append, fields_copy,
-    fields_find,
+    fields_find, fields_remove,
 )
 from fastgw.ext.http.names cimport (
-    NameId,
-    NAME_ACCEPT, NAME_CACHE_CONTROL, NAME_CONTENT_LENGTH, NAME_CONTENT_TYPE,
+    NAME_ACCEPT, NAME_ACCEPT_RANGES, NAME_CACHE_CONTROL, NAME_CONTENT_DIGEST,
+    NAME_CONTENT_TYPE, NAME_DIGEST, NAME_ETAG, NAME_REPR_DIGEST, NameId,
 )
 
 cdef const char* _JSON = b"application/problem+json"
@@ -152,3 +152,12 @@ cdef bint build_response(Exchange x) noexcept:
     head.content_length = x.reply.body.n
     head.framing = BODY_NONE if head.status in (204, 304) else BODY_LENGTH
     return True
+
+
+cdef void drop_body_facts(ResponseHead* head, Arena* arena) noexcept:
+    """Remove the fields that speak of a body which has been changed since."""
+    cdef int name
+    for name in (
+        NAME_ETAG, NAME_DIGEST, NAME_CONTENT_DIGEST, NAME_REPR_DIGEST, NAME_ACCEPT_RANGES,
+    ):
+        fields_remove(&head.fields, arena, <NameId>name, span(NULL, 0))

@@ -99,3 +99,4 @@ cdef uint32_t fields_remove(Fields* t, Arena* a, NameId id, Span lowered_name) n
 cdef Field* fields_set(Fields* t, Arena* a, NameId id, Span name, Span value) noexcept
 cdef void fields_cut(Fields* t, uint32_t mark) noexcept
 cdef bint fields_copy(Fields* t, Arena* a, const Fields* source) noexcept
+cdef bint same_name(const Field* a, const Field* b) noexcept nogil

@@ -119,5 +119,8 @@ cdef enum NameId:
     NAMES = 112
 
 
-cdef NameId name_id(const char* p, size_t n) noexcept nogil
-cdef const char* name_text(int id, size_t* n) noexcept nogil
+cdef extern from "http/names_table.h" nogil:
+    # The id of a name in any case, which must be a token; NAME_OTHER when unknown.
+    NameId name_id "fastgw_name_id" (const char* p, size_t n)
+    # The lower-case text of an id, its length in `n`; empty for NAME_OTHER.
+    const char* name_text "fastgw_name_text" (int id, size_t* n)

@@ -17,6 +17,7 @@ cdef enum Ran:
 
 
 cdef Ran run_hook(Exchange x, Side side, Hook hook, Attempt a) noexcept
+cdef Ran continue_hook(Exchange x, Side side, Hook hook) noexcept
 cdef Ran resume_hook(Exchange x, Ticket t) noexcept
 cdef Ran run_chunk_step(Exchange x, Side side, const Step* step, Chunk* c, bint last) noexcept
 cdef Ran run_body_step(Exchange x, Side side, const Step* step) noexcept

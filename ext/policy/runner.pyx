@@ -200,6 +200,12 @@ cdef Ran run_hook(Exchange x, Side side, Hook hook, Attempt a) noexcept:
     return _walk(x, side, a)
 
 
+cdef Ran continue_hook(Exchange x, Side side, Hook hook) noexcept:
+    """Walk on where the hook was turned round: what was answered has been replaced."""
+    x.run[<int>side].hook = hook
+    return _walk(x, side, None)
+
+
 cdef Ran resume_hook(Exchange x, Ticket t) noexcept:
     """Tell the policy that waits what happened, then walk on."""
     cdef int side = t.side

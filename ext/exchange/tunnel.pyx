@@ -1,0 +1,42 @@
+"""Tunnels outlive generations of configuration; see tunnel.pxd.
+
+A tunnel pins its policies, their slots and what its record needs, not the snapshot: rows
+are copied into the exchange's arena, policies are held one by one.
+"""
+
+from libc.stdint cimport uint32_t
+from libc.string cimport memcpy
+from fastgw.ext.base.arena cimport arena_alloc
+from fastgw.ext.exchange.contract cimport HOOKS, Chain, Policy, Step
+from fastgw.ext.route.plan cimport RouteRow
+
+
+cdef void pin_for_tunnel(Exchange x) noexcept:
+    """Copy the route row and the chain, hold the policies, let the snapshot go."""
+    cdef RouteRow* route = <RouteRow*>arena_alloc(&x.arena, sizeof(RouteRow))
+    cdef Chain* chain = <Chain*>arena_alloc(&x.arena, sizeof(Chain))
+    cdef list pins = []
+    cdef int hook
+    cdef uint32_t i, n
+    cdef Step* steps
+    if route == NULL or chain == NULL or x.chain == NULL:
+        return
+    memcpy(route, x.route, sizeof(RouteRow))
+    memcpy(chain, x.chain, sizeof(Chain))
+    chain.slot_at = <uint32_t*>arena_alloc(&x.arena, chain.n * sizeof(uint32_t))
+    if chain.slot_at == NULL:
+        return
+    memcpy(chain.slot_at, x.chain.slot_at, chain.n * sizeof(uint32_t))
+    for hook in range(<int>HOOKS):
+        n = chain.count[hook]
+        steps = <Step*>arena_alloc(&x.arena, n * sizeof(Step))
+        if steps == NULL:
+            return
+        memcpy(steps, x.chain.steps[hook], n * sizeof(Step))
+        chain.steps[hook] = steps
+        for i in range(n):
+            pins.append(<Policy>steps[i].policy)
+    x.route = route
+    x.chain = chain
+    x.timeouts = &route.timeouts
+    x.snapshot = pins
