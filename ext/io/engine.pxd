@@ -20,6 +20,7 @@ cdef class Handle:
 
     cdef void on_events(self, uint32_t events) noexcept
     cdef void on_later(self) noexcept
+    cdef void on_relief(self) noexcept
 
 
 cdef class Engine:
@@ -29,8 +30,10 @@ cdef class Engine:
     cdef readonly Wheel wheel
     cdef readonly int64_t now_ms      # CLOCK_MONOTONIC, read once a turn
     cdef readonly int64_t now_us      # the same clock in microseconds
-    cdef char* scratch                # where lent bytes are received; SCRATCH bytes
+    cdef char* scratch                # where lent bytes are received
+    cdef readonly size_t scratch_n    # its size
     cdef list todo                    # handles put off to the end of this turn
+    cdef list spare_todo              # an empty list to swap it with
     cdef list dropped                 # closed handles kept alive until the turn ends
     cdef list starved                 # streams whose reading waits for buffer memory
     cdef readonly uint64_t turns
@@ -40,10 +43,21 @@ cdef class Engine:
     cdef bint in_turn
     cdef int64_t armed_ms             # for when the timerfd is set; 0 = not set
 
+    # -- handles --------------------------------------------------------------------
     cdef int add(self, Handle h, uint32_t events) except -1
     cdef void change(self, Handle h, uint32_t events) noexcept
     cdef void drop(self, Handle h) noexcept
+    cdef void keep(self, object o) noexcept
     cdef void do_later(self, Handle h) noexcept
+    # -- turns ----------------------------------------------------------------------
+    cdef int turn(self) noexcept
     cdef void enter(self) noexcept
     cdef void leave(self) noexcept
+    cdef void feed(self) noexcept
     cdef void refresh_clock(self) noexcept
+    # -- the timer ------------------------------------------------------------------
+    cdef int watch_timer(self) except -1
+    cdef void timer_fired(self) noexcept
+    cdef void arm(self) noexcept
+    cdef void wake(self) noexcept
+    cdef void set_timer(self, int64_t at_ms) noexcept

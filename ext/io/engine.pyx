@@ -1,0 +1,253 @@
+"""Engine; see engine.pxd."""
+
+from libc.errno cimport errno
+from libc.stdint cimport uint64_t
+from libc.stdlib cimport free, malloc
+from cpython.ref cimport Py_INCREF, Py_XDECREF, PyObject
+import os
+from posix.unistd cimport close, read
+
+cdef extern from "<sys/epoll.h>" nogil:
+    enum:
+        EPOLL_CLOEXEC, EPOLL_CTL_ADD, EPOLL_CTL_DEL, EPOLL_CTL_MOD, EPOLLIN
+    ctypedef union epoll_data_t:
+        void* ptr
+    struct epoll_event:
+        uint32_t events
+        epoll_data_t data
+    int epoll_create1(int flags)
+    int epoll_ctl(int epfd, int op, int fd, epoll_event* event)
+    int epoll_wait(int epfd, epoll_event* events, int maxevents, int timeout)
+
+cdef extern from "<time.h>" nogil:
+    enum:
+        CLOCK_MONOTONIC
+    struct timespec:
+        long tv_sec
+        long tv_nsec
+    int clock_gettime(int clock, timespec* at)
+
+cdef extern from "<sys/timerfd.h>" nogil:
+    enum:
+        TFD_NONBLOCK, TFD_CLOEXEC, TFD_TIMER_ABSTIME
+    struct itimerspec:
+        timespec it_interval
+        timespec it_value
+    int timerfd_create(int clock, int flags)
+    int timerfd_settime(int fd, int flags, const itimerspec* new, itimerspec* old)
+
+cdef enum:
+    EVENTS = 256                # taken from the kernel in one turn
+    ROUNDS = 8                  # turns a wake-up, while they stay busy
+    BUSY = 16                   # events that make another turn worth a system call
+    SCRATCH = 65536             # bytes of the receive buffer for lent chunks
+
+
+cdef class Handle:
+    """See engine.pxd."""
+
+    def __cinit__(self):
+        self.fd = -1
+
+    cdef void on_events(self, uint32_t events) noexcept:
+        """Epoll reported `events` for `fd`."""
+
+    cdef void on_later(self) noexcept:
+        """The turn is about to end."""
+
+    cdef void on_relief(self) noexcept:
+        """Buffer memory is free again (the handle stood in `starved`)."""
+
+
+cdef class Engine:
+    """See engine.pxd."""
+
+    def __cinit__(self, BufferPool pool=None):
+        self.epfd = self.timerfd = -1
+        self.pool = pool if pool is not None else BufferPool()
+        self.wheel = Wheel()
+        self.todo, self.spare_todo, self.dropped, self.starved = [], [], [], []
+        self.scratch = <char*>malloc(SCRATCH)
+        if self.scratch == NULL:
+            raise MemoryError
+        self.scratch_n = SCRATCH
+        self.epfd = epoll_create1(EPOLL_CLOEXEC)
+        self.timerfd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC)
+        if self.epfd < 0 or self.timerfd < 0:
+            raise OSError(errno, os.strerror(errno))
+        self.watch_timer()
+        self.refresh_clock()
+
+    def __dealloc__(self):
+        if self.epfd >= 0:
+            close(self.epfd)
+        if self.timerfd >= 0:
+            close(self.timerfd)
+        free(self.scratch)
+
+    cdef int watch_timer(self) except -1:
+        """The timerfd's events carry a NULL handle."""
+        cdef epoll_event e
+        e.events = EPOLLIN
+        e.data.ptr = NULL
+        if epoll_ctl(self.epfd, EPOLL_CTL_ADD, self.timerfd, &e) < 0:
+            raise OSError(errno, os.strerror(errno))
+        return 0
+
+    # -- the event loop's side ------------------------------------------------------------
+
+    def attach(self, loop) -> None:
+        """Become a reader of `loop` (uvloop's or asyncio's)."""
+        loop.add_reader(self.epfd, self.run)
+
+    def detach(self, loop) -> None:
+        """Stop being told by `loop`."""
+        loop.remove_reader(self.epfd)
+
+    def run(self) -> None:
+        """A wake-up: a few turns, then the loop gets its share."""
+        cdef int i
+        self.wakeups += 1
+        for i in range(ROUNDS):
+            if self.turn() < BUSY:
+                return
+
+    # -- turns ------------------------------------------------------------------------------
+
+    cdef int turn(self) noexcept:
+        """Collect, tell, flush, free; how many events there were."""
+        cdef epoll_event events[EVENTS]
+        cdef int i, n
+        n = epoll_wait(self.epfd, events, EVENTS, 0)
+        if n <= 0:
+            return 0
+        self.enter()
+        for i in range(n):
+            if events[i].data.ptr == NULL:
+                self.timer_fired()
+            elif (<Handle>events[i].data.ptr).fd >= 0:
+                (<Handle>events[i].data.ptr).on_events(events[i].events)
+        self.leave()
+        return n
+
+    cdef void enter(self) noexcept:
+        """Begin a turn."""
+        self.turns += 1
+        self.in_turn = True
+        self.refresh_clock()
+
+    cdef void leave(self) noexcept:
+        """End a turn: what was put off, buffers to those who starve, the timer, the dropped."""
+        cdef list todo
+        cdef Handle h
+        while self.todo:
+            todo, self.todo = self.todo, self.spare_todo
+            for h in todo:
+                h.later = False
+                h.on_later()
+            todo.clear()
+            self.spare_todo = todo
+            if self.pool.relief:
+                self.feed()
+        self.in_turn = False
+        self.arm()
+        if self.dropped:
+            self.dropped.clear()
+
+    cdef void feed(self) noexcept:
+        """Buffers are free again: let those go on who wait for them."""
+        cdef list starved = self.starved
+        cdef Handle h
+        self.pool.relief = False
+        self.starved = []
+        for h in starved:
+            h.on_relief()
+
+    cdef void refresh_clock(self) noexcept:
+        """Read the clock."""
+        cdef timespec t
+        clock_gettime(CLOCK_MONOTONIC, &t)
+        self.now_us = <int64_t>t.tv_sec * 1000000 + t.tv_nsec // 1000
+        self.now_ms = self.now_us // 1000
+
+    # -- handles ------------------------------------------------------------------------------
+
+    cdef int add(self, Handle h, uint32_t events) except -1:
+        """Watch `h.fd`, edge-triggered bits included in `events`; keeps `h` alive."""
+        cdef epoll_event e
+        e.events = events
+        e.data.ptr = <void*>h
+        if epoll_ctl(self.epfd, EPOLL_CTL_ADD, h.fd, &e) < 0:
+            raise OSError(errno, os.strerror(errno))
+        h.engine = self
+        h.interest = events
+        Py_INCREF(h)
+        return 0
+
+    cdef void change(self, Handle h, uint32_t events) noexcept:
+        """Ask for other events."""
+        cdef epoll_event e
+        if h.fd < 0 or h.interest == events:
+            return
+        e.events = events
+        e.data.ptr = <void*>h
+        h.interest = events
+        epoll_ctl(self.epfd, EPOLL_CTL_MOD, h.fd, &e)
+
+    cdef void drop(self, Handle h) noexcept:
+        """Close the descriptor and let go of the handle when the turn ends.
+
+        Events of this turn may still name it, so it must not die before; closing takes the
+        descriptor out of the set unless another process holds it, hence the DEL."""
+        cdef epoll_event e
+        if h.fd < 0:
+            return
+        epoll_ctl(self.epfd, EPOLL_CTL_DEL, h.fd, &e)
+        close(h.fd)
+        h.fd = -1
+        self.keep(h)
+        Py_XDECREF(<PyObject*>h)
+
+    cdef void keep(self, object o) noexcept:
+        """Let `o` live until the turn ends."""
+        self.dropped.append(o)
+
+    cdef void do_later(self, Handle h) noexcept:
+        """Call `h.on_later` at the end of this turn; outside of one, begin one."""
+        if h.later:
+            return
+        h.later = True
+        self.todo.append(h)
+        if not self.in_turn:
+            self.wake()
+
+    # -- the timer ------------------------------------------------------------------------------
+
+    cdef void timer_fired(self) noexcept:
+        """Fire the deadlines that are due."""
+        cdef uint64_t count
+        if read(self.timerfd, &count, sizeof(count)) < 0:
+            pass
+        self.armed_ms = 0
+        self.wheel.advance(self.now_ms)
+
+    cdef void arm(self) noexcept:
+        """Set the timerfd if the wheel's next deadline is earlier than what it is set for."""
+        cdef int64_t at = self.wheel.next_ms
+        if at == 0 or (self.armed_ms != 0 and self.armed_ms <= at):
+            return
+        self.armed_ms = at
+        self.set_timer(at)
+
+    cdef void wake(self) noexcept:
+        """Have a turn made soon: something was put off outside of any."""
+        self.armed_ms = 1
+        self.set_timer(1)
+
+    cdef void set_timer(self, int64_t at_ms) noexcept:
+        """Set the timerfd to fire at `at_ms`."""
+        cdef itimerspec t
+        t.it_interval.tv_sec = t.it_interval.tv_nsec = 0
+        t.it_value.tv_sec = at_ms // 1000
+        t.it_value.tv_nsec = at_ms % 1000 * 1000000
+        timerfd_settime(self.timerfd, TFD_TIMER_ABSTIME, &t, NULL)
