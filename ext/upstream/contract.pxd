@@ -1,7 +1,8 @@
 """Where requests go: endpoints, how one is picked, and the connections kept to them.
 
 An Endpoint's load and health belong to the node (shared memory later); idle connections
-belong to a worker. `begin`/`end` bracket one attempt and always come in pairs.
+belong to a worker. `begin`/`end` bracket one attempt and always come in pairs. A client that left, or an attempt
+that lost against another, never counts against an endpoint.
 """
 
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
@@ -22,6 +23,7 @@ cdef class Endpoint:
     cdef uint32_t in_flight           # attempts begun and not ended
     cdef int64_t passed_over_until_ms # after a failed connect; 0 = no
     cdef readonly uint64_t attempts, failures
+    cdef Reason last_failure          # of the last attempt that the upstream is to blame for
     cdef uint32_t stat                # row of its counters
     cdef Pool pool                    # this worker's idle connections to it
 

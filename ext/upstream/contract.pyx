@@ -1,24 +1,44 @@
-"""Where requests go; see contract.pxd."""
+"""The contracts' do-nothing ends; contract.pxd is the page to read."""
 
+from fastgw.ext.base.reasons cimport (
+    REASON_CANCELLED, REASON_NONE, SIDE_UPSTREAM, reason_row,
+)
+
+cdef enum:
+    PASS_OVER_MS = 1000         # how long a failed connect counts against an address
 
 
 cdef class Endpoint:
     """See contract.pxd."""
 
     cdef void begin(self) noexcept:
-        pass
+        """An attempt begins here."""
+        self.in_flight += 1
+        self.attempts += 1
 
     cdef void end(self, const Outcome* outcome, int64_t now_ms) noexcept:
-        pass
+        """It ended; an address that could not be reached is passed over for a while."""
+        self.in_flight -= 1
+        if outcome.reason == REASON_NONE or outcome.reason == REASON_CANCELLED:
+            if outcome.connected:
+                self.passed_over_until_ms = 0
+            return
+        if reason_row(outcome.reason).side == SIDE_UPSTREAM:
+            self.failures += 1
+            self.last_failure = outcome.reason
+            if not outcome.connected:
+                self.mark_failed(now_ms + PASS_OVER_MS)
 
     cdef void mark_failed(self, int64_t until_ms) noexcept:
-        pass
+        """Pass it over until then, unless nothing else is left."""
+        self.passed_over_until_ms = until_ms
 
 
 cdef class Balancer:
     """See contract.pxd."""
 
     cdef Endpoint pick(self, Exchange x, list tried, int64_t now_ms):
+        """An endpoint for `x`, or None when all have been tried."""
         return None
 
 
@@ -26,13 +46,14 @@ cdef class Pool:
     """See contract.pxd."""
 
     cdef object acquire(self, Attempt a):
+        """An idle connection, or None."""
         return None
 
     cdef void release(self, object connection) noexcept:
-        pass
+        """A connection that may serve again."""
 
     cdef void discard(self, object connection) noexcept:
-        pass
+        """A connection that may not: close it, wherever it was."""
 
     cdef void trim(self) noexcept:
-        pass
+        """Close every idle connection."""

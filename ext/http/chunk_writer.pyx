@@ -1,0 +1,53 @@
+"""Chunked bodies into a stream; see chunk_writer.pxd."""
+
+from fastgw.ext.base.buffers cimport chunk_release
+from fastgw.ext.http.write cimport CHUNK_HEAD_BOUND, fields_bound, put, put_chunk_size, put_fields
+
+
+cdef bint _write_text(Stream s, const char* p, size_t n) noexcept:
+    """Append a constant; False without memory."""
+    cdef char* at = s.reserve(n)
+    if at == NULL:
+        return False
+    put(at, p, n)
+    s.commit(n)
+    return True
+
+
+cdef bint write_chunk(Stream s, Chunk* c, bint last) noexcept:
+    """Write one chunk, the last chunk behind it with `last`; whether there is room for more.
+
+    An empty piece is no chunk: a chunk of size 0 would end the body."""
+    cdef char* at
+    cdef char* begin
+    cdef bint room = True
+    if c.n:
+        begin = s.reserve(CHUNK_HEAD_BOUND)
+        if begin == NULL:
+            chunk_release(c)
+            return False
+        at = put_chunk_size(begin, c.n)
+        s.commit(at - begin)
+        room = s.write(c)
+        if last:
+            _write_text(s, b"\r\n0\r\n\r\n", 7)
+        else:
+            _write_text(s, b"\r\n", 2)
+        return room
+    chunk_release(c)
+    if last:
+        _write_text(s, b"0\r\n\r\n", 5)
+    return room
+
+
+cdef bint write_trailers(Stream s, Fields* trailers) noexcept:
+    """Write the last chunk with trailers; False without memory."""
+    cdef char* begin = s.reserve(fields_bound(trailers) + 8)
+    cdef char* at
+    if begin == NULL:
+        return False
+    at = put(begin, b"0\r\n", 3)
+    at = put_fields(at, trailers, NULL)
+    at = put(at, b"\r\n", 2)
+    s.commit(at - begin)
+    return True

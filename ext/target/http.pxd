@@ -1,0 +1,11 @@
+"""The target that forwards to an upstream over HTTP."""
+
+from libc.stdint cimport uint8_t
+from fastgw.ext.exchange.contract cimport Target
+from fastgw.ext.upstream.contract cimport Balancer
+
+
+cdef class HttpTarget(Target):
+    cdef readonly Balancer balancer
+    cdef uint8_t host_mode            # upstream/h1.HostMode
+    cdef bytes host_text              # with HOST_FIXED

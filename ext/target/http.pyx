@@ -1,0 +1,55 @@
+"""The target that forwards to an upstream; see http.pxd."""
+
+cimport cython
+from fastgw.ext.base.reasons cimport REASON_NONE
+from fastgw.ext.exchange.contract cimport MODE_STREAM, RETRY_SAFE, Attempt, Exchange
+from fastgw.ext.upstream.contract cimport Endpoint
+from fastgw.ext.upstream.endpoint cimport new_endpoint
+from fastgw.ext.upstream.h1 cimport HOST_FIXED, HOST_KEEP, HOST_UPSTREAM, HostMode, new_attempt
+from fastgw.ext.upstream.round_robin cimport RoundRobin
+
+#: Balancers by their name in the plan.
+BALANCERS = {"round_robin": RoundRobin}
+
+
+@cython.final
+cdef class HttpTarget(Target):
+    """See http.pxd. `options` is the plan's map for an upstream."""
+
+    def __init__(self, name: str, options: dict) -> None:
+        endpoints = []
+        pool = options.get("pool", {})
+        for server in options["servers"]:
+            for address in server["addresses"] or [[]]:
+                endpoints.append(new_endpoint(server, address, pool))
+        self.name = name
+        self.body_mode = MODE_STREAM
+        self.retry_rule = RETRY_SAFE
+        self.max_tries = options.get("max_tries", 3)
+        self.balancer = BALANCERS[options.get("balance", "round_robin")](endpoints)
+        self.set_host(options.get("host", "keep"))
+
+    def set_host(self, mode: str) -> None:
+        """`keep`, `upstream`, or `=NAME`."""
+        if mode == "keep":
+            self.host_mode = HOST_KEEP
+        elif mode == "upstream":
+            self.host_mode = HOST_UPSTREAM
+        else:
+            self.host_mode = HOST_FIXED
+            self.host_text = mode[1:].encode("ascii")
+
+    def endpoints(self) -> list:
+        """Every endpoint, in the order of the configuration."""
+        return list(self.balancer.endpoints)
+
+    def trim(self) -> None:
+        """Close the idle connections of every endpoint."""
+        cdef Endpoint e
+        for e in self.balancer.endpoints:
+            e.pool.trim()
+
+    cdef Attempt open(self, Exchange x):
+        """An attempt at the endpoint whose turn it is."""
+        cdef Endpoint e = self.balancer.pick(x, x.tried, x.engine.now_ms)
+        return new_attempt(x, e, <HostMode>self.host_mode, self.host_text)

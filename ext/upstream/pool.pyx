@@ -1,0 +1,56 @@
+"""Idle connections; see pool.pxd.
+
+Newest first keeps few connections warm and lets the others end by their idle time, which is
+below that of the usual servers, so that it is nearly always us who close.
+"""
+
+cimport cython
+from fastgw.ext.exchange.contract cimport Attempt
+from fastgw.ext.upstream.h1 cimport D_POOL, H1Connection
+
+
+@cython.final
+cdef class IdlePool(Pool):
+    """See pool.pxd."""
+
+    def __cinit__(self, max_idle=256, idle_ms=4000, max_requests=0):
+        self.max_idle = max_idle
+        self.idle_ms = idle_ms
+        self.max_requests = max_requests
+        self.waiting = []
+
+    cdef object acquire(self, Attempt a):
+        """The newest idle connection, or None."""
+        if not self.waiting:
+            return None
+        self.idle -= 1
+        self.busy += 1
+        return self.waiting.pop()
+
+    cdef void release(self, object connection) noexcept:
+        """Keep it, unless there are enough or it has served its share."""
+        cdef H1Connection c = <H1Connection>connection
+        if self.idle >= self.max_idle or (self.max_requests and c.served >= self.max_requests):
+            self.discard(c)
+            return
+        self.busy -= 1
+        self.idle += 1
+        self.waiting.append(c)
+        c.set_deadline(D_POOL, c.idle_ms)
+
+    cdef void discard(self, object connection) noexcept:
+        """Close it, busy or idle; once."""
+        cdef H1Connection c = <H1Connection>connection
+        if c.stream is None:
+            return
+        if c.deadline.kind == D_POOL and c.attempt is None and c in self.waiting:
+            self.waiting.remove(c)
+            self.idle -= 1
+        else:
+            self.busy -= 1
+        c.shut()
+
+    cdef void trim(self) noexcept:
+        """Close every idle connection."""
+        while self.waiting:
+            self.discard(<H1Connection>self.waiting[0])
