@@ -8,6 +8,7 @@ Times are milliseconds of CLOCK_MONOTONIC.
 from libc.stdint cimport int64_t, uint64_t
 
 ctypedef void (*fire_fn)(void* owner, int kind) noexcept
+ctypedef void (*earlier_fn)(void* told) noexcept
 
 
 cdef struct Deadline:
@@ -25,6 +26,8 @@ cdef class Wheel:
     cdef uint64_t* occupied     # bitmap of slots with someone in them
     cdef int64_t now_ms         # time of the last `advance`
     cdef readonly int64_t next_ms     # no deadline is filed before this; 0 = none filed
+    cdef earlier_fn on_earlier        # called when `next_ms` becomes earlier; or NULL
+    cdef void* told                   # its argument, borrowed
     cdef readonly uint64_t fired      # since start
     cdef readonly uint64_t filed      # live entries
 

@@ -54,6 +54,8 @@ cdef class Wheel:
         self.filed += 1
         if self.next_ms == 0 or d.filed_ms < self.next_ms:
             self.next_ms = d.filed_ms
+            if self.on_earlier != NULL:
+                self.on_earlier(self.told)
 
     cdef void unfile(self, Deadline* d) noexcept:
         """Take `d` out of its slot; the bitmap is put right when the slot is looked at."""

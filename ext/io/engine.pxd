@@ -4,11 +4,15 @@ A *turn* is: collect events, tell the handles, run what was put off, write every
 that has something to say with one sendmsg, free what was dropped. A few turns are made
 for each wake-up, then Python gets its share of the loop. Interest is edge-triggered and
 registered once; EPOLLOUT is asked for only after EAGAIN.
+
+Python code of the same loop may call into handles outside of a turn; what that puts off
+(a write, a deadline, a drop) makes a turn soon, without waiting for an event. It calls
+`refresh_clock` first if it reads `now_ms`.
 """
 
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 from fastgw.ext.base.buffers cimport BufferPool
-from fastgw.ext.base.deadlines cimport Wheel
+from fastgw.ext.base.deadlines cimport Deadline, Wheel
 
 
 cdef class Handle:
@@ -16,7 +20,8 @@ cdef class Handle:
     cdef Engine engine
     cdef int fd                       # -1 when there is none (any more)
     cdef uint32_t interest            # what epoll was told
-    cdef bint later                   # waits in the engine's list of this turn
+    cdef bint later                   # stands in `todo`
+    cdef bint again                   # stands in `next`
 
     cdef void on_events(self, uint32_t events) noexcept
     cdef void on_later(self) noexcept
@@ -32,15 +37,23 @@ cdef class Engine:
     cdef readonly int64_t now_us      # the same clock in microseconds
     cdef char* scratch                # where lent bytes are received
     cdef readonly size_t scratch_n    # its size
+    cdef object loop                  # the event loop that tells us, or None
+    cdef object relays                # stream.Relays, or None: no relaying
     cdef list todo                    # handles put off to the end of this turn
+    cdef list next                    # handles put off to the next turn
     cdef list spare_todo              # an empty list to swap it with
     cdef list dropped                 # closed handles kept alive until the turn ends
     cdef list starved                 # streams whose reading waits for buffer memory
-    cdef readonly uint64_t turns
+    cdef Deadline hunger              # tries again for the starved
+    cdef readonly uint64_t turns      # with something to do
     cdef readonly uint64_t wakeups
+    cdef readonly uint64_t events     # told by epoll
     cdef readonly uint64_t sends      # sendmsg calls
     cdef readonly uint64_t receives   # recv calls
     cdef bint in_turn
+    cdef bint woken                   # the loop was asked for a turn
+    cdef public int rounds            # turns a wake-up, at most
+    cdef public int busy              # events that make another turn worth a system call
     cdef int64_t armed_ms             # for when the timerfd is set; 0 = not set
 
     # -- handles --------------------------------------------------------------------
@@ -49,10 +62,13 @@ cdef class Engine:
     cdef void drop(self, Handle h) noexcept
     cdef void keep(self, object o) noexcept
     cdef void do_later(self, Handle h) noexcept
+    cdef void do_next(self, Handle h) noexcept
+    cdef void starve(self, Handle h) noexcept
     # -- turns ----------------------------------------------------------------------
     cdef int turn(self) noexcept
     cdef void enter(self) noexcept
     cdef void leave(self) noexcept
+    cdef void run_todo(self) noexcept
     cdef void feed(self) noexcept
     cdef void refresh_clock(self) noexcept
     # -- the timer ------------------------------------------------------------------

@@ -4,45 +4,24 @@ from libc.errno cimport errno
 from libc.stdint cimport uint64_t
 from libc.stdlib cimport free, malloc
 from cpython.ref cimport Py_INCREF, Py_XDECREF, PyObject
+cimport cython
+from fastgw.ext.base.deadlines cimport deadline_init
+from fastgw.ext.io.syscalls cimport (
+    CLOCK_MONOTONIC, EPOLL_CLOEXEC, EPOLL_CTL_ADD, EPOLL_CTL_DEL, EPOLL_CTL_MOD, EPOLLEXCLUSIVE,
+    EPOLLIN, TFD_CLOEXEC, TFD_NONBLOCK, TFD_TIMER_ABSTIME, clock_gettime, close_fd, epoll_create1,
+    epoll_ctl, epoll_event, epoll_wait, itimerspec, read, timerfd_create, timerfd_settime, timespec,
+)
 import os
-from posix.unistd cimport close, read
-
-cdef extern from "<sys/epoll.h>" nogil:
-    enum:
-        EPOLL_CLOEXEC, EPOLL_CTL_ADD, EPOLL_CTL_DEL, EPOLL_CTL_MOD, EPOLLIN
-    ctypedef union epoll_data_t:
-        void* ptr
-    struct epoll_event:
-        uint32_t events
-        epoll_data_t data
-    int epoll_create1(int flags)
-    int epoll_ctl(int epfd, int op, int fd, epoll_event* event)
-    int epoll_wait(int epfd, epoll_event* events, int maxevents, int timeout)
-
-cdef extern from "<time.h>" nogil:
-    enum:
-        CLOCK_MONOTONIC
-    struct timespec:
-        long tv_sec
-        long tv_nsec
-    int clock_gettime(int clock, timespec* at)
-
-cdef extern from "<sys/timerfd.h>" nogil:
-    enum:
-        TFD_NONBLOCK, TFD_CLOEXEC, TFD_TIMER_ABSTIME
-    struct itimerspec:
-        timespec it_interval
-        timespec it_value
-    int timerfd_create(int clock, int flags)
-    int timerfd_settime(int fd, int flags, const itimerspec* new, itimerspec* old)
 
 cdef enum:
     EVENTS = 256                # taken from the kernel in one turn
     ROUNDS = 8                  # turns a wake-up, while they stay busy
     BUSY = 16                   # events that make another turn worth a system call
     SCRATCH = 65536             # bytes of the receive buffer for lent chunks
+    HUNGER_MS = 100             # the starved look for memory at least this often
 
 
+@cython.no_gc
 cdef class Handle:
     """See engine.pxd."""
 
@@ -66,7 +45,11 @@ cdef class Engine:
         self.epfd = self.timerfd = -1
         self.pool = pool if pool is not None else BufferPool()
         self.wheel = Wheel()
-        self.todo, self.spare_todo, self.dropped, self.starved = [], [], [], []
+        self.todo, self.spare_todo, self.next = [], [], []
+        self.dropped, self.starved = [], []
+        self.rounds, self.busy = ROUNDS, BUSY
+        deadline_init(&self.hunger, <void*>self, hungry)
+        self.wheel.on_earlier, self.wheel.told = earlier, <void*>self
         self.scratch = <char*>malloc(SCRATCH)
         if self.scratch == NULL:
             raise MemoryError
@@ -79,10 +62,12 @@ cdef class Engine:
         self.refresh_clock()
 
     def __dealloc__(self):
+        self.wheel.on_earlier = NULL
+        self.wheel.clear(&self.hunger)
         if self.epfd >= 0:
-            close(self.epfd)
+            close_fd(self.epfd)
         if self.timerfd >= 0:
-            close(self.timerfd)
+            close_fd(self.timerfd)
         free(self.scratch)
 
     cdef int watch_timer(self) except -1:
@@ -98,28 +83,50 @@ cdef class Engine:
 
     def attach(self, loop) -> None:
         """Become a reader of `loop` (uvloop's or asyncio's)."""
+        self.loop = loop
         loop.add_reader(self.epfd, self.run)
+        if self.todo or self.next:
+            self.wake()
 
-    def detach(self, loop) -> None:
-        """Stop being told by `loop`."""
-        loop.remove_reader(self.epfd)
+    def detach(self, loop=None) -> None:
+        """Stop being told."""
+        if self.loop is not None:
+            self.loop.remove_reader(self.epfd)
+            self.loop = None
 
     def run(self) -> None:
         """A wake-up: a few turns, then the loop gets its share."""
         cdef int i
         self.wakeups += 1
-        for i in range(ROUNDS):
-            if self.turn() < BUSY:
-                return
+        for i in range(self.rounds):
+            if self.turn() < self.busy and not self.next:
+                break
+        if self.next or self.todo:
+            self.wake()
+
+    def run_woken(self) -> None:
+        """The turn that `wake` asked for."""
+        self.woken = False
+        if self.loop is not None:
+            self.run()
+
+    cdef void wake(self) noexcept:
+        """Have a turn made soon: something was put off outside of any.
+
+        Costs the loop no system call; an engine that is not attached yet wakes then."""
+        if self.woken or self.loop is None:
+            return
+        self.woken = True
+        self.loop.call_soon(self.run_woken)
 
     # -- turns ------------------------------------------------------------------------------
 
     cdef int turn(self) noexcept:
         """Collect, tell, flush, free; how many events there were."""
         cdef epoll_event events[EVENTS]
-        cdef int i, n
-        n = epoll_wait(self.epfd, events, EVENTS, 0)
-        if n <= 0:
+        cdef int i
+        cdef int n = epoll_wait(self.epfd, events, EVENTS, 0)
+        if n <= 0 and not self.todo and not self.next and not self.dropped:
             return 0
         self.enter()
         for i in range(n):
@@ -127,17 +134,36 @@ cdef class Engine:
                 self.timer_fired()
             elif (<Handle>events[i].data.ptr).fd >= 0:
                 (<Handle>events[i].data.ptr).on_events(events[i].events)
+        if n > 0:
+            self.events += n
         self.leave()
         return n
 
     cdef void enter(self) noexcept:
-        """Begin a turn."""
+        """Begin a turn; what was put off to it stands in `todo` now."""
+        cdef Handle h
         self.turns += 1
         self.in_turn = True
         self.refresh_clock()
+        if self.next:
+            for h in self.next:
+                h.again = False
+                self.do_later(h)
+            self.next.clear()
 
     cdef void leave(self) noexcept:
         """End a turn: what was put off, buffers to those who starve, the timer, the dropped."""
+        self.run_todo()
+        while self.starved and self.pool.relief:
+            self.feed()
+            self.run_todo()
+        self.in_turn = False
+        self.arm()
+        if self.dropped:
+            self.dropped.clear()
+
+    cdef void run_todo(self) noexcept:
+        """Run what was put off, and what that puts off."""
         cdef list todo
         cdef Handle h
         while self.todo:
@@ -147,12 +173,6 @@ cdef class Engine:
                 h.on_later()
             todo.clear()
             self.spare_todo = todo
-            if self.pool.relief:
-                self.feed()
-        self.in_turn = False
-        self.arm()
-        if self.dropped:
-            self.dropped.clear()
 
     cdef void feed(self) noexcept:
         """Buffers are free again: let those go on who wait for them."""
@@ -162,6 +182,13 @@ cdef class Engine:
         self.starved = []
         for h in starved:
             h.on_relief()
+
+    cdef void starve(self, Handle h) noexcept:
+        """Tell `h` when buffer memory is free again (`on_relief`)."""
+        self.pool.relief = False
+        self.starved.append(h)
+        if self.hunger.at_ms == 0:
+            self.wheel.set(&self.hunger, self.now_ms + HUNGER_MS)
 
     cdef void refresh_clock(self) noexcept:
         """Read the clock."""
@@ -185,14 +212,20 @@ cdef class Engine:
         return 0
 
     cdef void change(self, Handle h, uint32_t events) noexcept:
-        """Ask for other events."""
+        """Ask for other events; none at all takes a shared listener out of the set."""
         cdef epoll_event e
-        if h.fd < 0 or h.interest == events:
+        cdef uint32_t had = h.interest
+        if h.fd < 0 or had == events:
             return
         e.events = events
         e.data.ptr = <void*>h
         h.interest = events
-        epoll_ctl(self.epfd, EPOLL_CTL_MOD, h.fd, &e)
+        if not (had | events) & EPOLLEXCLUSIVE:
+            epoll_ctl(self.epfd, EPOLL_CTL_MOD, h.fd, &e)
+        else:                           # the kernel refuses to MOD exclusive interest
+            epoll_ctl(self.epfd, EPOLL_CTL_DEL, h.fd, &e)
+            if events:
+                epoll_ctl(self.epfd, EPOLL_CTL_ADD, h.fd, &e)
 
     cdef void drop(self, Handle h) noexcept:
         """Close the descriptor and let go of the handle when the turn ends.
@@ -203,7 +236,7 @@ cdef class Engine:
         if h.fd < 0:
             return
         epoll_ctl(self.epfd, EPOLL_CTL_DEL, h.fd, &e)
-        close(h.fd)
+        close_fd(h.fd)
         h.fd = -1
         self.keep(h)
         Py_XDECREF(<PyObject*>h)
@@ -211,6 +244,8 @@ cdef class Engine:
     cdef void keep(self, object o) noexcept:
         """Let `o` live until the turn ends."""
         self.dropped.append(o)
+        if not self.in_turn:
+            self.wake()
 
     cdef void do_later(self, Handle h) noexcept:
         """Call `h.on_later` at the end of this turn; outside of one, begin one."""
@@ -218,6 +253,15 @@ cdef class Engine:
             return
         h.later = True
         self.todo.append(h)
+        if not self.in_turn:
+            self.wake()
+
+    cdef void do_next(self, Handle h) noexcept:
+        """Call `h.on_later` at the end of the next turn, which is made soon."""
+        if h.again:
+            return
+        h.again = True
+        self.next.append(h)
         if not self.in_turn:
             self.wake()
 
@@ -239,11 +283,6 @@ cdef class Engine:
         self.armed_ms = at
         self.set_timer(at)
 
-    cdef void wake(self) noexcept:
-        """Have a turn made soon: something was put off outside of any."""
-        self.armed_ms = 1
-        self.set_timer(1)
-
     cdef void set_timer(self, int64_t at_ms) noexcept:
         """Set the timerfd to fire at `at_ms`."""
         cdef itimerspec t
@@ -251,3 +290,14 @@ cdef class Engine:
         t.it_value.tv_sec = at_ms // 1000
         t.it_value.tv_nsec = at_ms % 1000 * 1000000
         timerfd_settime(self.timerfd, TFD_TIMER_ABSTIME, &t, NULL)
+
+
+cdef void hungry(void* owner, int kind) noexcept:
+    """A deadline's fire function: look for memory though nobody told of any."""
+    (<Engine>owner).pool.relief = True
+
+
+cdef void earlier(void* owner) noexcept:
+    """A deadline was set before all others: outside of a turn the timer must hear of it."""
+    if not (<Engine>owner).in_turn:
+        (<Engine>owner).arm()

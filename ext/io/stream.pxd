@@ -9,6 +9,12 @@ Writing: pieces are queued and flushed by the engine at the end of the turn in o
 sendmsg (at most IOV_MAX pieces, 256 KiB a turn). Small things are put together in one
 tail buffer (`reserve`/`commit`); counted chunks are queued by reference; lent ones are
 copied.
+
+Ending: every codec is told `on_gone` exactly once, last of all, whoever ended it: at
+once when the peer or the network did, at the end of the turn (never from inside the
+call) after the codec's own `close` or `abort`. From `close` or `abort` on no other event
+is told, and writing, pausing or ending again does nothing. `flags & S_CLOSED` says that
+the descriptor is closed.
 """
 
 from libc.stddef cimport size_t
@@ -16,11 +22,12 @@ from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from fastgw.ext.base.buffers cimport Buffer, Chunk
 from fastgw.ext.base.span cimport Span
 from fastgw.ext.base.reasons cimport Reason
+from fastgw.ext.io.connection_limit cimport ConnectionLimit
 from fastgw.ext.io.engine cimport Engine, Handle
 
 
 cdef struct Address:
-    uint8_t family              # AF_INET, AF_INET6, AF_UNIX
+    uint8_t family              # AF_INET, AF_INET6, AF_UNIX; 0 = not known
     uint8_t text_n              # length of `text`
     uint16_t port               # host order; 0 for unix
     uint8_t ip[16]              # IPv4 as ::ffff:a.b.c.d
@@ -31,7 +38,7 @@ cdef struct Address:
 cdef struct Facts:
     Address peer                # who the socket says it is
     Address client              # who it is by the listener's rules (PROXY protocol)
-    Address local               # our side
+    Address local               # our side; behind a wildcard address only `port` is known
     uint16_t listener           # index into the plan's listeners
     bint tls                    # bytes are encrypted
     void* identity              # TLS peer identity, SNI, ALPN (the TLS stream's; or NULL)
@@ -51,6 +58,19 @@ cdef enum StreamFlag:
     S_CLOSED       = 1 << 10    # no descriptor any more
     S_STARVED      = 1 << 11    # reading waits for buffer memory
     S_CONNECTING   = 1 << 12    # connect() is under way (upstream side)
+    S_UPSTREAM     = 1 << 13    # the peer is an upstream: decides which reason a loss has
+    S_DRAIN_FIRST  = 1 << 14    # set by the codec: while paused, a reset waits until what
+                                # was received is read (an answer before an RST counts)
+    S_BROKEN       = 1 << 15    # reset or timed out; what was received is being read
+    S_RELAYING     = 1 << 16    # what arrives goes through a pipe (relay)
+
+
+cdef enum:
+    INLINE_PIECES = 4           # queued pieces that need no memory besides the object
+    FLUSH_BYTES = 262144        # written by one stream in one turn
+    READ_BYTES = 262144         # received by one stream in one turn
+    READS = 4                   # recv calls of one stream in one turn
+    MARK = 262144               # default of `mark`
 
 
 cdef struct Piece:
@@ -67,19 +87,30 @@ cdef class Codec:
     cdef void on_half_closed(self) noexcept
     cdef void on_gone(self, Reason why) noexcept
     cdef void on_open(self) noexcept
+    cdef void on_relayed(self, uint64_t moved, bint done) noexcept
 
 
 cdef class Stream(Handle):
     cdef Codec codec                  # told of everything; None after the end
     cdef uint32_t flags               # StreamFlag
+    cdef Reason why                   # told with on_gone
     cdef Facts* facts                 # owned by the stream
     cdef size_t queued                # bytes waiting to be written
     cdef size_t mark                  # `write` says "no room" at or above this many
     cdef uint64_t bytes_in            # received since the beginning
     cdef uint64_t bytes_out           # taken by the kernel since the beginning
+    cdef ConnectionLimit limit        # given back when the descriptor closes; or None
+    # -- the write queue ----------------------------------------------------------
     cdef Buffer* tail                 # buffer that small writes are put together in
     cdef Piece* pieces                # ring of what is queued, oldest at `first`
-    cdef uint32_t first, count, slots
+    cdef uint32_t first, count, slots # `slots` is a power of two
+    cdef uint32_t flushed             # the turn of the last sendmsg
+    cdef Piece own[4]                 # the ring while it is short (INLINE_PIECES)
+    # -- receiving ----------------------------------------------------------------
+    cdef uint8_t bulk_level           # size of the next bulk buffer: 0 = lent scratch
+    # -- relaying -----------------------------------------------------------------
+    cdef Relay source                 # moves our bytes away, or None
+    cdef Relay sink                   # moves bytes to us, or None
 
     # -- writing ------------------------------------------------------------------
     cdef bint write(self, Chunk* c) noexcept
@@ -95,3 +126,54 @@ cdef class Stream(Handle):
     cdef void half_close(self) noexcept
     cdef void close(self) noexcept
     cdef void abort(self, Reason why) noexcept
+    cdef void reset(self, Reason why) noexcept
+    # -- what happens on the socket (for stream.pyx and its subclasses) ------------
+    cdef void connected(self, uint32_t events) noexcept
+    cdef void incoming(self, uint32_t events) noexcept
+    cdef void unwritable(self, int error) noexcept
+    cdef void settle(self) noexcept
+    cdef void lose(self, int error) noexcept
+    cdef void end(self, Reason why) noexcept
+    cdef void tell_gone(self) noexcept
+    # -- receiving ----------------------------------------------------------------
+    cdef void receive(self) noexcept
+    cdef void receive_lent(self) noexcept
+    cdef void receive_counted(self) noexcept
+    cdef bint received(self, ssize_t n, size_t asked) noexcept
+    # -- the queue ----------------------------------------------------------------
+    cdef bint copy_in(self, const char* p, size_t n) noexcept
+    cdef bint push(self, const char* p, size_t n, Buffer* owner) noexcept
+    cdef bint widen(self) noexcept
+    cdef bint send_pieces(self) noexcept
+    cdef void block(self) noexcept
+    cdef void sent(self, size_t n) noexcept
+    cdef void tell_room(self) noexcept
+    cdef void drained(self) noexcept
+    cdef void drop_queue(self) noexcept
+
+
+cdef class Relay:
+    """Moves bytes from one plain stream to another without copying; see relay.pxd."""
+    cdef bint start(self, Stream source, Stream to, uint64_t n) noexcept
+    cdef void move(self) noexcept
+    cdef void cut(self) noexcept
+
+
+cdef class Relays:
+    """Where an engine's relays come from; see relay.pxd."""
+    cdef Relay new_relay(self)
+
+
+cdef inline char* stream_reserve(Stream s, size_t n) noexcept:
+    """`Stream.reserve` without the call when the tail has space."""
+    if s.tail != NULL and s.tail.cap - s.tail.used >= n:
+        return s.tail.data + s.tail.used
+    return s.reserve(n)
+
+
+cdef inline bint stream_has_room(Stream s) noexcept:
+    """What `write` answers; after "no" the codec is told `on_room`."""
+    if s.queued < s.mark:
+        return True
+    s.flags |= S_WANT_ROOM
+    return False

@@ -1,0 +1,58 @@
+"""Addresses; see address.pxd."""
+
+from libc.stdint cimport uint8_t
+from libc.string cimport memcpy, memset, strlen
+from fastgw.ext.io.syscalls cimport (
+    AF_INET, AF_INET6, AF_UNIX, getsockname, inet_ntop, ntohs, sockaddr_in, sockaddr_in6,
+    sockaddr_storage, socklen_t,
+)
+
+
+cdef void address_fill(Address* a, const sockaddr* from_kernel) noexcept:
+    """Fill `a`; an IPv4 address that came over an IPv6 socket is written as IPv4."""
+    cdef const sockaddr_in* v4 = <const sockaddr_in*>from_kernel
+    cdef const sockaddr_in6* v6 = <const sockaddr_in6*>from_kernel
+    memset(a, 0, sizeof(Address))
+    a.family = from_kernel.sa_family
+    if a.family == AF_INET:
+        a.ip[10] = a.ip[11] = 255
+        memcpy(&a.ip[12], &v4.sin_addr, 4)
+        a.port = ntohs(v4.sin_port)
+    elif a.family == AF_INET6:
+        memcpy(a.ip, &v6.sin6_addr, 16)
+        a.port = ntohs(v6.sin6_port)
+        if is_mapped(a):
+            a.family = AF_INET
+    if a.family == AF_INET:
+        inet_ntop(AF_INET, &a.ip[12], a.text, sizeof(a.text))
+    elif a.family == AF_INET6:
+        inet_ntop(AF_INET6, a.ip, a.text, sizeof(a.text))
+    elif a.family == AF_UNIX:
+        memcpy(a.text, b"unix", 5)
+    a.text_n = <uint8_t>strlen(a.text)
+
+
+cdef bint is_mapped(const Address* a) noexcept:
+    """Whether the address lies in ::ffff:0:0/96 (RFC 4291 2.5.5.2)."""
+    cdef int i
+    for i in range(10):
+        if a.ip[i]:
+            return False
+    return a.ip[10] == 255 and a.ip[11] == 255
+
+
+cdef void learn_local(Stream s) noexcept:
+    """Fill `facts.local`, which costs a system call behind a wildcard address."""
+    cdef sockaddr_storage ours
+    cdef socklen_t n = sizeof(ours)
+    if s.facts.local.family == 0 and s.fd >= 0:
+        if getsockname(s.fd, <sockaddr*>&ours, &n) == 0:
+            address_fill(&s.facts.local, <sockaddr*>&ours)
+
+
+cdef object address_text(const Address* a):
+    """"ip:port", "[v6]:port" or "unix", for logs."""
+    cdef str text = a.text[:a.text_n].decode("ascii")
+    if a.family == AF_INET6:
+        return f"[{text}]:{a.port}"
+    return f"{text}:{a.port}" if a.family == AF_INET else text

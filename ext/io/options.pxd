@@ -1,0 +1,6 @@
+"""Socket options of every connection, on both sides."""
+
+from libc.stdint cimport uint32_t
+
+
+cdef void set_options(int fd, int family, uint32_t user_timeout_ms) noexcept
