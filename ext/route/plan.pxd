@@ -1,12 +1,64 @@
 """The plan: one segment that a generation of configuration is compiled into.
 
+    header | table of sections | sections, each at a multiple of 8
+
 Flat sections (this file: little-endian, fixed rows, offsets from the start of the
 strings section, no pointers) are read in place by every worker. What must be an object
-(policies, targets, upstream options) stands in a table of objects {kind, id, content
-hash, offset, length}, each a small msgpack map. `fastgw/plan.py` writes what this reads.
+(policies, targets, upstream options) stands in a table of objects {kind, name, content
+hash, offset, length}, each a small msgpack map. `fastgw/plan/` writes what this reads;
+`fastgw/plan/layout.py` spells the same rows for Python, and a test compares the two.
+
+Every offset, length and index is checked once, by `plan_open`; afterwards rows are used
+as they are. Whoever adds a field raises PLAN_LAYOUT.
 """
 
+from libc.stddef cimport size_t
 from libc.stdint cimport int32_t, uint8_t, uint16_t, uint32_t, uint64_t
+
+
+cdef enum:
+    PLAN_LAYOUT = 1             # version of everything in this file
+
+cdef enum:
+    EMPTY_SLOT = 0xFFFFFFFF     # Slot.row of a slot that nothing is in
+
+# Sections, in the order of the table. The comment is a row's type.
+cdef enum SectionId:
+    SECTION_SETTINGS            # Settings, one row
+    SECTION_STRINGS             # bytes, UTF-8
+    SECTION_LISTENERS           # ListenerRow
+    SECTION_HOSTS               # HostRow; the first is the default host
+    SECTION_HOST_SLOTS          # Slot
+    SECTION_PATHS               # PathRow
+    SECTION_PATH_SLOTS          # Slot
+    SECTION_CANDIDATES          # Candidate
+    SECTION_ROUTES              # RouteRow
+    SECTION_REWRITES            # RewriteRow
+    SECTION_CHAINS              # ChainRow
+    SECTION_STEPS               # StepRow
+    SECTION_TARGETS             # uint32_t, index of an object
+    SECTION_OBJECTS             # ObjectRow
+    SECTION_DATA                # bytes: the objects' msgpack maps
+    SECTION_NETWORKS            # Text: trusted_proxies
+    SECTION_STATS               # StatRow
+    SECTIONS
+
+
+cdef struct PlanHeader:
+    char magic[8]               # "FGWPLAN\0"
+    uint32_t layout             # PLAN_LAYOUT
+    uint32_t sections           # rows of the table of sections
+    uint64_t size               # bytes of the whole plan
+    uint64_t number             # generation number
+    uint32_t checksum           # CRC-32 of the plan with this field zero
+    uint32_t reserved
+
+
+cdef struct SectionRow:
+    uint64_t offset             # from the start of the plan
+    uint64_t count              # rows
+    uint32_t stride             # bytes a row
+    uint32_t id                 # SectionId
 
 
 cdef struct Text:
@@ -62,3 +114,93 @@ cdef struct RouteRow:
     uint32_t stat               # row of the route's counters
     Timeouts timeouts
     uint64_t body_limit         # bytes; 0 = no limit
+
+
+cdef struct Settings:
+    Limits limits               # of the listeners
+    Timeouts timeouts           # of the listeners, until a route is known
+    uint64_t memory             # bytes that all buffers of a worker may take
+    uint64_t wildcard_labels    # bit n: some wildcard host has n labels after the star
+    uint32_t allow_any          # union of the routes' `allow`
+    uint8_t error_html          # text/html error pages for those who accept them
+    uint8_t pad[3]
+
+
+cdef struct ListenerRow:
+    Text name
+    Text address                # 127.0.0.1:80, :80, [::1]:80, unix:/path
+    uint64_t options_at         # msgpack map in the data section
+    uint64_t options_n
+
+
+# -- the matcher's tables -------------------------------------------------------------
+
+# Open addressing with linear probing; a power of two of slots, at least one of them empty.
+cdef struct Slot:
+    uint32_t hash               # low half of the key's hash; its high half picks the slot
+    uint32_t row                # index into the table's rows, or EMPTY_SLOT
+
+
+cdef struct HostRow:
+    Text name                   # api.example.com; .example.com for *.example.com; "" first
+    uint64_t exact_depths       # bit n: some exact path of n segments
+    uint64_t prefix_depths      # bit n: some prefix of n segments; 0 segments = "/*"
+
+
+cdef struct PathRow:
+    uint32_t host               # index of its HostRow
+    Text path                   # /orders for both /orders and /orders/*; "" for /*
+    uint32_t exact              # first Candidate of the exact path
+    uint32_t exact_n
+    uint32_t prefix             # first Candidate of the prefix
+    uint32_t prefix_n
+
+
+cdef struct Candidate:
+    uint32_t methods            # bit per MethodId; 0 = every method
+    uint32_t route              # index of its RouteRow
+
+
+# -- chains and objects ---------------------------------------------------------------
+
+cdef struct ChainRow:
+    uint32_t first              # its first StepRow
+    uint32_t count
+
+
+cdef struct StepRow:
+    uint32_t object             # index of the policy's ObjectRow
+    uint8_t mode                # PolicyMode
+    uint8_t pass_failures       # on_failure: pass
+    uint8_t pad[2]
+    uint32_t timeout_ms         # how long it may be suspended; 0 = the policy's default
+
+
+cdef struct ObjectRow:
+    Text kind                   # picks the builder
+    Text name                   # identity: name + kind
+    uint8_t hash[16]            # of kind, name and options: equal = the same object
+    uint64_t data_at            # msgpack map in the data section
+    uint64_t data_n
+
+
+cdef struct StatRow:
+    Text kind                   # route, endpoint
+    Text name                   # identity by which counters outlive a generation
+
+
+# A plan whose every offset and index has been checked. Borrows the plan's memory.
+cdef struct Plan:
+    const PlanHeader* header
+    const Settings* settings
+    const char* rows[17]        # first row of each section
+    uint32_t count[17]          # its rows; bytes for strings and data
+
+
+cdef inline const char* plan_strings(const Plan* p) noexcept nogil:
+    """The strings section."""
+    return p.rows[<int>SECTION_STRINGS]
+
+
+cdef str plan_str(const Plan* p, Text t)
+cdef int plan_open(Plan* p, const char* base, size_t n) except -1

@@ -9,12 +9,8 @@ from cpython.ref cimport PyObject
 from fastgw.ext.base.span cimport Span
 from fastgw.ext.exchange.contract cimport Chain
 from fastgw.ext.http.head cimport RequestHead
+from fastgw.ext.route.matcher cimport NO_METHOD, NO_ROUTE
 from fastgw.ext.route.plan cimport Limits, RewriteRow, RouteRow, Text, Timeouts
-
-
-cdef enum:
-    NO_ROUTE = -1               # nothing matches host and path
-    NO_METHOD = -2              # routes match host and path, none the method
 
 
 cdef class Snapshot:
@@ -31,6 +27,7 @@ cdef class Snapshot:
     cdef readonly list policies       # every Policy object
     cdef Limits limits                # of the listeners
     cdef Timeouts timeouts            # of the listeners, until a route is known
+    cdef readonly uint64_t memory     # bytes all buffers of a worker may take; 0 = not said
     cdef uint32_t allow_any           # union of PathAllow bits that some route opens
     cdef bint error_html              # text/html error pages for those who accept them
     cdef object trusted               # base/networks.Networks of trusted_proxies

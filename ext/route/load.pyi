@@ -1,0 +1,15 @@
+from collections.abc import Buffer, Callable, Mapping
+from typing import Any
+
+from fastgw.ext.route.snapshot import Snapshot
+
+class PlanSnapshot(Snapshot):
+    objects: dict[bytes, object]
+    target_list: list[object]
+    def route_names(self) -> list[str]: ...
+
+def load_plan(
+    plan: Buffer,
+    builders: Mapping[str, Callable[[str, dict[str, Any]], object]],
+    previous: Snapshot | None = ...,
+) -> PlanSnapshot: ...

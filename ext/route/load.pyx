@@ -1,0 +1,239 @@
+"""load_plan; see load.pxd.
+
+A load fails whole: whatever a builder raises reaches the caller, the snapshot under
+construction is freed, and the worker keeps what it has.
+"""
+
+from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
+from cpython.mem cimport PyMem_Calloc, PyMem_Free
+from cpython.ref cimport Py_DECREF, Py_INCREF, PyObject
+from libc.stdint cimport uint16_t
+from libc.string cimport memset
+import msgpack
+from fastgw.ext.base.networks import Networks
+from fastgw.ext.exchange.contract cimport (
+    HOOKS, MODE_WHOLE, POLICY_OFF, Chain, Policy, Step, Target,
+)
+from fastgw.ext.route.errors import PlanError
+from fastgw.ext.route.matcher cimport match_route, matcher_init
+from fastgw.ext.route.plan cimport (
+    SECTION_CHAINS, SECTION_DATA, SECTION_NETWORKS, SECTION_OBJECTS, SECTION_REWRITES,
+    SECTION_ROUTES, SECTION_STEPS, SECTION_TARGETS, ChainRow, ObjectRow, RewriteRow, RouteRow,
+    StepRow, Text, plan_open, plan_str, plan_strings,
+)
+
+cdef enum:
+    SLOT_ALIGN = 8              # policies may keep pointers and 64-bit numbers in their slots
+
+
+cdef class PlanSnapshot(Snapshot):
+    """See load.pxd."""
+
+    def __dealloc__(self):
+        cdef size_t i
+        if self.chains != NULL:
+            for i in range(self.chain_count):
+                _free_chain(&self.chains[i])
+            PyMem_Free(self.chains)
+        if self.targets != NULL:
+            for i in range(self.target_count):
+                if self.targets[i] != NULL:
+                    Py_DECREF(<object>self.targets[i])
+            PyMem_Free(self.targets)
+        if self.mapped:
+            PyBuffer_Release(&self.view)
+
+    cdef int32_t match(self, const RequestHead* head, uint32_t* methods) noexcept:
+        """The route of a head, NO_ROUTE or NO_METHOD."""
+        return match_route(&self.matcher, head.host, head.path, head.method_id, methods)
+
+    def route_names(self) -> list[str]:
+        """Names of the routes, by index."""
+        return [plan_str(&self.plan, self.routes[i].name) for i in range(self.route_count)]
+
+
+def load_plan(plan, builders, Snapshot previous=None) -> PlanSnapshot:
+    """Map a plan, build its objects, compile its chains.
+
+    `builders[kind](name, options)` makes a Policy or Target; an object that `previous` has
+    under the same content hash is used again. PlanError says what is wrong with the plan."""
+    cdef PlanSnapshot s = PlanSnapshot.__new__(PlanSnapshot)
+    PyObject_GetBuffer(plan, &s.view, PyBUF_SIMPLE)
+    s.mapped = True
+    s.mapping = plan
+    plan_open(&s.plan, <const char*>s.view.buf, s.view.len)
+    matcher_init(&s.matcher, &s.plan)
+    _take_settings(s)
+    made = _build_objects(s, builders, previous)
+    _take_targets(s, made)
+    _take_chains(s, made)
+    return s
+
+
+cdef int _take_settings(PlanSnapshot s) except -1:
+    """Point at the rows that the exchange reads in place."""
+    cdef const Text* networks = <const Text*>s.plan.rows[<int>SECTION_NETWORKS]
+    s.number = s.plan.header.number
+    s.strings = plan_strings(&s.plan)
+    s.routes = <const RouteRow*>s.plan.rows[<int>SECTION_ROUTES]
+    s.route_count = s.plan.count[<int>SECTION_ROUTES]
+    s.rewrites = <const RewriteRow*>s.plan.rows[<int>SECTION_REWRITES]
+    s.limits = s.plan.settings.limits
+    s.timeouts = s.plan.settings.timeouts
+    s.memory = s.plan.settings.memory
+    s.allow_any = s.plan.settings.allow_any
+    s.error_html = s.plan.settings.error_html != 0
+    try:
+        s.trusted = Networks(
+            [plan_str(&s.plan, networks[i])
+             for i in range(s.plan.count[<int>SECTION_NETWORKS])]
+        )
+    except ValueError as e:
+        raise PlanError(f"trusted_proxies: {e}") from None
+    return 0
+
+
+# -- objects -------------------------------------------------------------------------------
+
+cdef list _build_objects(PlanSnapshot s, builders, Snapshot previous):
+    """Every object of the plan, in its order; unchanged ones are the previous snapshot's."""
+    cdef const ObjectRow* rows = <const ObjectRow*>s.plan.rows[<int>SECTION_OBJECTS]
+    cdef dict old = {}
+    cdef list made = []
+    cdef size_t i
+    cdef bytes key
+    s.objects = {}
+    if isinstance(previous, PlanSnapshot):
+        old = (<PlanSnapshot>previous).objects
+    for i in range(s.plan.count[<int>SECTION_OBJECTS]):
+        key = (<const char*>rows[i].hash)[:16]
+        it = s.objects.get(key)
+        if it is None:
+            it = old.get(key)
+        if it is None:
+            it = _build(s, &rows[i], builders)
+        s.objects[key] = it
+        made.append(it)
+    return made
+
+
+cdef object _build(PlanSnapshot s, const ObjectRow* row, builders):
+    """One object, made by the builder of its kind."""
+    cdef const char* data = s.plan.rows[<int>SECTION_DATA] + row.data_at
+    kind = plan_str(&s.plan, row.kind)
+    name = plan_str(&s.plan, row.name)
+    builder = builders.get(kind)
+    if builder is None:
+        raise PlanError(f"no builder for objects of kind '{kind}' ('{name}')")
+    try:
+        options = msgpack.unpackb(data[:row.data_n])
+    except Exception as e:
+        raise PlanError(f"options of {kind} '{name}' can't be read: {e}") from None
+    if not isinstance(options, dict):
+        raise PlanError(f"options of {kind} '{name}' are not a map")
+    return builder(name, options)
+
+
+cdef int _take_targets(PlanSnapshot s, list made) except -1:
+    cdef const uint32_t* rows = <const uint32_t*>s.plan.rows[<int>SECTION_TARGETS]
+    cdef size_t i
+    s.target_list = []
+    s.target_count = s.plan.count[<int>SECTION_TARGETS]
+    s.targets = <PyObject**>_take(s.target_count, sizeof(PyObject*))
+    for i in range(s.target_count):
+        it = made[rows[i]]
+        if not isinstance(it, Target):
+            raise PlanError(f"targets[{i}]: {type(it).__name__} is not a Target")
+        Py_INCREF(it)
+        s.targets[i] = <PyObject*>it
+        s.target_list.append(it)
+    return 0
+
+
+# -- chains --------------------------------------------------------------------------------
+
+cdef void* _take(size_t n, size_t size) except NULL:
+    """Zeroed memory for n rows, never NULL."""
+    cdef void* p = PyMem_Calloc(n + 1, size)
+    if p == NULL:
+        raise MemoryError
+    return p
+
+
+cdef void _free_chain(Chain* c) noexcept:
+    cdef int hook
+    for hook in range(<int>HOOKS):
+        PyMem_Free(c.steps[hook])
+    PyMem_Free(c.slot_at)
+
+
+cdef int _take_chains(PlanSnapshot s, list made) except -1:
+    cdef const ChainRow* rows = <const ChainRow*>s.plan.rows[<int>SECTION_CHAINS]
+    cdef const StepRow* steps = <const StepRow*>s.plan.rows[<int>SECTION_STEPS]
+    cdef size_t i
+    s.policies = _policies(s, made)
+    s.chains = <Chain*>_take(s.plan.count[<int>SECTION_CHAINS], sizeof(Chain))
+    for i in range(s.plan.count[<int>SECTION_CHAINS]):
+        s.chain_count += 1
+        _compile(&s.chains[i], steps + rows[i].first, rows[i].count, made)
+    return 0
+
+
+cdef list _policies(PlanSnapshot s, list made):
+    """The policies that steps name, each once, with the steps' time to wait."""
+    cdef const StepRow* steps = <const StepRow*>s.plan.rows[<int>SECTION_STEPS]
+    cdef dict found = {}
+    cdef size_t i
+    for i in range(s.plan.count[<int>SECTION_STEPS]):
+        it = made[steps[i].object]
+        if not isinstance(it, Policy):
+            raise PlanError(f"steps[{i}]: {type(it).__name__} is not a Policy")
+        if steps[i].timeout_ms:
+            (<Policy>it).timeout_ms = steps[i].timeout_ms
+        found[steps[i].object] = it
+    return list(found.values())
+
+
+cdef int _compile(Chain* c, const StepRow* rows, size_t n, list made) except -1:
+    """Flat arrays, one a hook, of the policies that have it; `off` ones are left out."""
+    cdef size_t i
+    cdef int hook
+    cdef uint16_t entered = 0
+    for hook in range(<int>HOOKS):
+        c.steps[hook] = <Step*>_take(n, sizeof(Step))
+    c.slot_at = <uint32_t*>_take(n, sizeof(uint32_t))
+    for i in range(n):
+        if rows[i].mode != POLICY_OFF:
+            _enter(c, &rows[i], <Policy>made[rows[i].object], entered)
+            entered += 1
+    c.n = entered
+    return 0
+
+
+cdef void _enter(Chain* c, const StepRow* row, Policy policy, uint16_t index) noexcept:
+    """Append one policy to the arrays of its hooks, and make room for its slot."""
+    cdef Step step
+    cdef int hook, side
+    memset(&step, 0, sizeof(Step))
+    step.policy = <PyObject*>policy
+    step.index = index
+    step.mode = row.mode
+    step.pass_failures = row.pass_failures
+    for hook in range(<int>HOOKS):
+        if policy.hooks >> hook & 1:
+            c.steps[hook][c.count[hook]] = step
+            c.count[hook] += 1
+    c.slot_at[index] = c.slots_size
+    c.slots_size += (policy.slot_size + SLOT_ALIGN - 1) // SLOT_ALIGN * SLOT_ALIGN
+    for side in range(2):
+        _widen(c, policy, side)
+
+
+cdef void _widen(Chain* c, Policy policy, int side) noexcept:
+    """The chain's body mode is the most that any policy asks for, its limit the least."""
+    if policy.body_mode[side] > c.body_mode[side]:
+        c.body_mode[side] = policy.body_mode[side]
+    if policy.body_mode[side] == MODE_WHOLE and (
+        c.body_limit[side] == 0 or policy.body_limit[side] < c.body_limit[side]
+    ):
+        c.body_limit[side] = policy.body_limit[side]

@@ -1,0 +1,6 @@
+from collections.abc import Buffer
+
+LAYOUT: int
+SIZES: dict[str, int]
+
+def check_plan(plan: Buffer) -> int: ...

@@ -1,0 +1,99 @@
+"""A plan read by plain Python: for the master, `fastgw show --plan` and tests.
+
+Checks what it follows and nothing else; workers check a plan whole (ext/route/plan.pyx).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+from zlib import crc32
+
+import msgpack
+
+from fastgw.ext.route.errors import PlanError
+from fastgw.plan.layout import HEADER, LAYOUT, LISTENER, MAGIC, SECTION, SECTIONS
+from fastgw.plan.model import Listener
+
+
+class PlanReader:
+    """Rows of a plan's sections by name."""
+
+    def __init__(self, plan: bytes | bytearray | memoryview) -> None:
+        self.plan = memoryview(plan)
+        self.number = self._check_header()
+        self._sections = self._read_table()
+
+    def _check_header(self) -> int:
+        if len(self.plan) < HEADER.size:
+            raise PlanError(f"a plan of {len(self.plan)} bytes is shorter than its header")
+        magic, layout, sections, size, number, crc, _ = HEADER.unpack_from(self.plan)
+        if magic != MAGIC:
+            raise PlanError("not a plan: it does not begin with FGWPLAN")
+        if layout != LAYOUT:
+            raise PlanError(f"plan of layout {layout}, this version reads {LAYOUT}")
+        if size != len(self.plan):
+            raise PlanError(f"plan is {len(self.plan)} bytes long, its header says {size}")
+        if sections != len(SECTIONS) or size < HEADER.size + SECTION.size * sections:
+            raise PlanError("plan's table of sections is not this layout's")
+        blank = HEADER.pack(magic, layout, sections, size, number, 0, _)
+        if crc32(self.plan[HEADER.size:], crc32(blank)) != crc:
+            raise PlanError("plan is damaged: its checksum is wrong")
+        return int(number)
+
+    def _read_table(self) -> dict[str, tuple[int, int]]:
+        table = {}
+        for i, (name, row) in enumerate(SECTIONS.items()):
+            at = HEADER.size + SECTION.size * i
+            offset, count, stride, number = SECTION.unpack_from(self.plan, at)
+            if number != i or stride != row.size or offset + count * stride > len(self.plan):
+                raise PlanError(f"section {name} is not within the plan")
+            table[name] = (offset, count)
+        return table
+
+    def count(self, section: str) -> int:
+        """How many rows a section has."""
+        return self._sections[section][1]
+
+    def size(self, section: str) -> int:
+        """How many bytes a section takes."""
+        return self._sections[section][1] * SECTIONS[section].size
+
+    def rows(self, section: str) -> Iterator[tuple[Any, ...]]:
+        """The rows of a section, unpacked."""
+        offset, count = self._sections[section]
+        row = SECTIONS[section]
+        return row.iter_unpack(self.plan[offset:offset + count * row.size])
+
+    def _part(self, section: str, at: int, n: int) -> memoryview:
+        offset, count = self._sections[section]
+        if at + n > count:
+            raise PlanError(f"{at}+{n} is not within the section {section}")
+        return self.plan[offset + at:offset + at + n]
+
+    def text(self, at: int, n: int) -> str:
+        """A text of the strings section."""
+        return bytes(self._part("strings", at, n)).decode("utf-8", "replace")
+
+    def options(self, at: int, n: int) -> dict[str, Any]:
+        """A map of the data section."""
+        try:
+            options = msgpack.unpackb(self._part("data", at, n))
+        except (ValueError, msgpack.UnpackException) as e:
+            raise PlanError(f"options can't be read: {e}") from None
+        if not isinstance(options, dict):
+            raise PlanError("options are not a map")
+        return options
+
+    def listeners(self) -> list[Listener]:
+        """The addresses to listen on."""
+        assert SECTIONS["listeners"] is LISTENER
+        return [
+            Listener(self.text(*row[0:2]), self.text(*row[2:4]), self.options(*row[4:6]))
+            for row in self.rows("listeners")
+        ]
+
+
+def read_listeners(plan: bytes | bytearray | memoryview) -> list[Listener]:
+    """The addresses that a plan wants listened on."""
+    return PlanReader(plan).listeners()
