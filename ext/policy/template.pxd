@@ -1,0 +1,50 @@
+"""Template: a text with variables, compiled at load, rendered without Python.
+
+    {client.ip} {client.port} {request.id} {route} {method} {scheme} {host} {path} {query}
+    {header.NAME}          the request's first value of that header, empty if there is none
+    {response.status} {upstream}                       only where there is a response
+    {{ and }}              braces;  ?{query}           the mark only with a query
+
+`{path}` is the normalised path before rewriting, `{host}` is without port. A rendered
+value that holds a control byte is never handed out (`RENDER_UNSAFE`): the caller fails
+closed. Values come from checked heads, so it takes a bug elsewhere to get there.
+"""
+
+from libc.stdint cimport uint8_t, uint16_t
+from fastgw.ext.base.span cimport Span
+from fastgw.ext.exchange.contract cimport Exchange
+
+
+cdef enum:
+    MAX_PARTS = 32              # pieces of one template; more are an error at load
+
+
+cdef enum PartKind:
+    PART_TEXT                   # literal bytes
+    PART_HEADER                 # {header.NAME}
+    PART_CLIENT_IP, PART_CLIENT_PORT, PART_REQUEST_ID, PART_ROUTE, PART_METHOD, PART_SCHEME
+    PART_HOST, PART_PATH, PART_QUERY, PART_RESPONSE_STATUS, PART_UPSTREAM
+
+
+cdef enum Rendered:
+    RENDER_DONE
+    RENDER_UNSAFE               # a control byte: the value must not be written
+    RENDER_NO_MEMORY
+
+
+cdef struct Part:
+    uint8_t kind                # PartKind
+    uint8_t mark                # PART_QUERY: a '?' goes before it if there is a query
+    uint16_t id                 # PART_HEADER: NameId
+    Span text                   # PART_TEXT: the bytes; PART_HEADER: the name in lower case
+
+
+cdef class Template:
+    """An immutable compiled text."""
+    cdef readonly str source          # as configured
+    cdef readonly bint fixed          # holds no variable
+    cdef Part parts[MAX_PARTS]
+    cdef uint16_t n                   # parts in use
+    cdef tuple texts                  # keeps alive what the parts point to
+
+    cdef Rendered render(self, Exchange x, Span* out) noexcept

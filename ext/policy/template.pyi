@@ -1,0 +1,6 @@
+class Template:
+    source: str
+    fixed: bool
+    def __init__(self, source: str, response: bool = ...) -> None: ...
+    @property
+    def pieces(self) -> list[tuple[str, str]]: ...
