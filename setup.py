@@ -1,28 +1,45 @@
 """Build of the compiled data plane; everything else stands in pyproject.toml.
 
 FASTGW_BUILD picks the kind of build: release (default), debug (asserts, live-object
-counters), asan (AddressSanitizer + UBSan), cover (line tracing).
+counters), asan (AddressSanitizer + UBSan), cover (line tracing). Each kind has a tree of
+its own below build/; in-place builds copy the kind that was asked for beside the sources.
 """
 
 from __future__ import annotations
 
 import os
 import platform
+import shutil
 import sys
+import sysconfig
 from pathlib import Path
 
 from setuptools import Extension, setup
+from setuptools.command.build_ext import build_ext
 
 ROOT = Path(__file__).resolve().parent
+#: The one way to the sources: a symlink in a checkout, a real folder in an sdist.
+SOURCES = ROOT / "fastgw" / "ext"
 KIND = os.environ.get("FASTGW_BUILD", "release")
 #: Compiler flags of each kind of build.
 CFLAGS = {
     "release": ["-O2"],
     "debug": ["-O1", "-g", "-DFASTGW_DEBUG=1"],
-    "asan": ["-O1", "-g", "-DFASTGW_DEBUG=1", "-fno-omit-frame-pointer",
-             "-fsanitize=address,undefined", "-fno-sanitize-recover=undefined"],
-    "cover": ["-O0", "-g", "-DFASTGW_DEBUG=1", "-DCYTHON_TRACE_NOGIL=1",
-              "-DCYTHON_USE_SYS_MONITORING=0"],
+    "asan": [
+        "-O1",
+        "-g",
+        "-DFASTGW_DEBUG=1",
+        "-fno-omit-frame-pointer",
+        "-fsanitize=address,undefined",
+        "-fno-sanitize-recover=undefined",
+    ],
+    "cover": [
+        "-O0",
+        "-g",
+        "-DFASTGW_DEBUG=1",
+        "-DCYTHON_TRACE_NOGIL=1",
+        "-DCYTHON_USE_SYS_MONITORING=0",
+    ],
 }
 LDFLAGS = {"asan": ["-fsanitize=address,undefined"]}
 WARNINGS = ["-Wall", "-Wno-unused-function", "-Wno-unused-but-set-variable"]
@@ -40,20 +57,19 @@ DIRECTIVES: dict[str, object] = {
 
 
 def extensions() -> list[Extension]:
-    """One extension a .pyx below ext/; `testing` stays out of distributions."""
-    found = []
-    for source in sorted((ROOT / "ext").rglob("*.pyx")):
-        path = source.relative_to(ROOT / "ext")
-        if path.parts[0] == "testing" and "FASTGW_NO_TESTING" in os.environ:
-            continue
-        found.append(Extension(
-            ".".join(("fastgw", "ext", *path.with_suffix("").parts)),
-            [str(Path("fastgw", "ext", path))],
+    """One extension a .pyx below fastgw/ext."""
+    headers = [str(h.relative_to(ROOT)) for h in sorted(SOURCES.rglob("*.h"))]
+    return [
+        Extension(
+            ".".join(("fastgw", "ext", *source.relative_to(SOURCES).with_suffix("").parts)),
+            [str(source.relative_to(ROOT))],
             extra_compile_args=CFLAGS[KIND] + WARNINGS,
             extra_link_args=LDFLAGS.get(KIND, []),
             include_dirs=["fastgw/ext"],
-        ))
-    return found
+            depends=headers,
+        )
+        for source in sorted(SOURCES.rglob("*.pyx"))
+    ]
 
 
 def cythonized() -> list[Extension]:
@@ -68,10 +84,71 @@ def cythonized() -> list[Extension]:
         compiler_directives=directives,
         nthreads=int(os.environ.get("FASTGW_JOBS", "0")),
         cache=os.environ.get("FASTGW_CYTHON_CACHE") or False,
+        quiet=True,
     )
     return modules
 
 
+def missing_tools() -> list[str]:
+    """What a build needs and this machine lacks."""
+    compiler = (os.environ.get("CC") or sysconfig.get_config_var("CC") or "cc").split()[0]
+    missing = [] if shutil.which(compiler) else [f"a C compiler ({compiler})"]
+    if not Path(sysconfig.get_path("include"), "Python.h").exists():
+        missing.append("Python's headers (Python.h)")
+    return missing
+
+
+class BuildKind(build_ext):
+    """Builds one kind, and puts it in place when asked to."""
+
+    def finalize_options(self) -> None:
+        """An in-place build has its own tree; a distribution has no test modules."""
+        super().finalize_options()
+        if self.inplace:
+            self.build_temp = f"build/{KIND}/tmp"
+            self.build_lib = f"build/{KIND}/lib"
+        else:
+            self.extensions = [e for e in self.extensions if ".ext.testing." not in e.name]
+
+    def run(self) -> None:
+        """Say what is missing in one line before the compiler says it in many."""
+        if missing := missing_tools():
+            raise SystemExit(
+                f"fastgw is compiled when it is installed, and this needs {' and '.join(missing)}; "
+                "on Debian: apt-get install gcc libc6-dev python3-dev"
+            )
+        super().run()
+
+    def copy_extensions_to_source(self) -> None:
+        """Put this kind's modules beside the sources, and take away what has no source.
+
+        Times are compared for equality: an older file of another kind must win too. Each
+        is renamed into place, since a running process may have the old one mapped."""
+        for ext in self.extensions:
+            name = self.get_ext_filename(ext.name)
+            built, placed = Path(self.build_lib, name), ROOT / name
+            if not same_file(built, placed):
+                shutil.copy2(built, f"{placed}.new")
+                os.replace(f"{placed}.new", placed)
+        for placed in SOURCES.rglob("*.so"):
+            if not placed.with_name(placed.name.split(".")[0] + ".pyx").exists():
+                placed.unlink()
+
+
+def same_file(built: Path, placed: Path) -> bool:
+    """Whether the placed file is a copy of the built one."""
+    if not placed.exists():
+        return False
+    a, b = built.stat(), placed.stat()
+    return (a.st_mtime_ns, a.st_size) == (b.st_mtime_ns, b.st_size)
+
+
 if not sys.platform.startswith("linux"):
     raise SystemExit(f"fastgw runs on Linux >= 5.10 only, not on {platform.system()}")
-setup(ext_modules=cythonized())
+if KIND not in CFLAGS:
+    raise SystemExit(f"FASTGW_BUILD={KIND}: is one of {', '.join(CFLAGS)}")
+setup(
+    ext_modules=cythonized(),
+    cmdclass={"build_ext": BuildKind},
+    options={"build": {"build_base": f"build/{KIND}/dist"}},
+)

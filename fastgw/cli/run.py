@@ -1,0 +1,120 @@
+"""`fastgw run`: start a gateway and stay with it."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import click
+
+from fastgw.cli.source import read_source, source_options
+from fastgw.log import LEVELS
+from fastgw.master.machine import usable_cpus
+from fastgw.master.settings import Settings
+
+EPILOG = """\b
+Signals: TERM, INT  drain: accept no more, finish what is under way (a second one: at once)
+         QUIT       end at once
+\b
+Exit codes: 0 ended as told, 1 could not start, 2 configuration or command line wrong."""
+
+MOST_WORKERS = 1024
+
+
+class Workers(click.ParamType):
+    """`auto` or a number."""
+
+    name = "auto|N"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> int:
+        """The number of workers."""
+        if value == "auto":
+            return usable_cpus()
+        if isinstance(value, int):
+            return value
+        if value.isascii() and value.isdigit() and 1 <= int(value) <= MOST_WORKERS:
+            return int(value)
+        self.fail(f"{value!r} is neither 'auto' nor a number from 1 to {MOST_WORKERS}")
+
+
+class Seconds(click.ParamType):
+    """A duration of the processes themselves: 500ms, 30s, 5m."""
+
+    name = "duration"
+    _units = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """The seconds."""
+        if isinstance(value, float):
+            return value
+        number = value.rstrip("msh")
+        if number.isascii() and number.isdigit() and value[len(number) :] in self._units:
+            return int(number) * self._units[value[len(number) :]]
+        self.fail(f"{value!r} is no duration: a number with ms, s, m or h")
+
+
+@click.command(epilog=EPILOG)
+@source_options
+@click.option(
+    "--timeout-drain",
+    type=Seconds(),
+    metavar="DURATION",
+    default="30s",
+    show_default=True,
+    help="How long a drain may take before the rest is ended.",
+)
+@click.option(
+    "--workers",
+    type=Workers(),
+    default="auto",
+    show_default=True,
+    help="Worker processes; auto = the smaller of processor affinity and cgroup quota.",
+)
+@click.option(
+    "--run-dir",
+    metavar="DIR",
+    help="Where the lock and the sockets of the gateway are.  [default: $RUNTIME_DIRECTORY, else "
+    "/run/fastgw (root) or $XDG_RUNTIME_DIR/fastgw, else fastgw-UID in the temporary directory]",
+)
+@click.option(
+    "--name",
+    default="default",
+    show_default=True,
+    help="Name of this gateway: several on one machine have one each.",
+)
+@click.option(
+    "--log-level",
+    type=click.Choice(LEVELS),
+    default="info",
+    show_default=True,
+    help="Least important level that is written to standard error.",
+)
+def run(
+    timeout_drain: float,
+    workers: int,
+    run_dir: str | None,
+    name: str,
+    log_level: str,
+    **options: Any,
+) -> None:
+    """Run a gateway, from FILE or before one upstream (--to).
+
+    \b
+    fastgw run --to http://127.0.0.1:9000
+    fastgw run gateway.yaml --workers 4
+    """
+    from fastgw.master import launch
+
+    settings = Settings(
+        source=read_source(options),
+        workers=workers,
+        run_dir=run_dir,
+        name=name,
+        log_level=log_level,
+        drain_s=timeout_drain,
+    )
+    sys.exit(launch.run(settings))

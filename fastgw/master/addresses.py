@@ -1,0 +1,262 @@
+"""Listening addresses: how they are written, and how their sockets are made.
+
+    host:port       every address the name has
+    [v6]:port       one IPv6 address
+    :port           all of IPv4 and all of IPv6, as two sockets
+    unix:/path      one socket, shared by all workers
+
+A TCP address gets one SO_REUSEPORT socket for each worker slot. They all live in the
+master, so what waits in a dead worker's queue is still there for its replacement.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+import stat
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from fastgw.master import holders
+
+#: Bytes of a unix socket's path; the kernel's sun_path less its NUL.
+UNIX_PATH_MOST = 107
+BACKLOG_MOST = 4096
+#: rw for owner and group: whoever may send requests shares the group.
+UNIX_MODE_MASK = 0o117
+
+
+class AddressError(Exception):
+    """An address that can't be read or bound; the text says which and why."""
+
+
+@dataclass(frozen=True)
+class Address:
+    """A listening address as it was written."""
+
+    text: str
+    host: str = ""
+    port: int = 0
+    path: str = ""
+
+
+@dataclass
+class Bound:
+    """The sockets of one listener: one a slot, or one for all (unix)."""
+
+    index: int
+    name: str
+    sockets: list[socket.socket]
+    path: str = ""
+    inode: tuple[int, int] = (0, 0)
+
+    def of_slot(self, slot: int) -> socket.socket:
+        """The socket that a slot's worker accepts from."""
+        return self.sockets[slot if len(self.sockets) > 1 else 0]
+
+    def close(self) -> None:
+        """Close this process's copies; nothing is unlinked."""
+        for s in self.sockets:
+            s.close()
+
+
+@dataclass
+class Listening:
+    """Everything that is listened on."""
+
+    bound: list[Bound] = field(default_factory=list)
+
+    def of_slot(self, slot: int) -> list[tuple[int, socket.socket]]:
+        """(listener's index, socket) of each that a slot's worker accepts from."""
+        return [(b.index, b.of_slot(slot)) for b in self.bound]
+
+    def close_others(self, slot: int) -> None:
+        """In a worker: close what belongs to other slots."""
+        for b in self.bound:
+            for s in b.sockets:
+                if s is not b.of_slot(slot):
+                    s.close()
+
+    def close(self) -> None:
+        """Close every socket of this process and take our unix paths away."""
+        for b in self.bound:
+            b.close()
+            if b.path and _inode(b.path) == b.inode:
+                os.unlink(b.path)
+            b.path = ""
+
+
+def parse(text: str) -> Address:
+    """Read an address as it stands in --listen or the configuration."""
+    if text.startswith("unix:"):
+        path = text[5:]
+        if not path.startswith("/"):
+            raise AddressError(f"{text}: a unix address is unix:/absolute/path")
+        if len(os.fsencode(path)) > UNIX_PATH_MOST:
+            raise AddressError(f"{text}: the path is longer than {UNIX_PATH_MOST} bytes")
+        return Address(text, path=path)
+    host, colon, port = text.rpartition(":")
+    if not colon or not (port.isascii() and port.isdigit()) or int(port) > 65535:
+        raise AddressError(f"{text}: an address is host:port, [v6]:port, :port or unix:/path")
+    if host.startswith("[") and host.endswith("]"):
+        host = host[1:-1]
+    elif ":" in host:
+        raise AddressError(f"{text}: an IPv6 address stands in brackets, [{host}]:{port}")
+    return Address(text, host=host, port=int(port))
+
+
+def backlog() -> int:
+    """As deep a queue as the kernel gives, 4096 at the most."""
+    try:
+        most = int(Path("/proc/sys/net/core/somaxconn").read_text())
+    except (OSError, ValueError):
+        most = socket.SOMAXCONN
+    return min(most, BACKLOG_MOST)
+
+
+def bind_all(addresses: list[str], slots: int) -> Listening:
+    """Bind every address for every slot, or raise with nothing left open."""
+    listening = Listening()
+    try:
+        for index, text in enumerate(addresses):
+            address = parse(text)
+            if address.path:
+                listening.bound.append(_bind_unix(index, address))
+            else:
+                listening.bound += _bind_tcp(index, address, slots)
+    except BaseException:
+        listening.close()
+        raise
+    return listening
+
+
+# -- TCP -----------------------------------------------------------------------------------
+
+
+def _bind_tcp(index: int, address: Address, slots: int) -> list[Bound]:
+    places = _places(address)
+    bound: list[Bound] = []
+    refused: OSError | None = None
+    for family, host in places:
+        # Port 0: the second family gets the port that the first was given.
+        port = address.port or (bound[0].sockets[0].getsockname()[1] if bound else 0)
+        try:
+            bound.append(_bind_place(index, family, host, port, slots))
+        except OSError as e:
+            # A name may have addresses that this machine has not (IPv6 switched off).
+            if e.errno in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT) and len(places) > 1:
+                refused = e
+                continue
+            for b in bound:
+                b.close()
+            raise AddressError(_why(address, e)) from e
+    if not bound and refused is not None:
+        raise AddressError(_why(address, refused))
+    return bound
+
+
+def _places(address: Address) -> list[tuple[socket.AddressFamily, str]]:
+    """The (family, numeric host) pairs that an address stands for."""
+    if not address.host:
+        return [(socket.AF_INET, "0.0.0.0"), (socket.AF_INET6, "::")]
+    try:
+        found = socket.getaddrinfo(
+            address.host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )
+    except OSError as e:
+        raise AddressError(f"{address.text}: no such host ({e.strerror})") from e
+    return list(dict.fromkeys((row[0], str(row[4][0])) for row in found))
+
+
+def _bind_place(
+    index: int, family: socket.AddressFamily, host: str, port: int, slots: int
+) -> Bound:
+    # SO_REUSEPORT binds beside whoever else uses it, without an error, so ask without it.
+    with _tcp_socket(family, reuse_port=False) as probe:
+        probe.bind((host, port))
+        port = int(probe.getsockname()[1])
+    sockets: list[socket.socket] = []
+    try:
+        for _ in range(slots):
+            s = _tcp_socket(family, reuse_port=True)
+            sockets.append(s)
+            s.bind((host, port))
+            s.listen(backlog())
+    except BaseException:
+        for s in sockets:
+            s.close()
+        raise
+    shown = f"[{host}]" if family == socket.AF_INET6 else host
+    return Bound(index, f"http://{shown}:{port}", sockets)
+
+
+def _tcp_socket(family: socket.AddressFamily, reuse_port: bool) -> socket.socket:
+    s = socket.socket(family, socket.SOCK_STREAM)
+    s.setblocking(False)
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if reuse_port:
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    if family == socket.AF_INET6:
+        # IPv4 has a socket of its own, so that no client is called ::ffff:a.b.c.d.
+        s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+    return s
+
+
+def _why(address: Address, e: OSError) -> str:
+    if e.errno == errno.EADDRINUSE:
+        return f"{address.text}: address in use{holders.describe(holders.tcp_inodes(address.port))}"
+    return f"{address.text}: {e.strerror}"
+
+
+# -- unix ----------------------------------------------------------------------------------
+
+
+def _bind_unix(index: int, address: Address) -> Bound:
+    path = address.path
+    _remove_stale(address)
+    s = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    mask = os.umask(UNIX_MODE_MASK)
+    try:
+        s.setblocking(False)
+        s.bind(path)
+        s.listen(backlog())
+    except OSError as e:
+        s.close()
+        raise AddressError(f"{address.text}: {e.strerror}") from e
+    finally:
+        os.umask(mask)
+    return Bound(index, address.text, [s], path, _inode(path))
+
+
+def _remove_stale(address: Address) -> None:
+    """Take away a socket file that nobody listens on any more; refuse a live one."""
+    path = address.path
+    try:
+        mode = os.lstat(path).st_mode
+    except FileNotFoundError:
+        return
+    except OSError as e:
+        raise AddressError(f"{address.text}: {e.strerror}") from e
+    if not stat.S_ISSOCK(mode):
+        raise AddressError(f"{address.text}: exists and is not a socket")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.setblocking(False)
+        try:
+            probe.connect(path)
+        except ConnectionRefusedError:
+            os.unlink(path)
+            return
+        except BlockingIOError:
+            pass  # its queue is full: somebody listens
+        except OSError as e:
+            raise AddressError(f"{address.text}: {e.strerror}") from e
+    raise AddressError(f"{address.text}: address in use{holders.describe(holders.unix_inodes(path))}")
+
+
+def _inode(path: str) -> tuple[int, int]:
+    try:
+        facts = os.lstat(path)
+    except OSError:
+        return (0, 0)
+    return (facts.st_dev, facts.st_ino)

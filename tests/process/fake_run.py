@@ -1,0 +1,106 @@
+"""A gateway with a fake data plane, for tests of supervision: `python -m ... JSON`.
+
+The fake accepts, answers each connection with its pid and keeps it open until the client
+leaves, so that a drain has something to wait for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from fastgw.master.launch import run
+from fastgw.master.compiler import CompileError
+from fastgw.master.settings import Compiled, Settings
+
+ORDERS: dict[str, Any] = {}
+
+
+class FakePlane:
+    """Binds and accepts; `ORDERS` may tell it to misbehave."""
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        plan: Any,
+        *,
+        memory: int,
+        max_connections: int,
+        log: Callable[[str, str], None],
+    ) -> None:
+        self.loop = loop
+        self.open: dict[int, socket.socket] = {}
+        self.listening: list[int] = []
+        self.done: Callable[[], None] | None = None
+        if ORDERS.get("fail_start"):
+            raise RuntimeError("this plan can't be mapped")
+        if ORDERS.get("die_start"):
+            os.kill(os.getpid(), signal.SIGSEGV)
+        if ORDERS.get("die_after_s") is not None:
+            loop.call_later(ORDERS["die_after_s"], os._exit, 7)
+
+    def listen(self, index: int, fd: int) -> None:
+        """Accept from a socket."""
+        self.listening.append(fd)
+        self.loop.add_reader(fd, self.accept, fd)
+
+    def accept(self, fd: int) -> None:
+        """Greet one client."""
+        listener = socket.socket(fileno=os.dup(fd))
+        try:
+            client, _ = listener.accept()
+        except BlockingIOError:
+            return
+        finally:
+            listener.close()
+        client.setblocking(False)
+        client.send(f"{os.getpid()}\n".encode())
+        self.open[client.fileno()] = client
+        self.loop.add_reader(client.fileno(), self.leave, client)
+
+    def leave(self, client: socket.socket) -> None:
+        """The client has left."""
+        self.loop.remove_reader(client.fileno())
+        del self.open[client.fileno()]
+        client.close()
+        if self.done and not self.open:
+            self.done()
+
+    def drain(self, done: Callable[[], None]) -> None:
+        """Wait for the clients that are there."""
+        for fd in self.listening:
+            self.loop.remove_reader(fd)
+        self.done = done
+        if not self.open:
+            done()
+
+    def stop(self) -> None:
+        """At once."""
+
+    def counters(self) -> dict[str, int]:
+        """Clients that are there."""
+        return {"open": len(self.open)}
+
+
+def compiled(source: dict[str, Any]) -> Compiled:
+    """A plan of nothing."""
+    if "errors" in source:
+        raise CompileError(source["errors"])
+    return Compiled(plan=b"plan", listen=source["listen"])
+
+
+def main() -> int:
+    """Run with the settings given as JSON."""
+    given = json.loads(sys.argv[1])
+    ORDERS.update(given.pop("orders", {}))
+    return run(Settings(**given), compile_source=compiled, make=FakePlane)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
