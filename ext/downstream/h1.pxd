@@ -14,11 +14,12 @@ from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from fastgw.ext.base.buffers cimport Buffer, Chunk
 from fastgw.ext.base.deadlines cimport Deadline
 from fastgw.ext.base.reasons cimport Reason
+from fastgw.ext.base.span cimport Span
 from fastgw.ext.downstream.h1_response cimport WriteFraming
 from fastgw.ext.exchange.contract cimport Downstream, Exchange
 from fastgw.ext.exchange.exchange cimport Dispatcher
-from fastgw.ext.http.chunked cimport ChunkDecoder
-from fastgw.ext.http.head cimport RequestHead
+from fastgw.ext.http.chunked cimport ChunkDecoder, ChunkEvent
+from fastgw.ext.http.head cimport Fields, RequestHead
 from fastgw.ext.io.listener cimport Acceptor
 from fastgw.ext.io.stream cimport Codec, Stream
 
@@ -97,10 +98,16 @@ cdef class H1Downstream(Downstream):
     cdef size_t take_length(self, Chunk* c) noexcept
     cdef size_t take_chunked(self, Chunk* c) noexcept
     cdef void deliver(self, const char* p, size_t n, Buffer* owner, bint last) noexcept
+    cdef ChunkEvent feed_chunked(
+        self, Chunk* c, size_t* used, Span* data, Fields* trailers
+    ) noexcept
+    cdef void end_chunked(self, Fields* trailers) noexcept
+    cdef void request_whole(self) noexcept
     cdef void watch_body(self) noexcept
     cdef void broken(self, Reason why) noexcept
     cdef size_t take_opaque(self, Chunk* c) noexcept
     cdef size_t read_away(self, Chunk* c) noexcept
+    cdef size_t skip_body(self, Chunk* c) noexcept
     # -- between requests -------------------------------------------------------------------
     cdef void next_request(self) noexcept
     cdef void end_connection(self) noexcept

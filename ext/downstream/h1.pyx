@@ -17,13 +17,16 @@ from fastgw.ext.downstream.h1_response cimport (
     write_response_head,
 )
 from fastgw.ext.http.chunk_writer cimport write_chunk, write_trailers
-from fastgw.ext.http.chunked cimport CHUNKED_DATA, CHUNKED_END, chunked_begin, chunked_feed
+from fastgw.ext.http.chunked cimport (
+    CHUNK_BAD, CHUNK_DATA, CHUNK_END, CHUNK_MORE, ChunkEvent, chunked_begin, chunked_feed,
+)
 from fastgw.ext.http.head cimport (
     BODY_CHUNKED, BODY_LENGTH, BODY_NONE, Field, Fields, H_EXPECT_100, H_KEEP_ALIVE, ResponseHead,
 )
-from fastgw.ext.http.keep cimport keep_request
-from fastgw.ext.http.request cimport parse_request
+from fastgw.ext.http.keep cimport keep_request, keep_trailers
+from fastgw.ext.http.request cimport HeadSpace, parse_request
 from fastgw.ext.io.stream cimport S_READABLE
+from fastgw.ext.route.plan cimport Limits
 from fastgw.ext.route.snapshot cimport Snapshot
 
 cdef enum:
@@ -210,9 +213,10 @@ cdef class H1Downstream(Downstream):
     cdef size_t take_head(self, const char* p, size_t n) noexcept:
         """Parse as soon as there is enough; how many of the new bytes were used."""
         cdef Snapshot snapshot = self.server.dispatcher.snapshot
+        cdef HeadSpace space
         cdef RequestHead head
         cdef size_t before = 0
-        cdef ssize_t got
+        cdef int64_t got
         if self.begun_us == 0:
             self.begun_us = self.stream.engine.now_us
         if self.partial != NULL:
@@ -220,11 +224,10 @@ cdef class H1Downstream(Downstream):
             if not self.gather(p, n):
                 return n
             p = self.partial.data
+        space.rows, space.cap = _rows, ROWS
+        space.scratch, space.room = _scratch, sizeof(_scratch)
         memset(&head, 0, sizeof(head))
-        got = parse_request(
-            p, before + n, &self.searched, &snapshot.limits, _rows, ROWS,
-            _scratch, sizeof(_scratch), &head,
-        )
+        got = parse_request(p, before + n, &self.searched, &snapshot.limits, &space, &head)
         if got == 0:
             if self.partial == NULL:
                 self.set_read_deadline(K_HEAD, snapshot.timeouts.request_head)
@@ -304,6 +307,7 @@ cdef class H1Downstream(Downstream):
 
     cdef void await_body(self, const RequestHead* head) noexcept:
         """What is to be read next."""
+        cdef const Limits* limits = &(<Snapshot>self.x.snapshot).limits
         if head.framing == BODY_LENGTH:
             self.state = R_LENGTH
             self.left = head.content_length
@@ -311,7 +315,7 @@ cdef class H1Downstream(Downstream):
                 self.stream.set_bulk(True)
         elif head.framing == BODY_CHUNKED:
             self.state = R_CHUNKED
-            chunked_begin(&self.chunks)
+            chunked_begin(&self.chunks, limits.head, limits.fields)
         else:
             self.state = R_WHOLE
 
@@ -344,16 +348,64 @@ cdef class H1Downstream(Downstream):
     cdef size_t take_chunked(self, Chunk* c) noexcept:
         """One piece of a chunked body, or its end."""
         cdef Span data
+        cdef Fields trailers
         cdef size_t used = 0
-        cdef int said = chunked_feed(&self.chunks, c.p, c.n, &used, &data)
-        if said < 0:
+        cdef ChunkEvent said = self.feed_chunked(c, &used, &data, &trailers)
+        if said == CHUNK_DATA:
+            self.deliver(data.p, data.n, c.owner, False)
+        elif said == CHUNK_END:
+            self.end_chunked(&trailers)
+        elif said != CHUNK_MORE:
             self.broken(REASON_BAD_CHUNK)
             return c.n
-        if said == CHUNKED_DATA:
-            self.deliver(data.p, data.n, c.owner, False)
-        elif said == CHUNKED_END:
-            self.deliver(NULL, 0, NULL, True)
         return used
+
+    cdef ChunkEvent feed_chunked(
+        self, Chunk* c, size_t* used, Span* data, Fields* trailers
+    ) noexcept:
+        """Ask the decoder. Trailers that are not whole are gathered, for it wants them in one
+        piece; `used` counts bytes of `c`."""
+        cdef size_t before = self.partial.used if self.partial != NULL else 0
+        cdef const char* p = c.p
+        cdef ChunkEvent said
+        memset(trailers, 0, sizeof(Fields))
+        trailers.rows, trailers.cap = _rows, ROWS
+        if self.partial != NULL:
+            if not self.gather(c.p, c.n):
+                return CHUNK_BAD
+            p = self.partial.data
+        said = chunked_feed(&self.chunks, p, before + c.n, used, data, trailers)
+        if said == CHUNK_MORE:
+            if used[0] < before + c.n and self.partial == NULL:
+                if not self.gather(p + used[0], c.n - used[0]):
+                    return CHUNK_BAD
+            used[0] = c.n
+        else:
+            used[0] -= before
+        return said
+
+    cdef void end_chunked(self, Fields* trailers) noexcept:
+        """The last chunk and the trailers were read."""
+        cdef Exchange x = self.x
+        cdef Fields* kept = NULL
+        if trailers.n:
+            kept = keep_trailers(trailers, &x.arena)
+            if kept == NULL:
+                self.lose(REASON_MEMORY)
+                return
+        self.drop_partial()
+        if kept == NULL:
+            self.deliver(NULL, 0, NULL, True)
+            return
+        self.request_whole()
+        x.on_request_trailers(kept)
+
+    cdef void request_whole(self) noexcept:
+        """Nothing more of this request is to be read."""
+        self.state = R_WHOLE
+        self.asked = False
+        self.stream.engine.wheel.clear(&self.reads)
+        self.stream.set_bulk(False)
 
     cdef void deliver(self, const char* p, size_t n, Buffer* owner, bint last) noexcept:
         """Hand a piece of the body on."""
@@ -365,10 +417,7 @@ cdef class H1Downstream(Downstream):
         if owner != NULL:
             buffer_hold(owner)
         if last:
-            self.state = R_WHOLE
-            self.asked = False
-            self.stream.engine.wheel.clear(&self.reads)
-            self.stream.set_bulk(False)
+            self.request_whole()
             x.on_request_chunk(&c, True)
             return
         room = x.on_request_chunk(&c, False)
@@ -405,32 +454,41 @@ cdef class H1Downstream(Downstream):
 
     cdef size_t read_away(self, Chunk* c) noexcept:
         """Bytes that nobody wants; past the budget the connection ends."""
-        cdef Chunk rest = c[0]
-        cdef size_t used = 0
-        cdef Span data
-        cdef int said = CHUNKED_DATA
+        cdef size_t used
         if self.state == R_LINGER:
             if c.n >= self.budget:
                 self.lose(REASON_NONE)
-                return c.n
-            self.budget -= c.n
+            else:
+                self.budget -= c.n
             return c.n
-        if self.chunked_in:
-            said = chunked_feed(&self.chunks, rest.p, rest.n, &used, &data)
-            if said < 0:
-                self.linger()
-                return c.n
-        else:
-            used = min(self.left, c.n)
-            self.left -= used
-            if self.left == 0:
-                said = CHUNKED_END
-        if said == CHUNKED_END:
-            self.next_request()
-        elif used >= self.budget:
+        used = self.skip_body(c)
+        if self.state != R_DISCARD:
+            return used
+        if used >= self.budget:
             self.linger()
         else:
             self.budget -= used
+        return used
+
+    cdef size_t skip_body(self, Chunk* c) noexcept:
+        """Read over a piece of the body, or its end."""
+        cdef Span data
+        cdef Fields trailers
+        cdef size_t used = 0
+        cdef ChunkEvent said
+        if not self.chunked_in:
+            used = min(self.left, c.n)
+            self.left -= used
+            if self.left == 0:
+                self.next_request()
+            return used
+        said = self.feed_chunked(c, &used, &data, &trailers)
+        if said == CHUNK_END:
+            self.drop_partial()
+            self.next_request()
+        elif said != CHUNK_DATA and said != CHUNK_MORE:
+            self.linger()
+            return c.n
         return used
 
     # -- told by the exchange ---------------------------------------------------------------

@@ -1,12 +1,14 @@
 """Chunked bodies into a stream; see chunk_writer.pxd."""
 
 from fastgw.ext.base.buffers cimport chunk_release
-from fastgw.ext.http.write cimport CHUNK_HEAD_BOUND, fields_bound, put, put_chunk_size, put_fields
+from fastgw.ext.io.stream cimport stream_reserve
+from fastgw.ext.http.chunked cimport CHUNK_HEADER, chunk_header
+from fastgw.ext.http.write cimport fields_bound, put, put_fields
 
 
 cdef bint _write_text(Stream s, const char* p, size_t n) noexcept:
     """Append a constant; False without memory."""
-    cdef char* at = s.reserve(n)
+    cdef char* at = stream_reserve(s, n)
     if at == NULL:
         return False
     put(at, p, n)
@@ -18,16 +20,14 @@ cdef bint write_chunk(Stream s, Chunk* c, bint last) noexcept:
     """Write one chunk, the last chunk behind it with `last`; whether there is room for more.
 
     An empty piece is no chunk: a chunk of size 0 would end the body."""
-    cdef char* at
     cdef char* begin
     cdef bint room = True
     if c.n:
-        begin = s.reserve(CHUNK_HEAD_BOUND)
+        begin = stream_reserve(s, CHUNK_HEADER)
         if begin == NULL:
             chunk_release(c)
             return False
-        at = put_chunk_size(begin, c.n)
-        s.commit(at - begin)
+        s.commit(chunk_header(begin, c.n))
         room = s.write(c)
         if last:
             _write_text(s, b"\r\n0\r\n\r\n", 7)

@@ -8,7 +8,7 @@ from fastgw.ext.http.head cimport Fields, M_HEAD, MethodId, RequestHead, Respons
 
 cdef bint keep_request(RequestHead* head, Arena* arena, const char* p, size_t n) noexcept
 cdef bint keep_response(ResponseHead* head, Arena* arena, const char* p, size_t n) noexcept
-cdef bint keep_fields(Fields* fields, Arena* arena, const char* p, size_t n) noexcept
+cdef Fields* keep_trailers(const Fields* trailers, Arena* arena) noexcept
 
 
 cdef inline bint no_body(uint16_t status, MethodId method) noexcept nogil:

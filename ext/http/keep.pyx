@@ -41,13 +41,18 @@ cdef bint _move(Span* s, Arena* arena, const char* p, size_t n, ptrdiff_t by) no
     return s.p != NULL
 
 
-cdef bint keep_fields(Fields* fields, Arena* arena, const char* p, size_t n) noexcept:
-    """Move a table whose slices stand in [p, p+n); False without memory."""
+cdef Fields* keep_trailers(const Fields* trailers, Arena* arena) noexcept:
+    """A copy of a table that is not empty, with the bytes it needs; NULL without memory."""
+    cdef const Field* first = &trailers.rows[0]
+    cdef const Field* last = &trailers.rows[trailers.n - 1]
+    cdef size_t n = last.value + last.value_n - first.name
+    cdef Fields* kept = <Fields*>arena_alloc(arena, sizeof(Fields))
     cdef char* copy = <char*>arena_alloc(arena, n)
-    if copy == NULL:
-        return False
-    memcpy(copy, p, n)
-    return _move_rows(fields, arena, copy - p)
+    if kept == NULL or copy == NULL:
+        return NULL
+    memcpy(copy, first.name, n)
+    kept[0] = trailers[0]
+    return kept if _move_rows(kept, arena, copy - first.name) else NULL
 
 
 cdef bint keep_request(RequestHead* head, Arena* arena, const char* p, size_t n) noexcept:

@@ -21,11 +21,6 @@ cdef char* put_fields(char* at, const Fields* t, const uint8_t* hidden) noexcept
 cdef size_t status_line_bound(Span reason) noexcept nogil
 cdef char* put_status_line(char* at, uint16_t status, Span reason) noexcept nogil
 cdef char* put_decimal(char* at, uint64_t value) noexcept nogil
-cdef char* put_chunk_size(char* at, uint64_t value) noexcept nogil
-
-
-cdef enum:
-    CHUNK_HEAD_BOUND = 18       # 16 hex digits, CRLF
 
 
 cdef inline char* put(char* at, const char* p, size_t n) noexcept nogil:

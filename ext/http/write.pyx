@@ -138,17 +138,3 @@ cdef char* put_decimal(char* at, uint64_t value) noexcept nogil:
         at[0] = digits[n]
         at += 1
     return at
-
-
-cdef char* put_chunk_size(char* at, uint64_t value) noexcept nogil:
-    """Append a chunk's size line: hexadecimal digits and CRLF (RFC 9112 section 7.1)."""
-    cdef int shift = 60
-    cdef int digit
-    while shift and not value >> shift:
-        shift -= 4
-    while shift >= 0:
-        digit = (value >> shift) & 15
-        at[0] = digit + (48 if digit < 10 else 87)
-        at += 1
-        shift -= 4
-    return put(at, b"\r\n", 2)

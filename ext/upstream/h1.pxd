@@ -14,7 +14,7 @@ from fastgw.ext.base.deadlines cimport Deadline
 from fastgw.ext.base.reasons cimport Reason
 from fastgw.ext.base.span cimport Span
 from fastgw.ext.exchange.contract cimport Attempt, Exchange, Outcome
-from fastgw.ext.http.chunked cimport ChunkDecoder
+from fastgw.ext.http.chunked cimport ChunkDecoder, ChunkEvent
 from fastgw.ext.http.head cimport Fields, ResponseHead
 from fastgw.ext.io.stream cimport Codec, Stream
 from fastgw.ext.upstream.contract cimport Endpoint, Pool
@@ -67,7 +67,10 @@ cdef class H1Connection(Codec):
     cdef size_t take_length(self, Chunk* c) noexcept
     cdef size_t take_chunked(self, Chunk* c) noexcept
     cdef bint deliver(self, const char* p, size_t n, Buffer* owner, bint last) noexcept
-    cdef bint end_chunked(self) noexcept
+    cdef ChunkEvent feed_chunked(
+        self, Chunk* c, size_t* used, Span* data, Fields* trailers
+    ) noexcept
+    cdef void end_chunked(self, Fields* trailers) noexcept
     cdef void keep(self, Chunk* c) noexcept
     cdef void resume_reading(self) noexcept
     cdef void response_whole(self) noexcept
@@ -90,6 +93,7 @@ cdef class H1Attempt(Attempt):
     cdef uint8_t host_mode            # HostMode
     cdef bytes host_text              # with HOST_FIXED
 
+    cdef Reason why_none(self) noexcept
     cdef void connect(self, Endpoint e) noexcept
     cdef void refuse(self, Reason why) noexcept
     cdef void ready(self) noexcept

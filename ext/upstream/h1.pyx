@@ -1,13 +1,14 @@
 """HTTP/1.1 to the upstream; see h1.pxd."""
 
 cimport cython
+from libc.stdint cimport int64_t
 from libc.string cimport memcpy, memset
 from fastgw.ext.base.arena cimport arena_alloc
 from fastgw.ext.base.buffers cimport BufferPool, buffer_hold, buffer_release, chunk_keep, chunk_release
 from fastgw.ext.base.deadlines cimport deadline_init
 from fastgw.ext.base.debug cimport ATTEMPTS, debug_assert, debug_born, debug_died
 from fastgw.ext.base.reasons cimport (
-    REASON_CONNECT_TIMEOUT, REASON_MEMORY, REASON_NONE, REASON_NO_ENDPOINT,
+    REASON_CANCELLED, REASON_CONNECT_FAILED, REASON_CONNECT_TIMEOUT, REASON_MEMORY, REASON_NONE, REASON_NO_ENDPOINT,
     REASON_RESPONSE_HEAD_TIMEOUT, REASON_UPSTREAM_BAD_CHUNK, REASON_UPSTREAM_BAD_FRAMING,
     REASON_UPSTREAM_BAD_HEAD, REASON_UPSTREAM_HEAD_TOO_LARGE, REASON_UPSTREAM_RESET,
     REASON_UPSTREAM_STALLED, REASON_UPSTREAM_TRUNCATED,
@@ -15,20 +16,24 @@ from fastgw.ext.base.reasons cimport (
 from fastgw.ext.base.span cimport Span, span, span_eq_fold
 from fastgw.ext.exchange.contract cimport Outcome
 from fastgw.ext.http.chunked cimport (
-    CHUNKED_DATA, CHUNKED_END, CHUNKED_MORE, chunked_begin, chunked_feed,
+    CHUNK_BAD, CHUNK_DATA, CHUNK_END, CHUNK_MORE, ChunkEvent, chunked_begin, chunked_feed,
 )
 from fastgw.ext.http.head cimport (
     BODY_CHUNKED, BODY_LENGTH, BODY_NONE, BODY_UNTIL_CLOSE, H_KEEP_ALIVE, Field, fields_find,
 )
 from fastgw.ext.http.names cimport NAME_KEEP_ALIVE, NAME_UPGRADE
+from fastgw.ext.http.chunk_writer cimport write_chunk, write_trailers
+from fastgw.ext.http.keep cimport keep_response, keep_trailers, no_body
 from fastgw.ext.http.response cimport parse_response
-from fastgw.ext.http.write cimport CHUNK_HEAD_BOUND, fields_bound, put, put_chunk_size, put_fields
 from fastgw.ext.io.connect cimport connect_stream
+from fastgw.ext.route.plan cimport Limits
+from fastgw.ext.route.snapshot cimport Snapshot
 from fastgw.ext.upstream.h1_request cimport wants_tunnel, write_request_head
 
 cdef enum:
     ROWS = 512                  # field lines that are looked at; limits.fields is at most this
     BULK = 32768                # bytes of body from which on buffers are passed by reference
+    USER_TIMEOUT_MS = 30000     # bytes sent and not acknowledged for this long: given up
     MAX_INFORMATIONAL = 32      # 1xx heads before one answer
 
 cdef enum DeadlineKind:
@@ -109,7 +114,9 @@ cdef class H1Connection(Codec):
             self.fail(self.cut_reason())
 
     cdef void on_gone(self, Reason why) noexcept:
-        """The connection broke, or was never made."""
+        """The connection broke, was never made, or is closed as we wanted."""
+        if self.stream is None:
+            return
         if self.attempt is None:
             self.pool.discard(self)
         elif self.state == U_CONNECTING:
@@ -190,7 +197,7 @@ cdef class H1Connection(Codec):
         cdef Exchange x = a.x
         cdef ResponseHead head
         cdef size_t before = 0
-        cdef ssize_t got
+        cdef int64_t got
         a.head_seen = True
         if self.partial != NULL:
             before = self.partial.used
@@ -304,6 +311,7 @@ cdef class H1Connection(Codec):
     cdef void begin_body(self, const ResponseHead* head, bint last) noexcept:
         """What is to be read next."""
         cdef H1Attempt a = self.attempt
+        cdef const Limits* limits
         if last:
             self.response_whole()
             return
@@ -315,7 +323,8 @@ cdef class H1Connection(Codec):
                 self.stream.set_bulk(True)
         elif head.framing == BODY_CHUNKED:
             self.state = U_CHUNKED
-            chunked_begin(&self.chunks)
+            limits = &(<Snapshot>a.x.snapshot).limits
+            chunked_begin(&self.chunks, limits.head, limits.fields)
         else:
             self.state = U_UNTIL_CLOSE
 
@@ -333,22 +342,60 @@ cdef class H1Connection(Codec):
     cdef size_t take_chunked(self, Chunk* c) noexcept:
         """One piece of a chunked body, or its end."""
         cdef Span data
+        cdef Fields trailers
         cdef size_t used = 0
-        cdef int said = chunked_feed(&self.chunks, c.p, c.n, &used, &data)
-        if said < 0:
-            self.fail(REASON_UPSTREAM_BAD_CHUNK)
-            return 0
-        if said == CHUNKED_DATA:
+        cdef ChunkEvent said = self.feed_chunked(c, &used, &data, &trailers)
+        if said == CHUNK_DATA:
             self.deliver(data.p, data.n, c.owner, False)
-        elif said == CHUNKED_END:
+        elif said == CHUNK_END:
             if c.n > used:
                 self.persistent = False
-            self.end_chunked()
+            self.end_chunked(&trailers)
+        elif said != CHUNK_MORE and self.attempt is not None:
+            self.fail(REASON_UPSTREAM_BAD_CHUNK)
+            return 0
         return used
 
-    cdef bint end_chunked(self) noexcept:
-        """The last chunk was read, trailers with it."""
-        return self.deliver(NULL, 0, NULL, True)
+    cdef ChunkEvent feed_chunked(
+        self, Chunk* c, size_t* used, Span* data, Fields* trailers
+    ) noexcept:
+        """Ask the decoder. Trailers that are not whole are gathered, for it wants them in one
+        piece; `used` counts bytes of `c`."""
+        cdef size_t before = self.partial.used if self.partial != NULL else 0
+        cdef const char* p = c.p
+        cdef ChunkEvent said
+        memset(trailers, 0, sizeof(Fields))
+        trailers.rows, trailers.cap = _rows, ROWS
+        if self.partial != NULL:
+            if not self.gather(c.p, c.n):
+                return CHUNK_BAD
+            p = self.partial.data
+        said = chunked_feed(&self.chunks, p, before + c.n, used, data, trailers)
+        if said == CHUNK_MORE:
+            if used[0] < before + c.n and self.partial == NULL:
+                if not self.gather(p + used[0], c.n - used[0]):
+                    return CHUNK_BAD
+            used[0] = c.n
+        else:
+            used[0] -= before
+        return said
+
+    cdef void end_chunked(self, Fields* trailers) noexcept:
+        """The last chunk and the trailers were read."""
+        cdef H1Attempt a = self.attempt
+        cdef Exchange x = a.x
+        cdef Fields* kept = NULL
+        if trailers.n:
+            kept = keep_trailers(trailers, &x.arena)
+            if kept == NULL:
+                self.fail(REASON_MEMORY)
+                return
+        self.drop_partial()
+        if kept == NULL:
+            self.deliver(NULL, 0, NULL, True)
+            return
+        self.response_whole()
+        x.on_response_trailers(a, kept)
 
     cdef bint deliver(self, const char* p, size_t n, Buffer* owner, bint last) noexcept:
         """Hand a piece on; whether reading goes on for the same attempt."""
@@ -429,19 +476,22 @@ cdef class H1Connection(Codec):
         x.on_attempt_failed(a, &outcome)
 
     cdef void shut(self) noexcept:
-        """No stream any more; what is queued is still written."""
+        """Close at once; a tunnel first sends what is queued."""
         cdef Stream s = self.stream
+        cdef bint flush = self.state == U_TUNNEL and s is not None and s.queued
         self.state = U_CLOSED
         if s is None:
             return
-        self.stream = None
         s.engine.wheel.clear(&self.deadline)
         s.engine.keep(self)
-        s.codec = None
+        self.stream = None
         self.drop_partial()
         chunk_release(&self.kept)
         self.kept.n = 0
-        s.close()
+        if flush:
+            s.close()
+        else:
+            s.abort(REASON_CANCELLED)
 
     cdef void set_deadline(self, int kind, uint32_t after_ms) noexcept:
         """Set the one deadline; 0 = none."""
@@ -514,7 +564,7 @@ cdef class H1Attempt(Attempt):
         cdef Endpoint e = <Endpoint>self.endpoint
         cdef H1Connection c
         if self.endpoint is None:
-            self.refuse(REASON_NO_ENDPOINT)
+            self.refuse(self.why_none())
             return
         self.begun = True
         e.begin()
@@ -527,6 +577,13 @@ cdef class H1Attempt(Attempt):
                 return
         self.connect(e)
 
+    cdef Reason why_none(self) noexcept:
+        """No endpoint is left: why the last one that was tried failed, or that there is none."""
+        cdef list tried = self.x.tried
+        if not tried:
+            return REASON_NO_ENDPOINT
+        return (<Endpoint>tried[len(tried) - 1]).last_failure
+
     cdef void connect(self, Endpoint e) noexcept:
         """Open a connection; how it ends is told later, never within this call."""
         cdef H1Connection c = H1Connection()
@@ -534,7 +591,9 @@ cdef class H1Attempt(Attempt):
         c.pool = e.pool
         c.state = U_CONNECTING
         c.attempt = self
-        c.stream = connect_stream(self.x.engine, c, e.address, e.address_n)
+        c.stream = connect_stream(
+            self.x.engine, c, e.address, e.address_n, USER_TIMEOUT_MS
+        )
         if c.stream is None:
             c.attempt = None
             self.refuse(REASON_CONNECT_FAILED)
