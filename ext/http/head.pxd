@@ -17,7 +17,8 @@ from fastgw.ext.http.names cimport NameId
 cdef enum FieldFlag:
     F_HIDDEN  = 1 << 0          # removed by a later row
     F_REMOVAL = 1 << 1          # this row is a removal; value_n is the hidden row's index
-    F_HOP     = 1 << 2          # hop-by-hop: never crosses the gateway
+    F_HOP     = 1 << 2          # hop-by-hop, or framing and Expect, which codecs write
+                                # themselves: the row never crosses the gateway
     F_OWN     = 1 << 3          # added by the gateway, not received
 
 
@@ -55,6 +56,7 @@ cdef enum HeadFlag:
     H_UPGRADE       = 1 << 2    # Upgrade with Connection: upgrade
     H_HAS_CONNECTION = 1 << 3   # Connection named fields beyond close/keep-alive/upgrade
     H_TE_TRAILERS   = 1 << 4    # TE: trailers
+    H_ANNOUNCED     = 1 << 5    # content_length was sent, but no body follows (HEAD, 304)
 
 
 cdef struct RequestHead:

@@ -34,7 +34,53 @@ static inline unsigned fastgw_target_mask(const char *p) {
     __m128i bad = _mm_or_si128(del, hash);
     return (unsigned)_mm_movemask_epi8(_mm_andnot_si128(bad, text)) ^ 0xffffu;
 }
+static inline unsigned fastgw_byte_mask(const char *p, char c) {
+    __m128i x = _mm_loadu_si128((const __m128i *)p);
+    return (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(x, _mm_set1_epi8(c)));
+}
 #endif
+
+/* What a byte may be part of. */
+enum {
+    FASTGW_TOKEN = 1,       /* tchar, RFC 9110 section 5.6.2 */
+    FASTGW_HOST = 2,        /* a label of a host name */
+    FASTGW_UPPER = 4,       /* A-Z */
+    FASTGW_HEX = 8,         /* HEXDIG, either case */
+    FASTGW_UNRESERVED = 16  /* RFC 3986 section 2.3 */
+};
+
+#define FASTGW_WORD (FASTGW_TOKEN | FASTGW_HOST | FASTGW_UNRESERVED)
+static const uint8_t fastgw_classes[256] = {
+    ['0' ... '9'] = FASTGW_WORD | FASTGW_HEX,
+    ['A' ... 'F'] = FASTGW_WORD | FASTGW_HEX | FASTGW_UPPER,
+    ['G' ... 'Z'] = FASTGW_WORD | FASTGW_UPPER,
+    ['a' ... 'f'] = FASTGW_WORD | FASTGW_HEX,
+    ['g' ... 'z'] = FASTGW_WORD,
+    ['-'] = FASTGW_WORD, ['_'] = FASTGW_WORD, ['~'] = FASTGW_WORD,
+    ['.'] = FASTGW_TOKEN | FASTGW_UNRESERVED,
+    ['!'] = FASTGW_TOKEN, ['#'] = FASTGW_TOKEN, ['$'] = FASTGW_TOKEN, ['%'] = FASTGW_TOKEN,
+    ['&'] = FASTGW_TOKEN, ['\''] = FASTGW_TOKEN, ['*'] = FASTGW_TOKEN, ['+'] = FASTGW_TOKEN,
+    ['^'] = FASTGW_TOKEN, ['`'] = FASTGW_TOKEN, ['|'] = FASTGW_TOKEN,
+};
+#undef FASTGW_WORD
+
+/* Whether a byte is of a class. */
+static inline int fastgw_is(char c, int class) {
+    return fastgw_classes[(unsigned char)c] & class;
+}
+
+/* Whether [p, p+n) is a token: one byte or more, each a tchar. */
+static inline int fastgw_is_token(const char *p, size_t n) {
+    int all = FASTGW_TOKEN;
+    for (size_t i = 0; i < n; i++) all &= fastgw_classes[(unsigned char)p[i]];
+    return n != 0 && all;
+}
+
+/* Value of a hexadecimal digit; -1 for any other byte. */
+static inline int fastgw_hex(char c) {
+    if (!fastgw_is(c, FASTGW_HEX)) return -1;
+    return (c & 15) + (c >> 6) * 9;
+}
 
 /* First byte that is a control (but not HTAB) or DEL. */
 static inline const char *fastgw_scan_ctl(const char *p, const char *end) {
@@ -80,6 +126,36 @@ static inline const char *fastgw_scan_target(const char *p, const char *end) {
     for (; p < end; p++) {
         unsigned char c = (unsigned char)*p;
         if (c <= 0x20 || c >= 0x7f || c == '#') break;
+    }
+    return p;
+}
+
+/* As fastgw_scan_target, but stops at '?' too. `odd` is set when there is a byte before that
+ * which the path rule has to look at: '%', '\\', or a '.' after a '/'. p[0] must be a '/'. */
+static inline const char *fastgw_scan_path(const char *p, const char *end, int *odd) {
+    unsigned slash = 0;
+    *odd = 0;
+#ifdef FASTGW_SCAN_STEP
+    while (end - p >= FASTGW_SCAN_STEP) {
+        unsigned stop = fastgw_target_mask(p) | fastgw_byte_mask(p, '?');
+        unsigned slashes = fastgw_byte_mask(p, '/');
+        unsigned hit = fastgw_byte_mask(p, '%') | fastgw_byte_mask(p, '\\')
+            | ((slashes << 1 | slash) & fastgw_byte_mask(p, '.'));
+        if (stop) {
+            unsigned i = (unsigned)__builtin_ctz(stop);
+            *odd |= (hit & ((1u << i) - 1)) != 0;
+            return p + i;
+        }
+        *odd |= hit != 0;
+        slash = slashes >> 15;
+        p += FASTGW_SCAN_STEP;
+    }
+#endif
+    for (; p < end; p++) {
+        unsigned char c = (unsigned char)*p;
+        if (c <= 0x20 || c >= 0x7f || c == '#' || c == '?') break;
+        if (c == '%' || c == '\\' || (c == '.' && slash)) *odd = 1;
+        slash = c == '/';
     }
     return p;
 }
