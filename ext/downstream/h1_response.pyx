@@ -3,8 +3,7 @@
 from libc.time cimport gmtime_r, time, time_t, tm
 from libc.stdint cimport int64_t, uint64_t
 from libc.stdio cimport snprintf
-from fastgw.ext.exchange.contract cimport BODY_CHUNKED, BODY_LENGTH, BODY_NONE
-from fastgw.ext.http.head cimport H_ANNOUNCED
+from fastgw.ext.http.head cimport BODY_LENGTH, H_ANNOUNCED
 from fastgw.ext.http.keep cimport no_body
 from fastgw.ext.http.names cimport NAME_DATE
 from fastgw.ext.http.write cimport (

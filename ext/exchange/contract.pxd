@@ -256,6 +256,7 @@ cdef class Exchange:
     # -- told by the Downstream ----------------------------------------------------------------
     cdef void on_request_head(self, bint last) noexcept
     cdef void on_refused(self, Reason why) noexcept
+    cdef void on_request_broken(self, Reason why) noexcept
     cdef void on_body_waiting(self) noexcept
     cdef bint on_request_chunk(self, Chunk* c, bint last) noexcept
     cdef void on_request_trailers(self, Fields* trailers) noexcept

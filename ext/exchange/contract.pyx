@@ -68,6 +68,9 @@ cdef class Exchange:
     cdef void on_refused(self, Reason why) noexcept:
         """The request's head can't be accepted: answer as the reason says."""
 
+    cdef void on_request_broken(self, Reason why) noexcept:
+        """The request's body is malformed, or did not come in time."""
+
     cdef void on_body_waiting(self) noexcept:
         """Bytes of the body are there though they were not asked for yet."""
 

@@ -29,7 +29,7 @@ from fastgw.ext.exchange.contract cimport (
 from fastgw.ext.exchange.pipe cimport FLOW_FULL, FLOW_REPLY, FLOW_ROOM, Held, Stage
 from fastgw.ext.exchange.replay cimport REPLAY_BOUND, Replay
 from fastgw.ext.exchange.replies cimport build_response, drop_body_facts, set_reply
-from fastgw.ext.exchange.request_id cimport REQUEST_ID_BYTES, new_request_id
+from fastgw.ext.exchange.forwarded cimport add_forwarded, take_request_id
 from fastgw.ext.exchange.tunnel cimport pin_for_tunnel
 from fastgw.ext.http.head cimport (
     BODY_CHUNKED, BODY_LENGTH, BODY_NONE, H_EXPECT_100, M_HEAD, is_idempotent,
@@ -154,6 +154,10 @@ cdef class LiveExchange(Exchange):
         self.take_id()
         self.refuse(why)
 
+    cdef void on_request_broken(self, Reason why) noexcept:
+        """The body can't be read on: answer if there is still time, else break off."""
+        self.refuse(why)
+
     cdef bint take_route(self) noexcept:
         """Match; False when the exchange was answered instead."""
         cdef Snapshot s = <Snapshot>self.snapshot
@@ -173,8 +177,7 @@ cdef class LiveExchange(Exchange):
     cdef void take_id(self) noexcept:
         """A new request id, unless the downstream took over a trusted one."""
         if self.request_id_n == 0:
-            new_request_id(self.request_id, (<Dispatcher>self.dispatcher).unix_ms())
-            self.request_id_n = REQUEST_ID_BYTES
+            take_request_id(self, (<Dispatcher>self.dispatcher).unix_ms())
 
     cdef bint admit(self) noexcept:
         """The route's own limits on the head; False when refused."""
@@ -188,6 +191,9 @@ cdef class LiveExchange(Exchange):
             self.refuse(REASON_BODY_TOO_LARGE)
             return False
         self.rewrite()
+        if not add_forwarded(self):
+            self.refuse(REASON_MEMORY)
+            return False
         if self.timeouts.request:
             self.deadline.kind = REQUEST_DEADLINE
             self.engine.wheel.set(&self.deadline, self.engine.now_ms + self.timeouts.request)
@@ -1047,7 +1053,7 @@ cdef class LiveExchange(Exchange):
         cdef Attempt winner = self.winner
         if self.generation == 0:
             return
-        self.engine.dropped.append(self)
+        self.engine.keep(self)
         self.engine.wheel.clear(&self.deadline)
         self.times.end = self.engine.now_us
         if winner is None or self.response_state != RS_DONE or self.request_state != RQ_DONE:

@@ -32,6 +32,14 @@ cdef enum ReadState:
     U_CLOSED                    # no stream any more
 
 
+cdef enum DeadlineKind:
+    D_CONNECT                   # connect() -> connected
+    D_HEAD                      # request sent -> response head
+    D_IDLE                      # a byte came -> the next one
+    D_STALL                     # no room for the request's body -> room
+    D_POOL                      # waits in the pool
+
+
 cdef class H1Connection(Codec):
     """A connection to an endpoint."""
     cdef Stream stream                # None once closed

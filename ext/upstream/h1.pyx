@@ -36,9 +36,6 @@ cdef enum:
     USER_TIMEOUT_MS = 30000     # bytes sent and not acknowledged for this long: given up
     MAX_INFORMATIONAL = 32      # 1xx heads before one answer
 
-cdef enum DeadlineKind:
-    D_CONNECT, D_HEAD, D_IDLE, D_STALL, D_POOL
-
 cdef Field _rows[512]           # where a head's rows stand until it is whole
 
 
@@ -206,8 +203,8 @@ cdef class H1Connection(Codec):
             p, n = self.partial.data, self.partial.used
         memset(&head, 0, sizeof(head))
         got = parse_response(
-            p, n, &self.searched, &(<Snapshot>x.snapshot).limits, x.request.method_id,
-            _rows, ROWS, &head,
+            p, n, &self.searched, &(<Snapshot>x.snapshot).limits, _rows, ROWS,
+            x.request.method_id, &head,
         )
         if got < 0:
             self.fail(<Reason>-got)

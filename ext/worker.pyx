@@ -1,0 +1,89 @@
+"""The worker's wiring: which parts there are and who knows whom. Nothing else stands here.
+
+    Listener -> H1Server -> H1Downstream -> LiveExchange -> HttpTarget -> H1Attempt
+                                              Snapshot      Endpoint -> IdlePool -> H1Connection
+"""
+
+from fastgw.ext.base.buffers cimport BufferPool
+from fastgw.ext.downstream.h1 cimport H1Server
+from fastgw.ext.exchange.exchange cimport Dispatcher
+from fastgw.ext.io.connection_limit cimport ConnectionLimit
+from fastgw.ext.io.engine cimport Engine
+from fastgw.ext.io.listener cimport Listener
+from fastgw.ext.record.counters cimport Counters
+from fastgw.ext.route.snapshot cimport Snapshot
+from fastgw.ext.policy.build import build_policy, kinds
+from fastgw.ext.route.load import load_plan
+from fastgw.ext.target.http import HttpTarget
+from fastgw.ext.target.none import NoneTarget
+
+
+def builders() -> dict:
+    """What makes the objects of a plan, by kind."""
+    made = {kind: _policy_builder(kind) for kind in kinds()}
+    made["http"] = HttpTarget
+    made["none"] = NoneTarget
+    return made
+
+
+def _policy_builder(kind: str):
+    return lambda name, options: build_policy(kind, name, options)
+
+
+cdef class Worker:
+    """The data plane of one process; see worker.pyi."""
+    cdef object loop
+    cdef object log
+    cdef Engine engine
+    cdef Dispatcher dispatcher
+    cdef Counters record
+    cdef H1Server server
+    cdef ConnectionLimit limit
+    cdef list listeners
+
+    def __init__(self, loop, plan, *, int memory, int max_connections, log) -> None:
+        self.loop = loop
+        self.log = log
+        self.engine = Engine(BufferPool(memory))
+        self.record = Counters()
+        self.dispatcher = Dispatcher(self.engine, load_plan(plan, builders()), self.record)
+        self.dispatcher.log = log
+        self.server = H1Server(self.dispatcher)
+        self.limit = ConnectionLimit(max_connections)
+        self.listeners = []
+        self.engine.attach(loop)
+
+    def listen(self, index: int, fd: int) -> None:
+        """Accept from a bound, listening, non-blocking socket of listener `index`."""
+        self.listeners.append(Listener(
+            self.engine, fd, self.server, self.limit, index=index, log=self.listener_says,
+        ))
+
+    def listener_says(self, event: str, details: object) -> None:
+        """A listener stopped accepting, or could not."""
+        self.log("warning", f"listener: {event} {details}")
+
+    def drain(self, done) -> None:
+        """Stop accepting, let what is under way end, then call `done()`."""
+        cdef Listener listener
+        for listener in self.listeners:
+            listener.close()
+        self.engine.enter()
+        self.server.drain(done)
+        self.engine.leave()
+
+    def stop(self) -> None:
+        """End at once: connections are closed, nothing is finished."""
+        self.engine.enter()
+        self.server.abort()
+        self.engine.leave()
+        self.engine.detach(self.loop)
+
+    def counters(self) -> dict[str, int]:
+        """What was counted since the start."""
+        return self.record.snapshot() | {
+            "connections": self.limit.current,
+            "connections_accepted": self.server.accepted,
+            "exchanges_live": self.dispatcher.live,
+            "buffer_bytes": self.engine.pool.in_use,
+        }
