@@ -116,7 +116,6 @@ cdef struct Times:
 # How far a side's hook has come; the runner's business.
 cdef struct Run:
     uint8_t hook                # Hook under way; HOOKS = none
-    uint8_t no_suspend          # after a timeout a policy may not wait again
     uint16_t at                 # steps of the hook that are done
 
 

@@ -44,7 +44,7 @@ cdef class Stage:
     cdef Held pending                 # input not dealt with yet
     cdef bint has_pending
     cdef bint holds                   # `pending` waits for a ticket
-    cdef bint emitted                 # the hook under way has emitted something
+    cdef public bint emitted          # the hook under way has emitted something
     cdef bint more                    # call the hook again with an empty chunk
     cdef bint saw_last                # `last` was taken in
     cdef HeldQueue out                # output not delivered yet

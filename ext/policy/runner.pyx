@@ -1,24 +1,28 @@
 """The policy runner; see runner.pxd and docs/principles.md."""
 
-from libc.stdint cimport uint16_t, uint32_t
-from libc.string cimport memset
+from libc.stdint cimport uint8_t, uint16_t, uint32_t
+from libc.string cimport memcpy, memset
 from cpython.ref cimport PyObject
+from fastgw.ext.base.arena cimport arena_alloc
 from fastgw.ext.base.reasons cimport (
     REASON_NONE, REASON_POLICY_FAILED, REASON_POLICY_REPLY, reason_row,
 )
 from fastgw.ext.exchange.contract cimport (
     HOOK_ATTEMPT, HOOK_LOG, HOOK_RELEASE, HOOK_REQUEST, HOOK_REQUEST_BODY,
     HOOK_REQUEST_CHUNK, HOOK_RESPONSE, HOOK_RESPONSE_BODY, HOOK_RESPONSE_CHUNK, HOOKS,
-    POLICY_OFF, POLICY_SHADOW, REQUEST_SIDE, RESPONSE_SIDE, TICKET_CANCELLED, TICKET_TIMEOUT,
+    POLICY_OFF, POLICY_SHADOW, REQUEST_SIDE, TICKET_CANCELLED, TICKET_DONE, TICKET_TIMEOUT,
     V_CONTINUE, V_FAILED, V_RESPOND, V_SUSPEND, Policy, Reply,
 )
 from fastgw.ext.http.head cimport fields_cut
 
-#: Names of the hooks, in the order of the enum; for logs and `would_respond`.
+#: Names of the hooks, in the order of the enum, then the one that follows a SUSPEND; for
+#: logs and `would_respond`.
 HOOK_NAMES: tuple[str, ...] = (
     "on_request", "on_request_chunk", "on_request_body", "on_attempt", "on_response",
-    "on_response_chunk", "on_response_body", "on_log", "on_release",
+    "on_response_chunk", "on_response_body", "on_log", "on_release", "on_resume",
 )
+cdef enum:
+    ON_RESUME = HOOKS           # index of "on_resume" in HOOK_NAMES
 
 
 cdef inline bint _backward(Hook hook) noexcept:
@@ -55,30 +59,45 @@ cdef Verdict _dispatch(
     return policy.on_log(x, slot)
 
 
-cdef void _report(Exchange x, const Step* step, Hook hook) noexcept:
+cdef void _report(Exchange x, PyObject* policy, int hook) noexcept:
     """Hand the exception under way to the worker's log."""
     try:
-        x.dispatcher.report_failure((<Policy>step.policy).name, HOOK_NAMES[<int>hook], x)
+        x.dispatcher.report_failure((<Policy>policy).name, HOOK_NAMES[hook], x)
     except Exception:
         pass
 
 
-cdef Verdict _failed(Exchange x, const Step* step) noexcept:
-    """What a failed policy means: `on_failure: pass` goes on, `reject` answers 500."""
-    if step.pass_failures:
-        return V_CONTINUE
+cdef void _report_misuse(Exchange x, PyObject* policy, int hook) noexcept:
+    """The same for a verdict that nothing can be made of."""
+    try:
+        raise RuntimeError("SUSPEND without a ticket, or where it may not wait")
+    except RuntimeError:
+        _report(x, policy, hook)
+
+
+cdef Verdict _failed(Exchange x, const Step* step, Chunk* c) noexcept:
+    """What a failed policy means: `on_failure: pass` goes on, `reject` answers 500.
+
+    A chunk that is passed goes on as it came; but after part of its output is out,
+    nothing that could follow would be right."""
     memset(&x.reply, 0, sizeof(Reply))
+    if step.pass_failures and (x.stage is None or not x.stage.emitted):
+        x.more = False
+        if c != NULL and c.n:
+            x.emit(c)
+        return V_CONTINUE
     x.reply.reason = REASON_POLICY_FAILED
     return V_RESPOND
 
 
-cdef Verdict _settle(Exchange x, const Step* step, Hook hook, Verdict v, bint may_wait) noexcept:
-    """Check a verdict: a SUSPEND needs a ticket, a ticket needs a SUSPEND."""
+cdef Verdict _settle(Exchange x, const Step* step, int hook, Verdict v, bint may_wait) noexcept:
+    """Check a verdict: a SUSPEND needs a ticket, a ticket needs a SUSPEND; V_FAILED is
+    what is wrong and has been reported."""
     if v == V_SUSPEND:
         if x.given is not None and may_wait:
             return v
-        _drop_given(x)
-        return _failed(x, step)
+        _report_misuse(x, step.policy, hook)
+        v = V_FAILED
     _drop_given(x)
     if v == V_RESPOND and x.reply.status == 0 and x.reply.reason == REASON_NONE:
         x.reply.reason = REASON_POLICY_REPLY
@@ -96,30 +115,41 @@ cdef void _drop_given(Exchange x) noexcept:
 cdef Verdict _call(
     Exchange x, Hook hook, const Step* step, Attempt a, Chunk* c, bint last, bint may_wait
 ) noexcept:
-    """One policy, one hook; exceptions end here."""
+    """One policy, one hook; exceptions end here.
+
+    Nothing but RESPOND touches `x.reply`: on the way back it may hold the answer whose
+    body is still to be sent."""
+    cdef Reply kept = x.reply
     cdef Verdict v
+    memset(&x.reply, 0, sizeof(Reply))
     try:
         v = _dispatch(x, hook, step, a, c, last)
     except Exception:
-        _report(x, step, hook)
-        _drop_given(x)
-        return _failed(x, step)
-    return _settle(x, step, hook, v, may_wait)
+        _report(x, step.policy, hook)
+        v = V_FAILED
+    v = _settle(x, step, hook, v, may_wait)
+    if v == V_FAILED:
+        v = _failed(x, step, c)
+    if v != V_RESPOND:
+        x.reply = kept
+    return v
 
 
 # -- shadow ----------------------------------------------------------------------------
 
-cdef void _note_shadow(Exchange x, const Step* step, Hook hook) noexcept:
+cdef void _note_shadow(Exchange x, PyObject* policy, int hook) noexcept:
     """Write down what a shadow policy would have answered."""
     cdef int status = x.reply.status
+    if x.reply.status == 0 and x.reply.reason == REASON_NONE:
+        x.reply.reason = REASON_POLICY_REPLY
     if status == 0:
         status = reason_row(x.reply.reason).status
     try:
         if x.shadow is None:
             x.shadow = {"facts": {}, "would_respond": []}
         x.shadow["would_respond"].append({
-            "policy": (<Policy>step.policy).name,
-            "hook": HOOK_NAMES[<int>hook],
+            "policy": (<Policy>policy).name,
+            "hook": HOOK_NAMES[hook],
             "status": status,
             "reason": reason_row(x.reply.reason).name.decode("ascii"),
         })
@@ -127,10 +157,10 @@ cdef void _note_shadow(Exchange x, const Step* step, Hook hook) noexcept:
         pass
 
 
-cdef void _keep_shadow_ticket(Exchange x, const Step* step) noexcept:
+cdef void _keep_shadow_ticket(Exchange x, PyObject* policy, void* slot) noexcept:
     """A shadow policy waits without holding the exchange."""
-    x.given.policy = step.policy
-    x.given.slot = _slot(x, step)
+    x.given.policy = policy
+    x.given.slot = slot
     try:
         if x.shadow_tickets is None:
             x.shadow_tickets = []
@@ -140,54 +170,117 @@ cdef void _keep_shadow_ticket(Exchange x, const Step* step) noexcept:
         _drop_given(x)
 
 
+# What a shadow policy may touch, as it was before.
+cdef struct Marks:
+    Reply reply
+    bint more
+    uint32_t request, response, overlay
+    uint8_t* hidden
+
+
+cdef Marks _mark(Exchange x, Attempt a) noexcept:
+    """Remember what is there, and let the policy work on an empty reply."""
+    cdef Marks m
+    cdef size_t n
+    m.reply = x.reply
+    m.more = x.more
+    m.request = x.request.fields.n
+    m.response = x.response.fields.n
+    m.overlay, m.hidden = 0, NULL
+    if a is not None:
+        m.overlay, m.hidden = a.overlay.n, a.hidden
+        if a.hidden != NULL:
+            n = (x.request.fields.n + 7) // 8
+            a.hidden = <uint8_t*>arena_alloc(&x.arena, n)
+            if a.hidden != NULL:
+                memcpy(a.hidden, m.hidden, n)
+    memset(&x.reply, 0, sizeof(Reply))
+    x.in_shadow = True
+    return m
+
+
+cdef void _cut_back(Exchange x, Attempt a, const Marks* m) noexcept:
+    """Undo all that was done since `_mark`."""
+    _drop_given(x)
+    x.in_shadow = False
+    x.reply = m.reply
+    x.more = m.more
+    fields_cut(&x.request.fields, m.request)
+    fields_cut(&x.response.fields, m.response)
+    if a is not None:
+        fields_cut(&a.overlay, m.overlay)
+        a.hidden = m.hidden
+
+
+cdef void _settle_shadow(
+    Exchange x, Verdict v, const Step* step, int hook, bint may_wait
+) noexcept:
+    """A shadow policy's verdict: waits are kept, answers are noted, failures are answers."""
+    if v == V_SUSPEND and x.given is not None and may_wait:
+        _keep_shadow_ticket(x, step.policy, _slot(x, step))
+        return
+    if v == V_SUSPEND:
+        _report_misuse(x, step.policy, hook)
+    if v == V_FAILED or v == V_SUSPEND:
+        if step.pass_failures:
+            return
+        memset(&x.reply, 0, sizeof(Reply))
+        x.reply.reason = REASON_POLICY_FAILED
+        v = V_RESPOND
+    if v == V_RESPOND:
+        _note_shadow(x, step.policy, hook)
+
+
+cdef const Step* _shadow_step(Exchange x, PyObject* policy) noexcept:
+    """A step of a shadow policy that waits."""
+    cdef const Chain* chain = x.chain
+    cdef int hook
+    cdef uint16_t i
+    for hook in range(HOOKS):
+        for i in range(chain.count[hook]):
+            if chain.steps[hook][i].policy == policy:
+                return &chain.steps[hook][i]
+    return NULL
+
+
 cdef void _call_shadow(
     Exchange x, Hook hook, const Step* step, Attempt a, Chunk* c, bint last
 ) noexcept:
     """Run a policy so that nothing a client or upstream can see changes."""
-    cdef uint32_t request_mark = x.request.fields.n
-    cdef uint32_t response_mark = x.response.fields.n
-    cdef uint32_t overlay_mark = a.overlay.n if a is not None else 0
-    cdef Reply kept = x.reply
-    cdef bint more = x.more
+    cdef Marks marks = _mark(x, a)
+    cdef Chunk lent
     cdef Verdict v
-    memset(&x.reply, 0, sizeof(Reply))
-    x.in_shadow = True
+    if c != NULL:
+        lent.p, lent.n, lent.owner = c.p, c.n, NULL
+        c = &lent
     try:
         v = _dispatch(x, hook, step, a, c, last)
-        if v == V_SUSPEND and x.given is not None:
-            _keep_shadow_ticket(x, step)
-        elif v == V_RESPOND:
-            _note_shadow(x, step, hook)
     except Exception:
-        _report(x, step, hook)
-    _drop_given(x)
-    x.in_shadow = False
-    x.reply = kept
-    x.more = more
-    fields_cut(&x.request.fields, request_mark)
-    fields_cut(&x.response.fields, response_mark)
-    if a is not None:
-        fields_cut(&a.overlay, overlay_mark)
+        _report(x, step.policy, hook)
+        v = V_FAILED
+    _settle_shadow(x, v, step, hook, hook != HOOK_LOG)
+    _cut_back(x, a, &marks)
 
 
 cdef void resume_shadow(Exchange x, Ticket t) noexcept:
     """A shadow policy's ticket was fired: tell it, and let nothing come of it."""
-    cdef Reply kept = x.reply
-    cdef uint32_t request_mark = x.request.fields.n
-    cdef uint32_t response_mark = x.response.fields.n
+    cdef Attempt a = x.current
+    cdef const Step* step = _shadow_step(x, t.policy)
+    cdef Marks marks
+    cdef Verdict v
     if x.shadow_tickets is not None and t in x.shadow_tickets:
         x.shadow_tickets.remove(t)
-    memset(&x.reply, 0, sizeof(Reply))
-    x.in_shadow = True
+    marks = _mark(x, a)
     try:
-        (<Policy>t.policy).on_resume(x, t.slot, t.event)
+        v = (<Policy>t.policy).on_resume(x, t.slot, t.event)
     except Exception:
-        pass
-    _drop_given(x)
-    x.in_shadow = False
-    x.reply = kept
-    fields_cut(&x.request.fields, request_mark)
-    fields_cut(&x.response.fields, response_mark)
+        _report(x, t.policy, ON_RESUME)
+        v = V_FAILED
+    if t.event == TICKET_TIMEOUT and v == V_RESPOND and step.pass_failures:
+        v = V_CONTINUE
+    if t.event != TICKET_CANCELLED:
+        _settle_shadow(x, v, step, ON_RESUME, t.event == TICKET_DONE)
+    _cut_back(x, a, &marks)
 
 
 # -- a hook's walk -----------------------------------------------------------------------
@@ -196,7 +289,6 @@ cdef Ran run_hook(Exchange x, Side side, Hook hook, Attempt a) noexcept:
     """Walk a hook from its beginning."""
     x.run[<int>side].hook = hook
     x.run[<int>side].at = 0
-    x.run[<int>side].no_suspend = False
     return _walk(x, side, a)
 
 
@@ -249,7 +341,7 @@ cdef Ran _walk(Exchange x, Side side, Attempt a) noexcept:
         if step.mode == POLICY_SHADOW:
             _call_shadow(x, hook, step, a, NULL, False)
             continue
-        v = _call(x, hook, step, a, NULL, False, not x.run[s].no_suspend)
+        v = _call(x, hook, step, a, NULL, False, True)
         if v == V_SUSPEND:
             return _wait(x, s)
         if v == V_RESPOND:
@@ -312,23 +404,22 @@ cdef Ran run_body_step(Exchange x, Side side, const Step* step) noexcept:
 
 cdef Ran resume_step(Exchange x, Side side, const Step* step, Ticket t) noexcept:
     """Tell one policy that waits what happened; after a timeout it may not wait again."""
-    cdef Policy policy = <Policy>step.policy
-    cdef Hook hook = <Hook>x.run[<int>side].hook
-    cdef bint may_wait = t.event != TICKET_TIMEOUT
+    cdef bint late = t.event == TICKET_TIMEOUT
+    cdef Reply kept = x.reply
     cdef Verdict v
-    if not may_wait and t.waiter is None:
-        x.run[<int>side].no_suspend = True
+    memset(&x.reply, 0, sizeof(Reply))
     try:
-        v = policy.on_resume(x, _slot(x, step), t.event)
+        v = (<Policy>step.policy).on_resume(x, _slot(x, step), t.event)
     except Exception:
-        _report(x, step, hook if hook < HOOKS else HOOK_REQUEST_CHUNK)
-        _drop_given(x)
-        v = _failed(x, step)
-    else:
-        v = _settle(x, step, hook, v, may_wait)
-        if v == V_RESPOND and t.event == TICKET_TIMEOUT and step.pass_failures:
-            memset(&x.reply, 0, sizeof(Reply))
-            v = V_CONTINUE
+        _report(x, step.policy, ON_RESUME)
+        v = V_FAILED
+    v = _settle(x, step, ON_RESUME, v, not late)
+    if v == V_FAILED:
+        v = _failed(x, step, NULL)
+    elif v == V_RESPOND and late and step.pass_failures:
+        v = V_CONTINUE          # a timeout is a failure, whatever is made of it
+    if v != V_RESPOND:
+        x.reply = kept
     if t.waiter is not None:
         return _ran(x, side, v)
     if v == V_SUSPEND:
@@ -340,6 +431,7 @@ cdef Ran resume_step(Exchange x, Side side, const Step* step, Ticket t) noexcept
 
 cdef void run_log(Exchange x) noexcept:
     """Tell on_log, last policy first; nothing that is answered matters any more."""
+    cdef Reply kept = x.reply
     cdef uint16_t i
     cdef const Step* step
     for i in range(x.chain.count[<int>HOOK_LOG]):
@@ -350,6 +442,7 @@ cdef void run_log(Exchange x) noexcept:
             _call_shadow(x, HOOK_LOG, step, None, NULL, False)
         else:
             _call(x, HOOK_LOG, step, None, NULL, False, False)
+    x.reply = kept
 
 
 cdef void release_policies(Exchange x) noexcept:
@@ -387,11 +480,13 @@ cdef void _cancel(Exchange x, Ticket t) noexcept:
 
 cdef void tell_cancelled(Exchange x, const Step* step) noexcept:
     """on_resume(CANCELLED): the last call, whose verdict is not looked at."""
+    cdef Reply kept = x.reply
     try:
         (<Policy>step.policy).on_resume(x, _slot(x, step), TICKET_CANCELLED)
     except Exception:
-        _report(x, step, HOOK_REQUEST)
+        _report(x, step.policy, ON_RESUME)
     _drop_given(x)
+    x.reply = kept
 
 
 cdef void cancel_tickets(Exchange x) noexcept:

@@ -218,7 +218,7 @@ cdef Span _header(Exchange x, const Part* part) noexcept:
 cdef Span _upstream(Exchange x) noexcept:
     """Host and port of the endpoint that answered; empty for answers of the gateway's own."""
     cdef Endpoint endpoint
-    if x.winner is None or x.winner.endpoint is None:
+    if x.winner is None or not isinstance(x.winner.endpoint, Endpoint):
         return span(NULL, 0)
     endpoint = <Endpoint>x.winner.endpoint
     if endpoint.authority is None:
