@@ -12,7 +12,7 @@ from fastgw.ext.io.engine cimport Engine
 from fastgw.ext.io.listener cimport Listener
 from fastgw.ext.record.counters cimport Counters
 from fastgw.ext.route.snapshot cimport Snapshot
-from fastgw.ext.policy.build import build_policy, kinds
+from fastgw.ext.policy.build import KINDS
 from fastgw.ext.route.load import load_plan
 from fastgw.ext.target.http import HttpTarget
 from fastgw.ext.target.none import NoneTarget
@@ -20,14 +20,10 @@ from fastgw.ext.target.none import NoneTarget
 
 def builders() -> dict:
     """What makes the objects of a plan, by kind."""
-    made = {kind: _policy_builder(kind) for kind in kinds()}
+    made = dict(KINDS)
     made["http"] = HttpTarget
     made["none"] = NoneTarget
     return made
-
-
-def _policy_builder(kind: str):
-    return lambda name, options: build_policy(kind, name, options)
 
 
 cdef class Worker:
