@@ -3,8 +3,8 @@
     python -m fastgw.ext.generate.names [--check]
 
 Writes `ext/http/names.pxd` and `ext/http/names_table.h`. The table is a hash over the
-length and three bytes of a name, with multipliers searched so that no two names collide:
-one probe, one comparison.
+length, the first two and the last two bytes of a name, with multipliers searched so that no
+two names collide: one probe, one comparison.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from random import Random
 
 HTTP = Path(__file__).resolve().parent.parent / "http"
 SLOTS = 2048
+#: Room for a name's text, so that 16 bytes of it can be loaded from any place in it.
+TEXT_BYTES = 48
 
 
 def read_names() -> list[str]:
@@ -23,6 +25,8 @@ def read_names() -> list[str]:
     names: list[str] = tomllib.loads((HTTP / "names.toml").read_text())["names"]
     if len(names) > 255 or len(set(names)) != len(names):
         raise SystemExit("names.toml: at most 255 names, each once")
+    if not all(2 <= len(n) <= TEXT_BYTES - 16 for n in names):
+        raise SystemExit(f"names.toml: names have 2 to {TEXT_BYTES - 16} bytes")
     return names
 
 
@@ -31,20 +35,22 @@ def constant(name: str) -> str:
     return "NAME_" + name.upper().replace("-", "_")
 
 
-def slot(name: str, factors: tuple[int, int, int, int]) -> int:
+Factors = tuple[int, int, int]
+
+
+def slot(name: str, factors: Factors) -> int:
     """Where a name stands in the table; the C side computes the same."""
-    n = len(name)
-    first, middle, late = (ord(name[i]) | 0x20 for i in (0, n // 2, n * 3 // 4))
-    a, b, c, d = factors
-    return (n * a + first * b + middle * c + late * d) >> 3 & (SLOTS - 1)
+    text = name.encode()
+    first, last = (int.from_bytes(pair, "little") | 0x2020 for pair in (text[:2], text[-2:]))
+    a, b, c = factors
+    return ((len(text) * a + first * b + last * c) & 0xFFFFFFFF) >> 9 & (SLOTS - 1)
 
 
-def search(names: list[str]) -> tuple[int, int, int, int]:
+def search(names: list[str]) -> Factors:
     """Multipliers without a collision; the same ones at every run."""
     dice = Random(9112)
     for _ in range(100_000):
-        f = (dice.randrange(1, 65536), dice.randrange(1, 65536),
-             dice.randrange(1, 65536), dice.randrange(1, 65536))
+        f = (dice.randrange(1, 1 << 20), dice.randrange(1, 1 << 20), dice.randrange(1, 1 << 20))
         if len({slot(n, f) for n in names}) == len(names):
             return f
     raise SystemExit("names.toml: no multipliers without a collision; enlarge SLOTS")
@@ -65,8 +71,10 @@ cdef enum NameId:
 
 
 cdef extern from "http/names_table.h" nogil:
-    # The id of a name in any case, which must be a token; NAME_OTHER when unknown.
+    # The id of a name in any case, without bytes up to SP; NAME_OTHER when unknown.
     NameId name_id "fastgw_name_id" (const char* p, size_t n)
+    # The same, faster: bytes up to `end` may be read, which is p + n or further on.
+    NameId name_id_before "fastgw_name_id_before" (const char* p, size_t n, const char* end)
     # The lower-case text of an id, its length in `n`; empty for NAME_OTHER.
     const char* name_text "fastgw_name_text" (int id, size_t* n)
 '''
@@ -81,36 +89,62 @@ def render_table(names: list[str]) -> str:
     rows = ",\n    ".join(
         ", ".join(str(v) for v in table[i:i + 32]) for i in range(0, SLOTS, 32)
     )
-    texts = ",\n    ".join(f'{{"{n}", {len(n)}}}' for n in ["", *names])
-    a, b, c, d = factors
+    texts = ",\n    ".join(f'"{n}"' for n in ["", *names])
+    lengths = ", ".join(str(len(n)) for n in ["", *names])
+    a, b, c = factors
     return f'''/* Well-known header names. Generated from names.toml; do not edit. */
 #ifndef FASTGW_HTTP_NAMES_TABLE_H
 #define FASTGW_HTTP_NAMES_TABLE_H
 
 #include "http/scan.h"
 
-typedef struct {{ const char *text; size_t n; }} fastgw_name;
-
-static const fastgw_name fastgw_names[{len(names) + 1}] = {{
+static const char fastgw_name_texts[{len(names) + 1}][{TEXT_BYTES}] = {{
     {texts}
+}};
+
+static const uint8_t fastgw_name_lengths[{len(names) + 1}] = {{
+    {lengths}
 }};
 
 static const uint8_t fastgw_name_slots[{SLOTS}] = {{
     {rows}
 }};
 
+/* The only id that a name may have; n is at least 2. */
+static inline int fastgw_name_probe(const char *p, size_t n) {{
+    uint16_t first, last;
+    memcpy(&first, p, 2);
+    memcpy(&last, p + n - 2, 2);
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+    first = __builtin_bswap16(first);
+    last = __builtin_bswap16(last);
+#endif
+    uint32_t h = (uint32_t)n * {a}u + (first | 0x2020u) * {b}u + (last | 0x2020u) * {c}u;
+    return fastgw_name_slots[h >> 9 & {SLOTS - 1}];
+}}
+
 static inline int fastgw_name_id(const char *p, size_t n) {{
-    if (n == 0) return 0;
-    unsigned h = (unsigned)n * {a}u + (unsigned)(p[0] | 0x20) * {b}u
-        + (unsigned)(p[n / 2] | 0x20) * {c}u + (unsigned)(p[n * 3 / 4] | 0x20) * {d}u;
-    int id = fastgw_name_slots[h >> 3 & {SLOTS - 1}];
-    return fastgw_names[id].n == n && fastgw_name_eq(p, fastgw_names[id].text, n) ? id : 0;
+    if (n < 2) return 0;
+    int id = fastgw_name_probe(p, n);
+    return fastgw_name_lengths[id] == n && fastgw_name_eq(p, fastgw_name_texts[id], n) ? id : 0;
+}}
+
+static inline int fastgw_name_id_before(const char *p, size_t n, const char *end) {{
+#ifdef FASTGW_SCAN_STEP
+    if (n >= 2 && end - p >= FASTGW_SCAN_STEP) {{
+        int id = fastgw_name_probe(p, n);
+        return fastgw_name_lengths[id] == n
+            && fastgw_name_eq_16(p, fastgw_name_texts[id], n) ? id : 0;
+    }}
+#endif
+    (void)end;
+    return fastgw_name_id(p, n);
 }}
 
 static inline const char *fastgw_name_text(int id, size_t *n) {{
     if (id < 0 || id > {len(names)}) id = 0;
-    *n = fastgw_names[id].n;
-    return fastgw_names[id].text;
+    *n = fastgw_name_lengths[id];
+    return fastgw_name_texts[id];
 }}
 
 #endif

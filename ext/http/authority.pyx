@@ -3,7 +3,7 @@
 from libc.stdint cimport uint32_t
 from libc.string cimport memcpy
 from fastgw.ext.base.span cimport lower, span
-from fastgw.ext.http.scan cimport HOST, UPPER, is_class
+from fastgw.ext.http.scan cimport HOST, UPPER, classes, is_class
 
 cdef extern from "arpa/inet.h" nogil:
     int AF_INET6
@@ -18,18 +18,20 @@ cdef enum:
     IPV6_TEXT = 45              # the longest IPv6 address in text
 
 
-cdef const char* _name_end(const char* p, const char* end, bint* upper) noexcept nogil:
+cdef inline const char* _name_end(const char* p, const char* end, bint* upper) noexcept nogil:
     """Past a registered name; NULL when it is empty or has an empty label."""
     cdef const char* start = p
     cdef const char* label = p
+    cdef int found, any = 0
     while p < end:
-        if is_class(p[0], HOST):
-            upper[0] |= is_class(p[0], UPPER) != 0
-        elif p[0] == DOT and p > label:
+        found = classes(p[0])
+        any |= found
+        if not found & HOST:
+            if p[0] != DOT or p == label:
+                break
             label = p + 1
-        else:
-            break
         p += 1
+    upper[0] = any & UPPER
     return p if p > start else NULL
 
 

@@ -91,6 +91,12 @@ cdef Reason _all_options(FieldLines* lines, uint32_t* options) noexcept nogil:
     cdef uint32_t left = lines.limit
     cdef uint32_t i
     cdef Reason why
+    # What nearly everyone sends needs no list.
+    if row.value_n == 10 and name_eq(row.value, b"keep-alive", 10) and (
+        not lines.repeated & name_bit(NAME_CONNECTION)
+    ):
+        options[0] = OPTION_KEEP_ALIVE
+        return REASON_NONE
     if not lines.repeated & name_bit(NAME_CONNECTION):
         return _options(lines, span(row.value, row.value_n), &left, options)
     for i in range(lines.n):

@@ -5,9 +5,9 @@ from fastgw.ext.http.head cimport F_HOP
 from fastgw.ext.http.names cimport (
     NAME_CONNECTION, NAME_CONTENT_LENGTH, NAME_EXPECT, NAME_HTTP2_SETTINGS, NAME_KEEP_ALIVE,
     NAME_OTHER, NAME_PROXY_AUTHENTICATE, NAME_PROXY_AUTHORIZATION, NAME_PROXY_CONNECTION,
-    NAME_TE, NAME_TRANSFER_ENCODING, NAME_UPGRADE, name_id,
+    NAME_TE, NAME_TRANSFER_ENCODING, NAME_UPGRADE, name_id_before,
 )
-from fastgw.ext.http.scan cimport is_token, scan_colon, scan_ctl
+from fastgw.ext.http.scan cimport is_token_before, scan_colon, scan_ctl
 
 
 cdef enum:
@@ -76,10 +76,10 @@ cdef LinesStop read_field_lines(FieldLines* s, const char** p, const char* end) 
             return LINES_MORE
         if colon[0] != COLON or colon == name:
             return LINES_BAD
-        id = name_id(name, colon - name)
+        id = name_id_before(name, colon - name, end)
         # A well-known name is a token; the scan has stopped at every other byte that folds
         # onto one of its letters.
-        if id == NAME_OTHER and not is_token(name, colon - name):
+        if id == NAME_OTHER and not is_token_before(name, colon - name, end):
             return LINES_BAD
         value = colon + 1
         while value < end and (value[0] == SP or value[0] == HTAB):

@@ -120,7 +120,9 @@ cdef enum NameId:
 
 
 cdef extern from "http/names_table.h" nogil:
-    # The id of a name in any case, which must be a token; NAME_OTHER when unknown.
+    # The id of a name in any case, without bytes up to SP; NAME_OTHER when unknown.
     NameId name_id "fastgw_name_id" (const char* p, size_t n)
+    # The same, faster: bytes up to `end` may be read, which is p + n or further on.
+    NameId name_id_before "fastgw_name_id_before" (const char* p, size_t n, const char* end)
     # The lower-case text of an id, its length in `n`; empty for NAME_OTHER.
     const char* name_text "fastgw_name_text" (int id, size_t* n)

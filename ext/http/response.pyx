@@ -1,6 +1,6 @@
 """Parsing response heads; see response.pxd."""
 
-from libc.string cimport memchr, memcmp, memset
+from libc.string cimport memchr, memcmp
 from fastgw.ext.base.reasons cimport (
     REASON_HEAD_TOO_LARGE, REASON_NONE, REASON_UPSTREAM_BAD_FRAMING, REASON_UPSTREAM_BAD_HEAD,
     REASON_UPSTREAM_HEAD_TOO_LARGE, Reason,
@@ -127,7 +127,8 @@ cdef int64_t parse_response(const char* p, size_t n, size_t* searched, const Lim
     if not worth_reading(p, n, searched[0], limits):
         searched[0] = n
         return HEAD_MORE
-    memset(head, 0, sizeof(ResponseHead))
+    head.flags = 0
+    head.content_length = 0
     lines_begin(&lines, rows, cap, limits.fields)
     result = _parse(p, p + min(n, <size_t>limits.head), &lines, method, head)
     if result == HEAD_MORE:

@@ -1,4 +1,4 @@
-/* Byte scans of HTTP/1.1 heads: 16 bytes at a time with SSE2 or NEON, one by one elsewhere.
+/* Byte scans of HTTP/1.1 heads: 16 bytes at a time with SSE2, one by one elsewhere.
  *
  * Every function takes [p, end) and never reads outside of it. */
 #ifndef FASTGW_HTTP_SCAN_H
@@ -11,28 +11,41 @@
 #if defined(__SSE2__)
 #include <emmintrin.h>
 #define FASTGW_SCAN_STEP 16
+
+/* Bit i of a mask stands for p[i]. */
 static inline unsigned fastgw_ctl_mask(const char *p) {
     __m128i x = _mm_loadu_si128((const __m128i *)p);
-    __m128i text = _mm_cmpeq_epi8(_mm_max_epu8(x, _mm_set1_epi8(0x20)), x);
-    __m128i del = _mm_cmpeq_epi8(x, _mm_set1_epi8(0x7f));
+    __m128i control = _mm_cmpeq_epi8(_mm_min_epu8(x, _mm_set1_epi8(0x1f)), x);
     __m128i tab = _mm_cmpeq_epi8(x, _mm_set1_epi8(0x09));
-    __m128i fine = _mm_or_si128(_mm_andnot_si128(del, text), tab);
-    return (unsigned)_mm_movemask_epi8(fine) ^ 0xffffu;
+    __m128i del = _mm_cmpeq_epi8(x, _mm_set1_epi8(0x7f));
+    return (unsigned)_mm_movemask_epi8(_mm_or_si128(_mm_andnot_si128(tab, control), del));
 }
 static inline unsigned fastgw_colon_mask(const char *p) {
     __m128i x = _mm_loadu_si128((const __m128i *)p);
-    __m128i text = _mm_cmpeq_epi8(_mm_max_epu8(x, _mm_set1_epi8(0x21)), x);
+    __m128i low = _mm_cmpeq_epi8(_mm_min_epu8(x, _mm_set1_epi8(0x20)), x);
     __m128i colon = _mm_cmpeq_epi8(x, _mm_set1_epi8(':'));
-    return ((unsigned)_mm_movemask_epi8(text) ^ 0xffffu) | (unsigned)_mm_movemask_epi8(colon);
+    return (unsigned)_mm_movemask_epi8(_mm_or_si128(low, colon));
 }
 static inline unsigned fastgw_target_mask(const char *p) {
     __m128i x = _mm_loadu_si128((const __m128i *)p);
     /* signed compare: bytes of 0x80 and above are negative, so they stop the scan too */
-    __m128i text = _mm_cmpgt_epi8(x, _mm_set1_epi8(0x20));
+    __m128i low = _mm_cmplt_epi8(x, _mm_set1_epi8(0x21));
     __m128i del = _mm_cmpeq_epi8(x, _mm_set1_epi8(0x7f));
     __m128i hash = _mm_cmpeq_epi8(x, _mm_set1_epi8('#'));
-    __m128i bad = _mm_or_si128(del, hash);
-    return (unsigned)_mm_movemask_epi8(_mm_andnot_si128(bad, text)) ^ 0xffffu;
+    return (unsigned)_mm_movemask_epi8(_mm_or_si128(low, _mm_or_si128(del, hash)));
+}
+/* Bytes that are no letter, digit, '-' or '_': those of an ordinary name are none. */
+static inline unsigned fastgw_unusual_mask(const char *p) {
+    __m128i x = _mm_loadu_si128((const __m128i *)p);
+    __m128i low = _mm_or_si128(x, _mm_set1_epi8(0x20));
+    __m128i letter = _mm_and_si128(_mm_cmpgt_epi8(low, _mm_set1_epi8('a' - 1)),
+                                   _mm_cmplt_epi8(low, _mm_set1_epi8('z' + 1)));
+    __m128i digit = _mm_and_si128(_mm_cmpgt_epi8(x, _mm_set1_epi8('0' - 1)),
+                                  _mm_cmplt_epi8(x, _mm_set1_epi8('9' + 1)));
+    __m128i mark = _mm_or_si128(_mm_cmpeq_epi8(x, _mm_set1_epi8('-')),
+                                _mm_cmpeq_epi8(x, _mm_set1_epi8('_')));
+    __m128i usual = _mm_or_si128(_mm_or_si128(letter, digit), mark);
+    return (unsigned)_mm_movemask_epi8(usual) ^ 0xffffu;
 }
 static inline unsigned fastgw_byte_mask(const char *p, char c) {
     __m128i x = _mm_loadu_si128((const __m128i *)p);
@@ -64,9 +77,14 @@ static const uint8_t fastgw_classes[256] = {
 };
 #undef FASTGW_WORD
 
+/* Every class of a byte. */
+static inline int fastgw_classes_of(char c) {
+    return fastgw_classes[(unsigned char)c];
+}
+
 /* Whether a byte is of a class. */
 static inline int fastgw_is(char c, int class) {
-    return fastgw_classes[(unsigned char)c] & class;
+    return fastgw_classes_of(c) & class;
 }
 
 /* Whether [p, p+n) is a token: one byte or more, each a tchar. */
@@ -76,11 +94,35 @@ static inline int fastgw_is_token(const char *p, size_t n) {
     return n != 0 && all;
 }
 
+/* The same where bytes up to `end` may be read, which is p + n or further on. */
+static inline int fastgw_is_token_before(const char *p, size_t n, const char *end) {
+#ifdef FASTGW_SCAN_STEP
+    if (n != 0 && n <= FASTGW_SCAN_STEP && end - p >= FASTGW_SCAN_STEP
+        && !(fastgw_unusual_mask(p) & ((1u << n) - 1))) return 1;
+#endif
+    (void)end;
+    return fastgw_is_token(p, n);
+}
+
 /* Value of a hexadecimal digit; -1 for any other byte. */
 static inline int fastgw_hex(char c) {
     if (!fastgw_is(c, FASTGW_HEX)) return -1;
     return (c & 15) + (c >> 6) * 9;
 }
+
+#ifdef FASTGW_SCAN_STEP
+static inline unsigned fastgw_differ_mask(const char *p, const char *low) {
+    __m128i x = _mm_loadu_si128((const __m128i *)p);
+    __m128i y = _mm_loadu_si128((const __m128i *)low);
+    x = _mm_cmpeq_epi8(_mm_or_si128(x, _mm_set1_epi8(0x20)), y);
+    return (unsigned)_mm_movemask_epi8(x) ^ 0xffffu;
+}
+/* As fastgw_name_eq for n of 1 to 32; 16 bytes at `p` and n + 16 at `low` may be read. */
+static inline int fastgw_name_eq_16(const char *p, const char *low, size_t n) {
+    if (n <= 16) return !(fastgw_differ_mask(p, low) & ((1u << n) - 1));
+    return !(fastgw_differ_mask(p, low) | fastgw_differ_mask(p + n - 16, low + n - 16));
+}
+#endif
 
 /* First byte that is a control (but not HTAB) or DEL. */
 static inline const char *fastgw_scan_ctl(const char *p, const char *end) {

@@ -14,6 +14,10 @@ cdef extern from "http/scan.h" nogil:
     bint is_class "fastgw_is" (char c, int which)
     # Whether [p, p+n) is a token.
     bint is_token "fastgw_is_token" (const char* p, size_t n)
+    # The same, faster: bytes up to `end` may be read, which is p + n or further on.
+    bint is_token_before "fastgw_is_token_before" (const char* p, size_t n, const char* end)
+    # The classes of a byte, as bits.
+    int classes "fastgw_classes_of" (char c)
     # Value of a hexadecimal digit; -1 for any other byte.
     int hex_value "fastgw_hex" (char c)
     # First byte that is a control (but not HTAB) or DEL.
