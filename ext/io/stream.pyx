@@ -321,7 +321,8 @@ cdef class Stream(Handle):
         if self.flags & S_RELAYING and not self.flags & S_CLOSED:
             self.source.move()
         while self.flags & (NOT_READING | S_READABLE) == S_READABLE:
-            if reads == 0 or self.bytes_in >= enough:
+            if reads == 0 or self.bytes_in >= enough or self.sated == <uint32_t>self.engine.turns:
+                self.sated = <uint32_t>self.engine.turns
                 self.engine.do_next(self)
                 return
             reads -= 1

@@ -121,7 +121,17 @@ cdef class Door(Codec):
     def relay(self, Door to not None, uint64_t n) -> bool:
         return bool(self.stream.relay(to.stream, n))
 
+    def forget(self) -> None:
+        """Let go of the stream."""
+        self.stream = None
+        self.reply = None
+
     # -- what Python may see --------------------------------------------------------------
+
+    @property
+    def opened(self) -> bool:
+        """Whether there is, or was, a stream."""
+        return self.stream is not None
 
     def has(self, str flag) -> bool:
         """Whether the stream has a flag of `FLAGS`."""
