@@ -1,26 +1,26 @@
 """Doors into ext/io for tests: a codec that tells and obeys Python, an echo, a proxy pair."""
 
-from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 import os
 import socket as sockets
 from fastgw.ext.base.buffers cimport Buffer, BufferPool, Chunk, chunk_release
+from fastgw.ext.base.deadlines cimport Deadline, deadline_init
 from fastgw.ext.base.reasons cimport REASON_NONE, Reason, reason_row
 from fastgw.ext.io.address cimport address_text, learn_local
 from fastgw.ext.io.connect cimport connect_stream
-from fastgw.ext.io.connection_limit cimport ConnectionLimit
-from fastgw.ext.io.engine cimport Engine, Handle
+from fastgw.ext.io.engine cimport Engine
 from fastgw.ext.io.listener cimport Acceptor
 from fastgw.ext.io.stream cimport (
     S_BLOCKED, S_BULK, S_CLOSED, S_CONNECTING, S_DRAIN_FIRST, S_EOF, S_HALF_CLOSED, S_PAUSED,
-    S_READABLE, S_STARVED, Codec, Stream, stream_reserve,
+    S_READABLE, S_RELAYING, S_STARVED, Codec, Stream, stream_reserve,
 )
 
 #: Flags by name, for `Door.has`.
 FLAGS = {
     "blocked": S_BLOCKED, "bulk": S_BULK, "closed": S_CLOSED, "connecting": S_CONNECTING,
     "drain_first": S_DRAIN_FIRST, "eof": S_EOF, "half_closed": S_HALF_CLOSED,
-    "paused": S_PAUSED, "readable": S_READABLE, "starved": S_STARVED,
+    "paused": S_PAUSED, "relaying": S_RELAYING, "readable": S_READABLE, "starved": S_STARVED,
 }
 
 
@@ -313,6 +313,31 @@ def limit_pool(Engine engine not None, size_t bound_bytes, size_t near_bytes) ->
 def pool_of(Engine engine not None) -> BufferPool:
     """An engine's pool."""
     return engine.pool
+
+
+cdef class TimerDoor:
+    """A deadline of an engine; `told` is called when it fires."""
+    cdef Deadline deadline
+    cdef Engine engine
+    cdef object told
+    cdef readonly int fired
+
+    def __init__(self, Engine engine not None, told):
+        self.engine, self.told = engine, told
+        deadline_init(&self.deadline, <void*>self, timer_fired)
+
+    def set_in(self, int64_t ms) -> None:
+        """Set it, `ms` from now."""
+        self.engine.refresh_clock()
+        self.engine.wheel.set(&self.deadline, self.engine.now_ms + ms)
+
+    def clear(self) -> None:
+        self.engine.wheel.clear(&self.deadline)
+
+
+cdef void timer_fired(void* owner, int kind) noexcept:
+    (<TimerDoor>owner).fired += 1
+    (<TimerDoor>owner).told()
 
 
 cdef class Hoard:
