@@ -15,7 +15,7 @@ cdef struct Deadline:
     Deadline* prev              # ring of the wheel's slot; NULL when not filed
     Deadline* next
     int64_t at_ms               # when it is due; 0 = not set
-    int64_t filed_ms            # for which time it is filed (<= at_ms)
+    int64_t filed_ms            # when its slot comes round
     void* owner                 # handed to `fire`, borrowed
     fire_fn fire
     int kind                    # which of the owner's deadlines this is; changed freely
@@ -25,7 +25,7 @@ cdef class Wheel:
     cdef Deadline* slots        # SLOTS ring heads
     cdef uint64_t* occupied     # bitmap of slots with someone in them
     cdef int64_t now_ms         # time of the last `advance`
-    cdef readonly int64_t next_ms     # no deadline is filed before this; 0 = none filed
+    cdef readonly int64_t next_ms     # no slot with a deadline comes before; 0 = none filed
     cdef earlier_fn on_earlier        # called when `next_ms` becomes earlier; or NULL
     cdef void* told                   # its argument, borrowed
     cdef readonly uint64_t fired      # since start

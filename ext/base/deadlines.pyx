@@ -1,7 +1,8 @@
 """Deadlines on one hashed wheel; see deadlines.pxd.
 
-A slot is TICK_MS wide. What is due further away than the wheel's span is filed in the
-slot before the current one and filed again when that comes round.
+A slot is 16 ms wide and comes round when its last deadline is due, so that each fires
+once, at most a slot late. What is due further away than the wheel's span is filed in the
+farthest slot and filed again when that comes round.
 """
 
 from libc.stdlib cimport calloc, free
@@ -9,6 +10,7 @@ from fastgw.ext.base.debug cimport debug_assert
 
 cdef enum:
     TICK_SHIFT = 4              # 16 ms a slot
+    TICK_MASK = 15
     SLOTS = 4096                # 65 s in all
     WORDS = 64                  # SLOTS / 64
 
@@ -35,7 +37,7 @@ cdef class Wheel:
 
     cdef void file(self, Deadline* d) noexcept:
         """Put `d` into the slot of its time, or the farthest one there is."""
-        cdef int64_t tick = d.at_ms >> TICK_SHIFT
+        cdef int64_t tick = (d.at_ms + TICK_MASK) >> TICK_SHIFT
         cdef int64_t now = self.now_ms >> TICK_SHIFT
         cdef Deadline* head
         cdef int slot
@@ -121,17 +123,22 @@ cdef class Wheel:
                 d.fire(d.owner, d.kind)
 
     cdef void find_next(self, int64_t tick) noexcept:
-        """Set `next_ms` from the bitmap, looking forward from `tick`."""
-        cdef int slot = (tick + 1) & (SLOTS - 1)
-        cdef int word = slot >> 6
-        cdef int i
-        cdef uint64_t bits = self.occupied[word] & (~<uint64_t>0 << (slot & 63))
-        cdef int64_t found
+        """Set `next_ms` to the time of the first slot after `tick` that has someone in it.
+
+        Bits of slots that were emptied by `clear` are taken back on the way: without that
+        every deadline that was cleared would cost a wake-up."""
+        cdef int start = (tick + 1) & (SLOTS - 1)
+        cdef int word = start >> 6
+        cdef int i, slot
+        cdef uint64_t bits = self.occupied[word] & (~<uint64_t>0 << (start & 63))
         for i in range(WORDS + 1):
-            if bits:
-                found = (word << 6) + ctzll(bits)
-                self.next_ms = (tick + 1 + ((found - slot) & (SLOTS - 1))) << TICK_SHIFT
-                return
+            while bits:
+                slot = (word << 6) + ctzll(bits)
+                if self.slots[slot].next != &self.slots[slot]:
+                    self.next_ms = (tick + 1 + ((slot - start) & (SLOTS - 1))) << TICK_SHIFT
+                    return
+                self.occupied[word] &= ~(<uint64_t>1 << (slot & 63))
+                bits &= bits - 1
             word = (word + 1) & (WORDS - 1)
             bits = self.occupied[word]
         self.next_ms = 0

@@ -50,6 +50,7 @@ cdef class Engine:
     cdef readonly uint64_t events     # told by epoll
     cdef readonly uint64_t sends      # sendmsg calls
     cdef readonly uint64_t receives   # recv calls
+    cdef readonly uint64_t arms       # times the timerfd was set
     cdef bint in_turn
     cdef bint woken                   # the loop was asked for a turn
     cdef public int rounds            # turns a wake-up, at most

@@ -60,6 +60,7 @@ cdef class Engine:
             raise OSError(errno, os.strerror(errno))
         self.watch_timer()
         self.refresh_clock()
+        self.wheel.advance(self.now_ms)
 
     def __dealloc__(self):
         self.wheel.on_earlier = NULL
@@ -286,6 +287,7 @@ cdef class Engine:
     cdef void set_timer(self, int64_t at_ms) noexcept:
         """Set the timerfd to fire at `at_ms`."""
         cdef itimerspec t
+        self.arms += 1
         t.it_interval.tv_sec = t.it_interval.tv_nsec = 0
         t.it_value.tv_sec = at_ms // 1000
         t.it_value.tv_nsec = at_ms % 1000 * 1000000

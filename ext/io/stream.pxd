@@ -107,6 +107,7 @@ cdef class Stream(Handle):
     cdef uint32_t flushed             # the turn of the last sendmsg
     cdef Piece own[4]                 # the ring while it is short (INLINE_PIECES)
     # -- receiving ----------------------------------------------------------------
+    cdef uint32_t sated               # the turn in which its share was used up
     cdef uint8_t bulk_level           # size of the next bulk buffer: 0 = lent scratch
     # -- relaying -----------------------------------------------------------------
     cdef Relay source                 # moves our bytes away, or None

@@ -254,8 +254,6 @@ cdef class Stream(Handle):
         if events & EPOLLOUT and self.flags & S_BLOCKED:
             self.flags &= ~S_BLOCKED
             self.engine.do_later(self)
-            if self.sink is not None:
-                self.sink.move()
         if events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR):
             self.incoming(events)
 
@@ -316,12 +314,14 @@ cdef class Stream(Handle):
 
     cdef void receive(self) noexcept:
         """Receive and deliver, up to this stream's share of a turn."""
+        cdef Codec held = self.codec        # it may hand the stream to another codec
         cdef uint64_t enough = self.bytes_in + READ_BYTES
         cdef int reads = READS
         if self.flags & S_RELAYING and not self.flags & S_CLOSED:
             self.source.move()
         while self.flags & (NOT_READING | S_READABLE) == S_READABLE:
-            if reads == 0 or self.bytes_in >= enough:
+            if reads == 0 or self.bytes_in >= enough or self.sated == <uint32_t>self.engine.turns:
+                self.sated = <uint32_t>self.engine.turns
                 self.engine.do_next(self)
                 return
             reads -= 1
@@ -527,7 +527,9 @@ cdef class Stream(Handle):
         """Nothing is queued any more: do what waited for that."""
         if self.facts.peer.family == AF_UNIX and self.interest & EPOLLOUT:
             self.engine.change(self, self.interest & ~<uint32_t>EPOLLOUT)
-        if self.flags & S_CLOSED:
+        if self.sink is not None:
+            self.sink.move()
+        if self.queued or self.flags & S_CLOSED:
             return
         if self.flags & S_CLOSE_AFTER:
             self.end(REASON_NONE)
