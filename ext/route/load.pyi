@@ -1,5 +1,7 @@
-from collections.abc import Buffer, Callable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
+
+from typing_extensions import Buffer
 
 from fastgw.ext.route.snapshot import Snapshot
 

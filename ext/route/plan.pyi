@@ -1,4 +1,4 @@
-from collections.abc import Buffer
+from typing_extensions import Buffer
 
 LAYOUT: int
 SIZES: dict[str, int]

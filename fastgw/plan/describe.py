@@ -100,7 +100,8 @@ def _routes(reader: PlanReader) -> Iterator[str]:
             yield (f"  policy: {objects[policy]} {MODES[mode]} "
                    f"on_failure={'pass' if passes else 'reject'} timeout_ms={timeout_ms}")
         if row[4] >= 0:
-            yield "  rewrite: strip %d bytes, prefix '%s'" % rewrites[row[4]]
+            strip, prefix = rewrites[row[4]]
+            yield f"  rewrite: strip {strip} bytes, prefix '{prefix}'"
         yield (f"  methods: {_methods(row[6])} allow_path: {_allow(row[5])} "
                f"on_client_eof: {CLIENT_EOF[row[7]]} body: {row[17]} stat: {row[8]}")
         yield "  timeouts, ms: " + _pairs(_TIMEOUTS, row[9:17])

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 Mode = Literal["enforce", "shadow", "off"]
 KiB, MiB = 1024, 1024 * 1024
+DEFAULT_MEMORY = 256 * MiB
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +109,7 @@ class PlanModel:
     listeners: tuple[Listener, ...] = ()
     limits: Limits = Limits()
     timeouts: Timeouts = Timeouts()
-    memory: int = 256 * MiB
+    memory: int = DEFAULT_MEMORY
     trusted_proxies: tuple[str, ...] = ()
     error_html: bool = True
     number: int = 1

@@ -9,11 +9,10 @@ from collections.abc import Iterator
 from typing import Any
 from zlib import crc32
 
-import msgpack
-
 from fastgw.ext.route.errors import PlanError
-from fastgw.plan.layout import HEADER, LAYOUT, LISTENER, MAGIC, SECTION, SECTIONS
+from fastgw.plan.layout import HEADER, LAYOUT, MAGIC, SECTION, SECTIONS
 from fastgw.plan.model import Listener
+from fastgw.plan.packing import unpack
 
 
 class PlanReader:
@@ -27,7 +26,7 @@ class PlanReader:
     def _check_header(self) -> int:
         if len(self.plan) < HEADER.size:
             raise PlanError(f"a plan of {len(self.plan)} bytes is shorter than its header")
-        magic, layout, sections, size, number, crc, _ = HEADER.unpack_from(self.plan)
+        magic, layout, sections, size, number, crc, reserved = HEADER.unpack_from(self.plan)
         if magic != MAGIC:
             raise PlanError("not a plan: it does not begin with FGWPLAN")
         if layout != LAYOUT:
@@ -36,7 +35,7 @@ class PlanReader:
             raise PlanError(f"plan is {len(self.plan)} bytes long, its header says {size}")
         if sections != len(SECTIONS) or size < HEADER.size + SECTION.size * sections:
             raise PlanError("plan's table of sections is not this layout's")
-        blank = HEADER.pack(magic, layout, sections, size, number, 0, _)
+        blank = HEADER.pack(magic, layout, sections, size, number, 0, reserved)
         if crc32(self.plan[HEADER.size:], crc32(blank)) != crc:
             raise PlanError("plan is damaged: its checksum is wrong")
         return int(number)
@@ -77,17 +76,10 @@ class PlanReader:
 
     def options(self, at: int, n: int) -> dict[str, Any]:
         """A map of the data section."""
-        try:
-            options = msgpack.unpackb(self._part("data", at, n))
-        except (ValueError, msgpack.UnpackException) as e:
-            raise PlanError(f"options can't be read: {e}") from None
-        if not isinstance(options, dict):
-            raise PlanError("options are not a map")
-        return options
+        return unpack(self._part("data", at, n))
 
     def listeners(self) -> list[Listener]:
         """The addresses to listen on."""
-        assert SECTIONS["listeners"] is LISTENER
         return [
             Listener(self.text(*row[0:2]), self.text(*row[2:4]), self.options(*row[4:6]))
             for row in self.rows("listeners")

@@ -8,8 +8,6 @@ from hashlib import blake2b
 from struct import Struct
 from zlib import crc32
 
-import msgpack
-
 from fastgw.ext.route.errors import PlanError
 from fastgw.plan.layout import (
     CANDIDATE,
@@ -38,6 +36,7 @@ from fastgw.plan.layout import (
 )
 from fastgw.plan.matching import Tables, order_candidates
 from fastgw.plan.model import Limits, ObjectSpec, PlanModel, Rewrite, Route, Step, Timeouts
+from fastgw.plan.packing import pack
 
 
 def build_plan(model: PlanModel) -> bytes:
@@ -136,8 +135,8 @@ class _Writer:
         seen = self._specs.get((id(spec), timeout_ms))
         if seen is not None:
             return seen
-        options = msgpack.packb(dict(spec.options))
-        identity = msgpack.packb([spec.kind, spec.name, timeout_ms])
+        options = pack(spec.options)
+        identity = pack([spec.kind, spec.name, timeout_ms])
         key = blake2b(identity + options, digest_size=16).digest()
         if key not in self._objects:
             self._objects[key] = self.append(
@@ -229,7 +228,7 @@ class _Writer:
     def listeners(self) -> None:
         """Names and addresses, for the master."""
         for listener in self.model.listeners:
-            options = msgpack.packb(dict(listener.options))
+            options = pack(listener.options)
             self.append("listeners", LISTENER, *self.text(listener.name),
                         *self.text(listener.address), len(self.data), len(options))
             self.data += options

@@ -1,0 +1,156 @@
+"""Policies of a route: what the scopes say together, in the order of stages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from fastgw.config.document import Document
+from fastgw.config.models import Config
+from fastgw.config.policy_models import (
+    Headers,
+    Ip,
+    Plugin,
+    PolicyEntry,
+    PolicyModel,
+    PolicyScope,
+    Redirect,
+    Respond,
+)
+from fastgw.config.problems import Where, did_you_mean
+from fastgw.config.stages import STAGE_OF, rank
+from fastgw.ext.base.networks import parse_network
+from fastgw.plan.model import ObjectSpec, Step
+
+#: Kinds that answer instead of an upstream.
+ANSWERING = frozenset({"respond", "redirect", "python"})
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A policy where it was written. `order`: scope, key of the scope, entry of the list."""
+
+    key: str
+    name: str
+    model: PolicyModel
+    order: tuple[int, int, int]
+
+    @property
+    def stage(self) -> str:
+        """Its kind's stage, or the one that a plugin asks for."""
+        said = self.model.stage if isinstance(self.model, Plugin) else None
+        return said or STAGE_OF[self.key]
+
+
+class Policies:
+    """The policies of a configuration; makes each object once."""
+
+    def __init__(self, document: Document, config: Config, broken: set[Where]) -> None:
+        self.document = document
+        self.config = config
+        self.broken = broken
+        self._specs: dict[tuple[str, str], ObjectSpec] = {}
+        self._defaults = self._scope(("defaults",), config.defaults, 0)
+        self._check_networks(("defaults",), config.defaults)
+        for name, entry in config.policies.items():
+            self._check_kinds(("policies", name), entry)
+
+    def steps(self, name: str, scope: PolicyScope) -> tuple[Step, ...]:
+        """The chain of a route."""
+        where: Where = ("routes", name)
+        self._check_networks(where, scope)
+        mine = self._scope(where, scope, 1)
+        replaced = {placed.key for placed in mine if placed.order[2] < 0}
+        kept = [
+            placed for placed in self._defaults
+            if (placed.key not in replaced if placed.order[2] < 0 else scope.policies is None)
+        ]
+        ordered = sorted([*kept, *mine], key=lambda p: (rank(p.stage), p.order))
+        return tuple(self._step(placed) for placed in ordered)
+
+    # -- scopes --------------------------------------------------------------------------
+
+    def _scope(self, where: Where, scope: PolicyScope, depth: int) -> list[Placed]:
+        """What a scope says itself, keys and lists."""
+        keys = self._keys(where)
+        found = [
+            Placed(key, ".".join(map(str, where)), model, (depth, keys.get(key, 0), -1))
+            for key, model in scope.given().items()
+        ]
+        lists = (("policies", scope.policies or []), ("policies+", scope.policies_more))
+        for key, entries in lists:
+            for i, entry in enumerate(entries):
+                found += self._entry((*where, key, i), entry, (depth, keys.get(key, 0), i))
+        return found
+
+    def _keys(self, where: Where) -> dict[str, int]:
+        """The place of each key of a scope in the file."""
+        at: Any = self.document.value
+        for part in where:
+            at = at.get(part, {}) if isinstance(at, dict) else {}
+        return {key: i for i, key in enumerate(at)} if isinstance(at, dict) else {}
+
+    def _entry(self, where: Where, entry: str | PolicyEntry,
+               order: tuple[int, int, int]) -> Iterator[Placed]:
+        """One entry of a list: a policy, or the name of one."""
+        if isinstance(entry, PolicyEntry):
+            name = ".".join(map(str, where))
+        elif entry in self.config.policies:
+            name, entry = f"policies.{entry}", self.config.policies[entry]
+        else:
+            if ("policies", entry) not in self.broken and ("policies",) not in self.broken:
+                self.document.problem("FGW102", where, f"no policy '{entry}' in 'policies'"
+                                      + did_you_mean(entry, self.config.policies))
+            return
+        for key, model in entry.given().items():
+            yield Placed(key, name, model, order)
+
+    # -- networks ------------------------------------------------------------------------
+
+    def _check_networks(self, where: Where, scope: PolicyScope) -> None:
+        self._check_kinds(where, scope)
+        for key, entries in (("policies", scope.policies or []),
+                             ("policies+", scope.policies_more)):
+            for i, entry in enumerate(entries):
+                if isinstance(entry, PolicyEntry):
+                    self._check_kinds((*where, key, i), entry)
+
+    def _check_kinds(self, where: Where, kinds: PolicyScope | PolicyEntry) -> None:
+        if kinds.ip is not None:
+            networks(self.document, (*where, "ip", "allow"), kinds.ip.allow)
+            networks(self.document, (*where, "ip", "deny"), kinds.ip.deny)
+
+    # -- steps ---------------------------------------------------------------------------
+
+    def _step(self, placed: Placed) -> Step:
+        kind = "python" if placed.key == "plugin" else placed.key
+        spec = self._specs.get((kind, placed.name))
+        if spec is None:
+            spec = ObjectSpec(kind, placed.name, options(placed.model))
+            self._specs[kind, placed.name] = spec
+        model = placed.model
+        return Step(spec, model.mode, model.on_failure, model.timeout or 0)
+
+
+def networks(document: Document, where: Where, texts: list[str]) -> None:
+    """Note those that are not networks."""
+    for i, text in enumerate(texts):
+        try:
+            parse_network(text)
+        except ValueError as e:
+            document.problem("FGW401", (*where, i), str(e))
+
+
+def options(model: PolicyModel) -> dict[str, Any]:
+    """The option map that a policy's builder gets."""
+    if isinstance(model, Headers):
+        return model.model_dump(mode="json", include={"request", "response"})
+    if isinstance(model, Respond):
+        return model.model_dump(mode="json", include={"status", "body", "headers"})
+    if isinstance(model, Redirect):
+        return model.model_dump(mode="json", include={"to", "status"})
+    if isinstance(model, Ip):
+        return model.model_dump(mode="json", include={"allow", "deny"})
+    assert isinstance(model, Plugin)
+    return {"class": model.class_, "options": model.options}

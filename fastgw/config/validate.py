@@ -1,0 +1,171 @@
+"""From a document's plain values to models, and every error said in the file's own terms."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final, get_args, get_origin
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from fastgw.config.document import Document
+from fastgw.config.models import Config
+from fastgw.config.problems import Where, did_you_mean
+
+#: Keys of the language that this version lacks, wherever they may stand.
+NOT_IN_THIS_VERSION: Final = frozenset({
+    "acme", "admin", "after", "allow", "api_key", "async", "auth", "basic_auth", "before",
+    "cache", "circuit_breaker", "compress", "concurrency", "consumers", "cors", "discover",
+    "ext_authz", "function", "graphql", "groups", "grpc", "health", "hmac", "include", "jwt",
+    "lambda", "log", "mcp", "metrics", "mirror", "oauth2", "oidc", "outlier", "priority",
+    "proxy_protocol", "query", "queue", "quota", "rate_limit", "retry", "secrets", "slow_start",
+    "split", "state", "tls", "tracing", "transform", "validate", "websocket",
+})
+_TLS: Final = frozenset({"tls", "acme"})
+
+#: What pydantic says, said shorter.
+_TYPES: Final = {
+    "string_type": "must be text", "int_type": "must be a whole number",
+    "bool_type": "must be true or false", "list_type": "must be a list",
+    "dict_type": "must be a map", "model_type": "must be a map",
+    "int_from_float": "must be a whole number",
+}
+
+
+def validate(document: Document) -> tuple[Config | None, set[Where]]:
+    """The configuration without the parts that are wrong, and what those are.
+
+    What can't be used is noted in the document and taken out, so that the rest can be
+    checked as well; None when nothing is left."""
+    values: Any = document.value
+    broken: set[Where] = set()
+    if not isinstance(values, dict):
+        if not document.problems:
+            document.problem("FGW005", (), "a configuration is a map that begins with 'version: 1'")
+        return None, broken
+    while True:
+        try:
+            return Config.model_validate(values), broken
+        except ValidationError as e:
+            parts = {_part(_written(error["loc"]), values) for error in e.errors()}
+            for error in e.errors():
+                _note(document, error)
+        if () in parts:
+            return None, broken
+        broken |= parts
+        values = _without(values, parts)
+
+
+def _written(loc: tuple[int | str, ...]) -> Where:
+    """A location without the marks that say which form of a thing was read."""
+    return tuple(p for p in loc if not (isinstance(p, str) and p[:1] in "<["))
+
+
+def _part(where: Where, values: dict[str, Any]) -> Where:
+    """The smallest part of the configuration that can be left out: a named thing, or a key."""
+    if not where or where[0] not in values or where[0] == "version":
+        return ()
+    inner = values[str(where[0])]
+    named = where[0] in ("listen", "upstreams", "policies", "routes")
+    if named and len(where) > 1 and isinstance(inner, dict) and where[1] in inner:
+        return where[:2]
+    return where[:1]
+
+
+def _without(values: dict[str, Any], parts: set[Where]) -> dict[str, Any]:
+    """A copy without the parts."""
+    left = {key: value for key, value in values.items() if (key,) not in parts}
+    for part in parts:
+        if len(part) == 2 and part[0] in left:
+            key = str(part[0])
+            left[key] = {k: v for k, v in left[key].items() if (key, k) not in parts}
+    return left
+
+
+# -- messages ------------------------------------------------------------------------------
+
+def _note(document: Document, error: ErrorDetails) -> None:
+    """One of pydantic's errors, as a problem."""
+    where, kind = _written(error["loc"]), error["type"]
+    name = str(where[-1]) if where else ""
+    if kind == "extra_forbidden":
+        document.problem(*_unknown(where, name), key=True)
+    elif kind == "missing":
+        document.problem("FGW004", where[:-1], f"'{name}' is missing", key=len(where) > 1)
+    elif "[key]" in error["loc"]:
+        document.problem(*_bad_key(where, error), key=True)
+    elif kind.startswith("FGW"):
+        document.problem(kind, where, error["msg"])
+    else:
+        document.problem("FGW005", where, _message(error))
+
+
+def _unknown(where: Where, name: str) -> tuple[str, Where, str]:
+    """An unknown key: of another version, or misspelt."""
+    if name in _TLS:
+        return "FGW301", where, f"'{name}' is not in this version"
+    if name in NOT_IN_THIS_VERSION:
+        return "FGW007", where, f"'{name}' is not in this version"
+    return "FGW003", where, "unknown key" + did_you_mean(name, keys_at(where[:-1]))
+
+
+def _bad_key(where: Where, error: ErrorDetails) -> tuple[str, Where, str]:
+    if error["type"].startswith("FGW"):
+        return error["type"], where, error["msg"]
+    return "FGW010", where, "invalid name: [a-z0-9][a-z0-9._-]{0,62}"
+
+
+def _message(error: ErrorDetails) -> str:
+    """What is wrong with a value."""
+    given = error["input"]
+    kind = error["type"]
+    if kind in _TYPES:
+        hint = ", quote it" if kind == "string_type" and isinstance(given, (int, float)) else ""
+        return f"{_TYPES[kind]}, not {_kind(given)}{hint}"
+    if kind == "literal_error":
+        allowed = str(error["ctx"]["expected"])
+        words = [word.strip("' ") for word in allowed.replace(" or ", ",").split(",")]
+        return f"must be {allowed}, not {_kind(given)}" + did_you_mean(str(given), words)
+    if kind == "too_short":
+        return "must not be empty"
+    message = error["msg"]
+    return message[:1].lower() + message[1:].replace("Input should", "should")
+
+
+def _kind(value: Any) -> str:
+    if value is None:
+        return "nothing"
+    if isinstance(value, dict):
+        return "a map"
+    if isinstance(value, list):
+        return "a list"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return f"'{value}'" if isinstance(value, str) else str(value)
+
+
+# -- what could have stood there -----------------------------------------------------------
+
+def keys_at(where: Where) -> list[str]:
+    """The keys of the map at `where`."""
+    for model in _models(Config, where):
+        return [f.alias or name for name, f in model.model_fields.items() if name != "short"]
+    return []
+
+
+def _models(annotation: Any, where: Where) -> Iterator[type[BaseModel]]:
+    """The models that may stand at `where` below a type."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        if not where:
+            yield annotation
+        for name, field in annotation.model_fields.items():
+            if where and where[0] == (field.alias or name):
+                yield from _models(field.annotation, where[1:])
+        return
+    inner = get_args(annotation)
+    if get_origin(annotation) in (dict, list):
+        if where:
+            yield from _models(inner[-1], where[1:])
+        return
+    for part in inner:
+        yield from _models(part, where)

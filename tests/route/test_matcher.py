@@ -1,0 +1,196 @@
+"""The matcher: rules one by one, then any routes and requests against the reference."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fastgw.ext.route.load import PlanSnapshot, load_plan
+from fastgw.ext.testing import route_doors
+from fastgw.plan import Match, ObjectSpec, PlanError, PlanModel, Route, build_plan
+from fastgw.plan.layout import METHODS, method_names
+from fastgw.plan.matching import hash_bytes
+from tests.route.reference import NO_METHOD, NO_ROUTE, reference
+
+TARGET = ObjectSpec("none", "nothing")
+
+
+def routes_of(*matches: Match) -> list[Route]:
+    """A route per match, called r0, r1 ..."""
+    return [Route(f"r{i}", (match,), TARGET) for i, match in enumerate(matches)]
+
+
+def snapshot(routes: list[Route]) -> PlanSnapshot:
+    """The routes, built and loaded."""
+    return load_plan(build_plan(PlanModel(tuple(routes))), {"none": route_doors.AnyTarget})
+
+
+def ask(s: PlanSnapshot, host: str, path: str, method: str = "GET") -> tuple[int, int]:
+    """What the matcher says."""
+    return route_doors.match(s, host.encode(), path.encode(), METHODS.index(method))
+
+
+def only(*methods: str) -> frozenset[str]:
+    """A set of methods."""
+    return frozenset(methods)
+
+
+def test_a_prefix_ends_at_a_segments_border() -> None:
+    s = snapshot(routes_of(Match("/orders")))
+    assert ask(s, "", "/orders")[0] == 0
+    assert ask(s, "", "/orders/")[0] == 0
+    assert ask(s, "", "/orders/1/2")[0] == 0
+    assert ask(s, "", "/orders-old") == (NO_ROUTE, 0)
+    assert ask(s, "", "/order") == (NO_ROUTE, 0)
+    assert ask(s, "", "/") == (NO_ROUTE, 0)
+
+
+def test_an_exact_path_takes_nothing_else() -> None:
+    s = snapshot(routes_of(Match("/orders", prefix=False), Match("/", prefix=False)))
+    assert ask(s, "", "/orders")[0] == 0
+    assert ask(s, "", "/")[0] == 1
+    assert ask(s, "", "/orders/") == (NO_ROUTE, 0)
+
+
+def test_exact_goes_before_a_prefix_of_the_same_length_and_longer_before_both() -> None:
+    s = snapshot(routes_of(
+        Match(""), Match("/a"), Match("/a", prefix=False), Match("/a/b"),
+    ))
+    assert ask(s, "", "/a")[0] == 2
+    assert ask(s, "", "/a/")[0] == 1
+    assert ask(s, "", "/a/b/c")[0] == 3
+    assert ask(s, "", "/x")[0] == 0
+
+
+def test_exact_hosts_go_before_wildcards_and_the_longest_suffix_wins() -> None:
+    s = snapshot(routes_of(
+        Match(host=""), Match(host="*.example.com"), Match(host="*.a.example.com"),
+        Match(host="x.a.example.com"),
+    ))
+    assert ask(s, "x.a.example.com", "/")[0] == 3
+    assert ask(s, "y.a.example.com", "/")[0] == 2
+    assert ask(s, "z.y.a.example.com", "/")[0] == 2
+    assert ask(s, "b.example.com", "/")[0] == 1
+    assert ask(s, "a.example.com", "/")[0] == 1
+    assert ask(s, "example.com", "/")[0] == 0
+    assert ask(s, "badexample.com", "/")[0] == 0
+
+
+@pytest.mark.parametrize("host", ["", ".", ".example.com", "..", "a..", "." * 300, "a" * 5000])
+def test_odd_hosts_go_to_the_default_host(host: str) -> None:
+    s = snapshot(routes_of(Match(host=""), Match(host="*.example.com"), Match(host="b.c")))
+    assert ask(s, host, "/")[0] == 0
+
+
+def test_a_host_without_the_path_falls_back_to_less_specific_hosts() -> None:
+    s = snapshot(routes_of(
+        Match("/a", host="api.example.com"), Match("/b", host="*.example.com"), Match("/c"),
+    ))
+    assert [ask(s, "api.example.com", p)[0] for p in ("/a", "/b", "/c", "/d")] == [
+        0, 1, 2, NO_ROUTE,
+    ]
+
+
+def test_methods_that_do_not_fit_fall_back_to_shorter_prefixes_and_other_hosts() -> None:
+    s = snapshot(routes_of(
+        Match("/a/b", host="h", methods=only("PUT")), Match("/a", host="h", methods=only("POST")),
+        Match("/a", methods=only("PATCH")),
+    ))
+    assert ask(s, "h", "/a/b", "PUT")[0] == 0
+    assert ask(s, "h", "/a/b", "POST")[0] == 1
+    assert ask(s, "h", "/a/b", "PATCH")[0] == 2
+    route, methods = ask(s, "h", "/a/b", "DELETE")
+    assert route == NO_METHOD
+    assert method_names(methods) == ["POST", "PUT", "PATCH"]
+
+
+def test_get_routes_serve_head_unless_another_route_of_the_path_does() -> None:
+    s = snapshot(routes_of(
+        Match("/a", methods=only("GET")), Match("/b", methods=only("GET")),
+        Match("/b", methods=only("HEAD")), Match("/c", methods=only("POST")),
+    ))
+    assert ask(s, "", "/a", "HEAD")[0] == 0
+    assert ask(s, "", "/b", "HEAD")[0] == 2
+    assert ask(s, "", "/b", "GET")[0] == 1
+    route, methods = ask(s, "", "/a", "POST")
+    assert (route, method_names(methods)) == (NO_METHOD, ["GET", "HEAD"])
+    assert ask(s, "", "/c", "HEAD")[0] == NO_METHOD
+
+
+def test_options_is_a_method_like_others_and_unknown_ones_need_a_route_for_all() -> None:
+    s = snapshot(routes_of(Match("/a", methods=only("GET")), Match("/b")))
+    assert ask(s, "", "/a", "OPTIONS")[0] == NO_METHOD
+    assert ask(s, "", "/b", "OPTIONS")[0] == 1
+    assert ask(s, "", "/b", "OTHER")[0] == 1
+
+
+def test_a_route_with_methods_goes_before_one_of_the_same_path_for_all() -> None:
+    s = snapshot(routes_of(Match("/a"), Match("/a", methods=only("POST"))))
+    assert ask(s, "", "/a", "POST")[0] == 1
+    assert ask(s, "", "/a", "GET")[0] == 0
+
+
+def test_an_asterisk_target_is_taken_by_a_route_for_every_path_only() -> None:
+    s = snapshot(routes_of(Match("/a"), Match("", methods=only("OPTIONS"))))
+    assert ask(s, "", "*", "OPTIONS")[0] == 1
+    assert ask(snapshot(routes_of(Match("/a"))), "", "*", "OPTIONS")[0] == NO_ROUTE
+
+
+def test_paths_deeper_than_any_route_are_matched_by_their_front() -> None:
+    deepest = "/s" * 63
+    s = snapshot(routes_of(Match(deepest), Match("/s")))
+    assert ask(s, "", deepest)[0] == 0
+    assert ask(s, "", deepest + "/s" * 2000)[0] == 0
+    assert ask(s, "", "/s" * 62 + "/x" * 2000)[0] == 1
+
+
+def test_a_deeper_path_than_the_matcher_looks_at_is_refused_by_the_writer() -> None:
+    with pytest.raises(PlanError, match="can't be matched"):
+        snapshot(routes_of(Match("/s" * 64)))
+
+
+def test_one_of_ten_thousand_routes_is_found() -> None:
+    matches = [Match(f"/v1/s{i}", host=f"h{i % 50}") for i in range(10_000)]
+    s = snapshot(routes_of(*matches))
+    for i in range(0, 10_000, 97):
+        assert ask(s, f"h{i % 50}", f"/v1/s{i}/x")[0] == i
+        assert ask(s, f"h{(i + 1) % 50}", f"/v1/s{i}/x")[0] == NO_ROUTE
+
+
+@given(st.integers(0, 2**64 - 1), st.binary(max_size=40))
+def test_writer_and_matcher_have_one_hash(seed: int, data: bytes) -> None:
+    assert route_doors.hash_of(seed, data) == hash_bytes(seed, data)
+
+
+# A small alphabet, so that routes and requests meet often.
+SEGMENTS = st.sampled_from(["a", "b", "ab", "", "longer-than-eight"])
+LABELS = st.sampled_from(["a", "b", "example", "com"])
+HOSTS = st.lists(LABELS, min_size=1, max_size=4).map(".".join)
+PATHS = st.lists(SEGMENTS, min_size=1, max_size=4).map(lambda s: "/" + "/".join(s))
+SOME_METHODS = st.frozensets(st.sampled_from(METHODS[1:8]), max_size=3)
+
+
+@st.composite
+def matches(draw: st.DrawFn) -> Match:
+    """Any match of the small alphabet."""
+    host = draw(st.one_of(st.just(""), HOSTS, HOSTS.map("*.".__add__)))
+    path = draw(PATHS)
+    prefix = draw(st.booleans())
+    if prefix:
+        path = draw(st.sampled_from(["", path.rstrip("/")]))
+    return Match(path, prefix, host, draw(SOME_METHODS))
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.lists(st.lists(matches(), min_size=1, max_size=3), min_size=1, max_size=12),
+    st.lists(st.tuples(HOSTS, PATHS, st.sampled_from(METHODS)), min_size=1, max_size=12),
+)
+def test_any_routes_match_as_the_reference_says(
+    all_matches: list[list[Match]], requests: list[tuple[str, str, str]]
+) -> None:
+    routes = [Route(f"r{i}", tuple(ms), TARGET) for i, ms in enumerate(all_matches)]
+    s = snapshot(routes)
+    for host, path, method in requests:
+        assert ask(s, host, path, method) == reference(routes, host, path, method)
