@@ -187,6 +187,7 @@ cdef class Exchange:
     cdef Engine engine
     cdef readonly uint64_t generation # unique in this worker; 0 once the exchange is over
     cdef object snapshot              # pinned route/snapshot.Snapshot; None in a tunnel
+    cdef list pins                    # in a tunnel: the policies kept in the snapshot's place
     cdef const RouteRow* route        # NULL until matched
     cdef const Chain* chain           # the route's policies; NULL until matched
     cdef const Timeouts* timeouts     # the route's, or the listener's until matched
@@ -201,10 +202,14 @@ cdef class Exchange:
     cdef char request_id[40]          # NUL-terminated
     cdef uint8_t request_id_n
     cdef bint trusted                 # the peer is in trusted_proxies
+    cdef Span protocol                # "websocket": a tunnel is asked for; else empty
+    cdef Span route_name              # for the record; outlives the snapshot in a tunnel
     # -- states ----------------------------------------------------------------------------
     cdef readonly RequestState request_state
     cdef readonly ResponseState response_state
     cdef bint head_last               # the request had no body
+    cdef bint received                # the request's last byte or trailer came in
+    cdef bint ending                  # `end` is at work: nothing may be begun any more
     cdef bint body_asked              # what the downstream was last told by ask_body
     cdef bint upstream_asked          # what the winner was last told by ask_body
     cdef bint tunnel                  # the target answered with a tunnel
@@ -262,6 +267,7 @@ cdef class Exchange:
     cdef void on_response_head(self, Attempt a, bint last) noexcept
     cdef bint on_response_chunk(self, Attempt a, Chunk* c, bint last) noexcept
     cdef void on_response_trailers(self, Attempt a, Fields* trailers) noexcept
+    cdef void on_enough(self, Attempt a) noexcept
     cdef void on_attempt_failed(self, Attempt a, const Outcome* outcome) noexcept
     # -- told by others --------------------------------------------------------------------------
     cdef void on_ticket(self, Ticket t) noexcept
@@ -273,6 +279,7 @@ cdef class Exchange:
     cdef bint replace_body(self, const char* p, size_t n) noexcept
     cdef void provide(self, str name, object value)
     cdef void add_sink(self, Side side, Sink sink)
+    cdef void remove_sink(self, Sink sink) noexcept
     cdef bint open_another(self) noexcept
 
 

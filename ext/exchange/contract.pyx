@@ -103,6 +103,9 @@ cdef class Exchange:
     cdef void on_response_trailers(self, Attempt a, Fields* trailers) noexcept:
         """The response's trailers, which end it."""
 
+    cdef void on_enough(self, Attempt a) noexcept:
+        """The attempt takes no more of the request; its answer goes on."""
+
     cdef void on_attempt_failed(self, Attempt a, const Outcome* outcome) noexcept:
         """The attempt ended without a whole response."""
 
@@ -131,6 +134,9 @@ cdef class Exchange:
 
     cdef void add_sink(self, Side side, Sink sink):
         """One more reader of a body; before any of it has come."""
+
+    cdef void remove_sink(self, Sink sink) noexcept:
+        """A reader that was added by `add_sink` left; it is not told anything more."""
 
     cdef bint open_another(self) noexcept:
         """Open a rival to the attempt under way; False where the request can't be repeated."""

@@ -1,0 +1,42 @@
+from collections.abc import Callable, Iterable
+from typing import Any
+
+Pairs = Iterable[tuple[str, str]]
+
+class FakeConnection:
+    frames: list[tuple[int, str, Any]]
+    violations: list[str]
+    streams: dict[int, FakeStream]
+    window: int
+    def __init__(self, dispatcher: Any, window: int = ...) -> None: ...
+    def request(
+        self, method: str = "GET", target: str = "/", fields: Pairs = (), *, last: bool = True,
+        length: int = -1, expect: bool = False, protocol: str | None = None, window: int = ...,
+        on_event: Callable[[FakeStream, str], object] | None = None,
+    ) -> FakeStream: ...
+    def refused(self, reason: str) -> FakeStream: ...
+
+class FakeStream:
+    id: int
+    outbox: list[tuple[Any, ...]]
+    asked: bool
+    asked_ever: bool
+    window: int
+    on_event: Callable[[FakeStream, str], object] | None
+    status: int
+    fields: list[tuple[str, str]]
+    informational: list[int]
+    body: bytearray
+    trailers: list[tuple[str, str]] | None
+    whole: bool
+    tunnel: bool
+    ends: list[str]
+    live: bool
+    states: tuple[int, int]
+    exchange_snapshot: Any
+    def push(self, data: bytes, last: bool = False, counted: bool = False) -> None: ...
+    def push_trailers(self, pairs: Pairs) -> None: ...
+    def grant(self, n: int) -> None: ...
+    def leave(self, reason: str = "client_reset") -> None: ...
+    def body_waiting(self) -> None: ...
+    def break_body(self, reason: str = "bad_chunk") -> None: ...
