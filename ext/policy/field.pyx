@@ -28,17 +28,17 @@ cdef FieldName _named(str name):
     return f
 
 
-def parse_name(name: str) -> FieldName:
+def parse_name(name: object) -> FieldName:
     """A name to be written or removed; ValueError for no token or a reserved name."""
     return _named(check_name(name))
 
 
-def read_name(name: str) -> FieldName:
+def read_name(name: object) -> FieldName:
     """A name to look for; ValueError when it is no token."""
     return _named(check_token(name))
 
 
-def parse_value(value: str | bytes) -> bytes:
+def parse_value(value: object) -> bytes:
     """The bytes of a field value; ValueError for what no value may hold."""
     return check_value(value)
 

@@ -20,7 +20,7 @@ cdef struct Value:
 cdef class Edit:
     """See headers.pxd."""
 
-    def __init__(self, kind: int, name: str, template: Template | None = None):
+    def __init__(self, kind: int, name: object, template: Template | None = None):
         self.kind = kind
         self.name = parse_name(name)
         self.template = template

@@ -20,6 +20,9 @@ def parse_list(options: dict, key: str) -> list[str]:
     entries = options.get(key) or []
     if not isinstance(entries, (list, tuple)):
         raise ValueError(f"{key}: expected a list of networks")
+    for entry in entries:
+        if not isinstance(entry, str):
+            raise ValueError(f"{key}: {entry!r} is not an IP address or network")
     return list(entries)
 
 

@@ -4,16 +4,15 @@ import asyncio
 import inspect
 from importlib import import_module
 
-from libc.stdint cimport uint64_t
 from cpython.ref cimport Py_INCREF, Py_XDECREF, PyObject
 from fastgw.ext.base.arena cimport arena_copy
 from fastgw.ext.base.reasons cimport (
-    REASON_POLICY_REPLY, REASON_POLICY_TIMEOUT, decider_name, reason_row,
+    REASON_NONE, REASON_POLICY_REPLY, REASON_POLICY_TIMEOUT, decider_name, reason_row,
 )
-from fastgw.ext.base.span cimport Span, span, span_bytes
+from fastgw.ext.base.span cimport Span, span_bytes
 from fastgw.ext.exchange.contract cimport (
-    HOOK_LOG, HOOK_RELEASE, HOOK_REQUEST, HOOK_RESPONSE, TICKET_CANCELLED, TICKET_DONE,
-    TICKET_TIMEOUT, V_CONTINUE, V_FAILED, V_RESPOND, V_SUSPEND, TicketEvent,
+    HOOK_LOG, HOOK_RELEASE, HOOK_REQUEST, HOOK_RESPONSE, TICKET_DONE, TICKET_TIMEOUT, V_CONTINUE,
+    V_FAILED, V_RESPOND, V_SUSPEND, TicketEvent,
 )
 from fastgw.ext.policy.field cimport FieldName, append_copy
 from fastgw.ext.policy.field import parse_name, parse_value
@@ -282,7 +281,7 @@ cdef object _record(Exchange x):
         query=span_bytes(x.request.query).decode("latin-1"),
         client_ip=client_ip(x),
         status=x.response.status,
-        reason=reason_row(x.reason).name.decode("ascii"),
+        reason=reason_row(x.reason).name.decode("ascii") if x.reason != REASON_NONE else "",
         decided_by=decider_name(x.decided_by).decode("ascii"),
         request_bytes=x.request_bytes,
         response_bytes=x.response_bytes,

@@ -236,7 +236,7 @@ cdef const Step* _shadow_step(Exchange x, PyObject* policy) noexcept:
     cdef const Chain* chain = x.chain
     cdef int hook
     cdef uint16_t i
-    for hook in range(HOOKS):
+    for hook in range(<int>HOOKS):
         for i in range(chain.count[hook]):
             if chain.steps[hook][i].policy == policy:
                 return &chain.steps[hook][i]

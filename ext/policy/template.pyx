@@ -67,7 +67,7 @@ def unknown(name: str) -> ValueError:
 cdef class Template:
     """A text with variables; `response`: it is rendered where there is a response."""
 
-    def __init__(self, source: str, response: bool = False):
+    def __init__(self, source: object, response: bool = False):
         if not isinstance(source, str):
             raise ValueError(f"expected a text, not {source!r}")
         pieces = split(source)
