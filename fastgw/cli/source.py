@@ -31,8 +31,8 @@ LIMITS = {
     "target": ("8KiB", "bytes of a request target"),
     "fields": ("100", "field lines of a head"),
     "requests": ("10000", "requests on one client connection; 0 = no limit"),
-    "body": ("0", "bytes of a request body; 0 = no limit"),
-    "memory": ("64MiB", "bytes of all buffers of one worker"),
+    "body": ("10MiB", "bytes of a request body; 0 = no limit"),
+    "memory": ("256MiB", "bytes of all buffers of one worker"),
 }
 
 
@@ -76,7 +76,7 @@ def _limit(group: str, metavar: str, key: str, row: tuple[str, str]) -> Callable
     default, what = row
     return click.option(
         "--" + option_name(group, key).replace("_", "-"),
-        metavar="N" if default.isdigit() and key != "body" else metavar,
+        metavar="N" if default.isdigit() else metavar,
         help=f"{what[0].upper()}{what[1:]}.  [default: {default}]",
     )
 
