@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from fastgw.master.compiler import CompileError, compile_plan
 from tests.process.gateway import ROOT, fake
 
 
@@ -43,28 +42,6 @@ def test_bad_command_line(words: list[str], text: str) -> None:
     done = fastgw("run", *words)
     assert done.returncode == 2
     assert text in done.stderr
-
-
-def child(code: str) -> list[str]:
-    """A compiler that does as the code says."""
-    return [sys.executable, "-c", code]
-
-
-def test_compiler_that_hangs_is_ended() -> None:
-    with pytest.raises(CompileError, match=r"more than 0\.2 s"):
-        compile_plan({}, child("import time; time.sleep(60)"), limit_s=0.2)
-
-
-def test_compiler_that_crashes_is_an_error() -> None:
-    with pytest.raises(CompileError) as failed:
-        compile_plan({}, child("import os; os.abort()"))
-    assert "the compiler failed" in failed.value.lines[0]
-
-
-def test_compiler_that_raises_shows_its_last_line() -> None:
-    with pytest.raises(CompileError) as failed:
-        compile_plan({}, child("raise RuntimeError('out of ideas')"))
-    assert "out of ideas" in failed.value.lines[-1]
 
 
 def test_version() -> None:
