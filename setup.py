@@ -57,7 +57,7 @@ DIRECTIVES: dict[str, object] = {
 
 
 def extensions() -> list[Extension]:
-    """One extension a .pyx below fastgw/ext."""
+    """One extension a .pyx below fastgw/ext; not translated yet."""
     headers = [str(h.relative_to(ROOT)) for h in sorted(SOURCES.rglob("*.h"))]
     return [
         Extension(
@@ -72,13 +72,13 @@ def extensions() -> list[Extension]:
     ]
 
 
-def cythonized() -> list[Extension]:
-    """The extensions, translated to C below build/<kind>."""
+def cythonized(plain: list[Extension]) -> list[Extension]:
+    """Extensions translated to C below build/<kind>."""
     from Cython.Build import cythonize
 
     directives = dict(DIRECTIVES, linetrace=KIND == "cover")
     modules: list[Extension] = cythonize(
-        extensions(),
+        plain,
         build_dir=f"build/{KIND}",
         include_path=["."],
         compiler_directives=directives,
@@ -103,21 +103,20 @@ class BuildKind(build_ext):
 
     def finalize_options(self) -> None:
         """An in-place build has its own tree; a distribution has no test modules."""
-        super().finalize_options()
+        plain = self.distribution.ext_modules
         if self.inplace:
             self.build_temp = f"build/{KIND}/tmp"
             self.build_lib = f"build/{KIND}/lib"
         else:
-            self.extensions = [e for e in self.extensions if ".ext.testing." not in e.name]
-
-    def run(self) -> None:
-        """Say what is missing in one line before the compiler says it in many."""
+            plain = [e for e in plain if ".ext.testing." not in e.name]
+        # Said here in one line, before Cython works and the compiler says it in many.
         if missing := missing_tools():
             raise SystemExit(
                 f"fastgw is compiled when it is installed, and this needs {' and '.join(missing)}; "
                 "on Debian: apt-get install gcc libc6-dev python3-dev"
             )
-        super().run()
+        self.distribution.ext_modules = cythonized(plain)
+        super().finalize_options()
 
     def copy_extensions_to_source(self) -> None:
         """Put this kind's modules beside the sources, and take away what has no source.
@@ -148,7 +147,7 @@ if not sys.platform.startswith("linux"):
 if KIND not in CFLAGS:
     raise SystemExit(f"FASTGW_BUILD={KIND}: is one of {', '.join(CFLAGS)}")
 setup(
-    ext_modules=cythonized(),
+    ext_modules=extensions(),
     cmdclass={"build_ext": BuildKind},
     options={"build": {"build_base": f"build/{KIND}/dist"}},
 )

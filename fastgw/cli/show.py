@@ -21,7 +21,7 @@ def show(plan_file: str | None, **options: Any) -> None:
     fastgw show --plan gateway.yaml
     fastgw show --to http://127.0.0.1:9000
     """
-    from fastgw.plan import dump
+    from fastgw.plan import describe
 
     if plan_file:
         if options.get("file"):
@@ -33,4 +33,4 @@ def show(plan_file: str | None, **options: Any) -> None:
         for line in e.lines:
             click.echo(line, err=True)
         sys.exit(2)
-    click.echo(dump(compiled.plan), nl=False)
+    click.echo("\n".join(describe(compiled.plan)))

@@ -30,9 +30,9 @@ LIMITS = {
     "head": ("32KiB", "bytes of a request head"),
     "target": ("8KiB", "bytes of a request target"),
     "fields": ("100", "field lines of a head"),
-    "requests": ("10000", "requests on one client connection; 0 = no limit"),
-    "body": ("0", "bytes of a request body; 0 = no limit"),
-    "memory": ("64MiB", "bytes of all buffers of one worker"),
+    "requests": ("10000", "requests on one client connection; none = no limit"),
+    "body": ("10MiB", "bytes of a request body; none = no limit"),
+    "memory": ("256MiB", "bytes of all buffers of one worker"),
 }
 
 
@@ -55,7 +55,7 @@ def source_options(command: F) -> F:
             "--listen",
             multiple=True,
             metavar="ADDR",
-            help="host:port, [v6]:port, :port (all addresses) or unix:/path; repeatable.  "
+            help="IP:port, [v6]:port, :port (all addresses) or unix:/path; repeatable.  "
             f"[default: {DEFAULT_LISTEN}, or what FILE says]",
         ),
         click.option(
@@ -76,7 +76,7 @@ def _limit(group: str, metavar: str, key: str, row: tuple[str, str]) -> Callable
     default, what = row
     return click.option(
         "--" + option_name(group, key).replace("_", "-"),
-        metavar="N" if default.isdigit() and key != "body" else metavar,
+        metavar="N" if default.isdigit() else metavar,
         help=f"{what[0].upper()}{what[1:]}.  [default: {default}]",
     )
 
@@ -94,11 +94,12 @@ def read_source(options: dict[str, Any]) -> dict[str, Any]:
     said["limits"] = _given("limit", LIMITS, options)
     for key in ("to", "listen", "trusted_proxies"):
         said[key] = list(options.get(key) or ())
-    if not file and not said["listen"]:
-        said["listen"] = [DEFAULT_LISTEN]
     return {"file": file, "options": {k: v for k, v in said.items() if v}}
 
 
-def _given(group: str, keys: dict[str, tuple[str, str]], options: dict[str, Any]) -> dict[str, str]:
+def _given(
+    group: str, keys: dict[str, tuple[str, str]], options: dict[str, Any]
+) -> dict[str, str | int]:
     found = {key: options.get(option_name(group, key)) for key in keys}
-    return {key: value for key, value in found.items() if value is not None}
+    # A count is a number; durations and sizes are text with a unit.
+    return {k: int(v) if v.isdigit() else v for k, v in found.items() if v is not None}

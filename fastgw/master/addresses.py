@@ -1,6 +1,6 @@
 """Listening addresses: how they are written, and how their sockets are made.
 
-    host:port       every address the name has
+    ip:port         one IPv4 address; names are not looked up
     [v6]:port       one IPv6 address
     :port           all of IPv4 and all of IPv6, as two sockets
     unix:/path      one socket, shared by all workers
@@ -16,6 +16,7 @@ import os
 import socket
 import stat
 from dataclasses import dataclass, field
+from ipaddress import ip_address
 from pathlib import Path
 
 from fastgw.master import holders
@@ -98,11 +99,15 @@ def parse(text: str) -> Address:
         return Address(text, path=path)
     host, colon, port = text.rpartition(":")
     if not colon or not (port.isascii() and port.isdigit()) or int(port) > 65535:
-        raise AddressError(f"{text}: an address is host:port, [v6]:port, :port or unix:/path")
-    if host.startswith("[") and host.endswith("]"):
-        host = host[1:-1]
-    elif ":" in host:
-        raise AddressError(f"{text}: an IPv6 address stands in brackets, [{host}]:{port}")
+        raise AddressError(f"{text}: an address is ip:port, [v6]:port, :port or unix:/path")
+    v6 = host.startswith("[") and host.endswith("]")
+    host = host[1:-1] if v6 else host
+    try:
+        right = not host and not v6 or ip_address(host).version == (6 if v6 else 4)
+    except ValueError:
+        right = False
+    if not right:
+        raise AddressError(f"{text}: is no IP address; an IPv6 address stands in brackets")
     return Address(text, host=host, port=int(port))
 
 
@@ -135,38 +140,27 @@ def bind_all(addresses: list[str], slots: int) -> Listening:
 
 
 def _bind_tcp(index: int, address: Address, slots: int) -> list[Bound]:
-    places = _places(address)
     bound: list[Bound] = []
-    refused: OSError | None = None
-    for family, host in places:
+    for family, host in _places(address):
         # Port 0: the second family gets the port that the first was given.
         port = address.port or (bound[0].sockets[0].getsockname()[1] if bound else 0)
         try:
             bound.append(_bind_place(index, family, host, port, slots))
         except OSError as e:
-            # A name may have addresses that this machine has not (IPv6 switched off).
-            if e.errno in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT) and len(places) > 1:
-                refused = e
+            # `:port` is IPv4 alone where IPv6 is switched off.
+            if bound and e.errno in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT):
                 continue
             for b in bound:
                 b.close()
             raise AddressError(_why(address, e)) from e
-    if not bound and refused is not None:
-        raise AddressError(_why(address, refused))
     return bound
 
 
 def _places(address: Address) -> list[tuple[socket.AddressFamily, str]]:
-    """The (family, numeric host) pairs that an address stands for."""
+    """The (family, address) pairs that an address stands for."""
     if not address.host:
         return [(socket.AF_INET, "0.0.0.0"), (socket.AF_INET6, "::")]
-    try:
-        found = socket.getaddrinfo(
-            address.host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )
-    except OSError as e:
-        raise AddressError(f"{address.text}: no such host ({e.strerror})") from e
-    return list(dict.fromkeys((row[0], str(row[4][0])) for row in found))
+    return [(socket.AF_INET6 if ":" in address.host else socket.AF_INET, address.host)]
 
 
 def _bind_place(

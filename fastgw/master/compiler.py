@@ -1,23 +1,20 @@
-"""The compiler: a child process that reads the configuration and writes a plan.
+"""What the master makes of the compiler's work: a plan with its few facts, or errors.
 
-It is exec'ed, has a time limit, and may crash: whatever happens to it, the master only
-sees a plan or a list of errors.
+The compiler is a child process (fastgw/config/child.py): whatever happens to it, there is
+a plan or there are lines that say why not.
 """
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 from typing import Any
 
-import msgpack
-
+from fastgw.config.child import CompilerCrashed, Options, compile_in_child
+from fastgw.config.problems import ConfigError
 from fastgw.master.settings import Compiled
+from fastgw.plan import PlanReader
 
-#: A configuration that takes longer is taken for a fault of the compiler, in seconds.
-TIME_LIMIT_S = 60.0
-COMMAND = [sys.executable, "-m", "fastgw.config.compile"]
+#: Where the settings' row has the bytes of all buffers of one worker.
+_MEMORY = 13
 
 
 class CompileError(Exception):
@@ -28,40 +25,20 @@ class CompileError(Exception):
         self.lines = lines
 
 
-def compile_plan(
-    source: dict[str, Any], command: list[str] | None = None, limit_s: float = TIME_LIMIT_S
-) -> Compiled:
-    """Have a source read; the plan, or CompileError."""
+def compile_plan(source: dict[str, Any]) -> Compiled:
+    """Have a source read, {"file": FILE or None, "options": {...}}; or CompileError."""
     try:
-        done = subprocess.run(
-            command or COMMAND,
-            input=json.dumps(source).encode(),
-            capture_output=True,
-            timeout=limit_s,
-            check=False,
-        )
-    except subprocess.TimeoutExpired as e:
-        raise CompileError([f"reading the configuration took more than {limit_s:g} s"]) from e
-    except OSError as e:
-        raise CompileError([f"the compiler could not be started: {e.strerror}"]) from e
-    return answer(done)
+        plan = compile_in_child(source["file"], Options(**source["options"]))
+    except ConfigError as e:
+        raise CompileError([str(problem) for problem in e.problems]) from e
+    except CompilerCrashed as e:
+        raise CompileError(str(e).splitlines()) from e
+    return read_facts(plan)
 
 
-def answer(done: subprocess.CompletedProcess[bytes]) -> Compiled:
-    """What the compiler said."""
-    try:
-        said = msgpack.unpackb(done.stdout)
-    except Exception:  # msgpack raises a family of its own
-        said = None
-    if isinstance(said, dict) and said.get("errors"):
-        raise CompileError([str(line) for line in said["errors"]])
-    if done.returncode != 0 or not isinstance(said, dict) or "plan" not in said:
-        last = done.stderr.decode("utf-8", "replace").strip().splitlines()[-1:]
-        raise CompileError([f"the compiler failed (exit code {done.returncode})", *last])
-    return Compiled(
-        plan=said["plan"],
-        listen=list(said["listen"]),
-        memory=int(said["memory"]),
-        max_connections=int(said.get("max_connections", 0)),
-        warnings=[str(w) for w in said.get("warnings", [])],
-    )
+def read_facts(plan: bytes) -> Compiled:
+    """What the master needs to know of a plan."""
+    reader = PlanReader(plan)
+    (settings,) = reader.rows("settings")
+    addresses = [listener.address for listener in reader.listeners()]
+    return Compiled(plan=plan, listen=addresses, memory=settings[_MEMORY])

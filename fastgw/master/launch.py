@@ -44,8 +44,6 @@ def run(
         lock = Lock(run_folder(settings.run_dir, settings.name))
         lock.take()
         compiled = compile_source(settings.source)
-        for warning in compiled.warnings:
-            log.warning(warning)
         return supervise(settings, compiled, make or data_plane(), lock, log)
     except CompileError as e:
         for line in e.lines:
@@ -79,7 +77,7 @@ def supervise(
         for bound in listening.bound:
             log.info(f"listening on {bound.name}")
         plan_fd = sealed_plan(compiled.plan)
-        most = compiled.max_connections or machine.connections_for(descriptors)
+        most = machine.connections_for(descriptors)
         log.info(f"descriptors {descriptors}, client connections a worker {most}")
 
         def become(slot: int, control: socket.socket) -> None:
@@ -89,7 +87,7 @@ def supervise(
                 control=control,
                 listeners=listening.of_slot(slot),
                 plan_fd=plan_fd,
-                plan_size=max(1, len(compiled.plan)),
+                plan_size=len(compiled.plan),
                 memory=compiled.memory,
                 max_connections=most,
                 make=make,
@@ -117,7 +115,7 @@ def new_loop() -> asyncio.AbstractEventLoop:
 def sealed_plan(plan: bytes) -> int:
     """The plan in memory that nobody can change any more; its descriptor."""
     fd = os.memfd_create("fastgw-plan", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
-    write_all(fd, plan or b"\0")
+    write_all(fd, plan)
     seals = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE | fcntl.F_SEAL_SEAL
     fcntl.fcntl(fd, fcntl.F_ADD_SEALS, seals)
     return fd

@@ -10,7 +10,7 @@ from typing import Any
 class Settings:
     """The part of the command line that belongs to processes."""
 
-    #: What the compiler is asked to read: {"file": ...} or the options of the command line.
+    #: What the compiler is asked to read: {"file": FILE or None, "options": {...}}.
     source: dict[str, Any]
     workers: int = 1
     run_dir: str | None = None
@@ -28,6 +28,3 @@ class Compiled:
     listen: list[str] = field(default_factory=list)
     #: Bytes of all buffers of one worker.
     memory: int = 64 << 20
-    #: Client connections of one worker; 0 = as many as the descriptors allow.
-    max_connections: int = 0
-    warnings: list[str] = field(default_factory=list)

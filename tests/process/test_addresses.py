@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import socket
 import stat
@@ -18,7 +19,6 @@ from tests.process.gateway import fake, greeted
     ("text", "host", "port", "path"),
     [
         ("127.0.0.1:80", "127.0.0.1", 80, ""),
-        ("example.org:8080", "example.org", 8080, ""),
         ("[::1]:443", "::1", 443, ""),
         (":8080", "", 8080, ""),
         ("unix:/run/x.sock", "", 0, "/run/x.sock"),
@@ -31,10 +31,10 @@ def test_written_forms(text: str, host: str, port: int, path: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "8080", "host:", "host:65536", "host:-1", "host:8o", "::1:80", "unix:x", "unix:/" + "x" * 107],
+    ["", "8080", "1.2.3.4:", "1.2.3.4:65536", "1.2.3.4:-1", "1.2.3.4:8o", "localhost:80", "[1.2.3.4]:80", "[]:80", "::1:80", "unix:x", "unix:/" + "x" * 107],
 )
 def test_what_is_no_address(text: str) -> None:
-    with pytest.raises(AddressError, match="^" + (text[:5] or ":").replace("[", r"\[")):
+    with pytest.raises(AddressError, match="^" + re.escape(text[:5] or ":")):
         parse(text)
 
 
@@ -59,7 +59,7 @@ def test_bare_port_is_both_families() -> None:
 def test_nothing_stays_open_when_one_can_not_be_bound(tmp_path: Path) -> None:
     path = tmp_path / "s"
     with pytest.raises(AddressError):
-        bind_all([f"unix:{path}", "256.0.0.1.invalid:80"], 1)
+        bind_all([f"unix:{path}", "192.0.2.1:80"], 1)
     assert not path.exists()
 
 
