@@ -4,6 +4,7 @@
                                               Snapshot      Endpoint -> IdlePool -> H1Connection
 """
 
+import os
 from fastgw.ext.base.buffers cimport BufferPool
 from fastgw.ext.downstream.h1 cimport H1Server
 from fastgw.ext.exchange.exchange cimport Dispatcher
@@ -50,9 +51,10 @@ cdef class Worker:
         self.engine.attach(loop)
 
     def listen(self, index: int, fd: int) -> None:
-        """Accept from a bound, listening, non-blocking socket of listener `index`."""
+        """Accept from a bound, listening, non-blocking socket of listener `index`; the
+        descriptor stays the caller's."""
         self.listeners.append(Listener(
-            self.engine, fd, self.server, self.limit, index=index, log=self.listener_says,
+            self.engine, os.dup(fd), self.server, self.limit, index=index, log=self.listener_says,
         ))
 
     def listener_says(self, event: str, details: object) -> None:
