@@ -10,8 +10,9 @@ from fastgw.ext.exchange.contract cimport (
     HOOK_ATTEMPT, HOOK_LOG, HOOK_RELEASE, HOOK_REQUEST, HOOK_REQUEST_BODY,
     HOOK_REQUEST_CHUNK, HOOK_RESPONSE, HOOK_RESPONSE_BODY, HOOK_RESPONSE_CHUNK, HOOKS,
     POLICY_OFF, POLICY_SHADOW, REQUEST_SIDE, RESPONSE_SIDE, TICKET_CANCELLED, TICKET_TIMEOUT,
-    V_CONTINUE, V_FAILED, V_RESPOND, V_SUSPEND, Policy, Reply,
+    V_CONTINUE, V_FAILED, V_RESPOND, V_SUSPEND, Policy, Reply, RequestHead, ResponseHead,
 )
+from fastgw.ext.base.span cimport Span
 from fastgw.ext.http.head cimport fields_cut
 
 #: Names of the hooks, in the order of the enum; for logs and `would_respond`.
@@ -38,6 +39,7 @@ cdef Verdict _dispatch(
     """Call the policy's method for `hook`."""
     cdef Policy policy = <Policy>step.policy
     cdef void* slot = _slot(x, step)
+    x.running = step.policy
     if hook == HOOK_REQUEST:
         return policy.on_request(x, slot)
     if hook == HOOK_RESPONSE:
@@ -55,30 +57,31 @@ cdef Verdict _dispatch(
     return policy.on_log(x, slot)
 
 
-cdef void _report(Exchange x, const Step* step, Hook hook) noexcept:
+cdef void _report(Exchange x, const Step* step, str hook) noexcept:
     """Hand the exception under way to the worker's log."""
     try:
-        x.dispatcher.report_failure((<Policy>step.policy).name, HOOK_NAMES[<int>hook], x)
+        x.dispatcher.report_failure((<Policy>step.policy).name, hook, x)
     except Exception:
         pass
 
 
-cdef Verdict _failed(Exchange x, const Step* step) noexcept:
+cdef Verdict _failed(Exchange x, const Step* step, bint* passed) noexcept:
     """What a failed policy means: `on_failure: pass` goes on, `reject` answers 500."""
-    if step.pass_failures:
-        return V_CONTINUE
     memset(&x.reply, 0, sizeof(Reply))
+    if step.pass_failures:
+        passed[0] = True
+        return V_CONTINUE
     x.reply.reason = REASON_POLICY_FAILED
     return V_RESPOND
 
 
-cdef Verdict _settle(Exchange x, const Step* step, Hook hook, Verdict v, bint may_wait) noexcept:
+cdef Verdict _settle(Exchange x, const Step* step, Verdict v, bint may_wait, bint* passed) noexcept:
     """Check a verdict: a SUSPEND needs a ticket, a ticket needs a SUSPEND."""
     if v == V_SUSPEND:
         if x.given is not None and may_wait:
             return v
         _drop_given(x)
-        return _failed(x, step)
+        return _failed(x, step, passed)
     _drop_given(x)
     if v == V_RESPOND and x.reply.status == 0 and x.reply.reason == REASON_NONE:
         x.reply.reason = REASON_POLICY_REPLY
@@ -87,24 +90,55 @@ cdef Verdict _settle(Exchange x, const Step* step, Hook hook, Verdict v, bint ma
 
 cdef void _drop_given(Exchange x) noexcept:
     """Spend a ticket that was taken but not waited for."""
-    if x.given is not None:
-        x.given.spent = True
-        x.engine.wheel.clear(&x.given.deadline)
+    cdef Ticket t = x.given
+    if t is not None:
         x.given = None
+        t.spend(TICKET_CANCELLED)
 
 
 cdef Verdict _call(
-    Exchange x, Hook hook, const Step* step, Attempt a, Chunk* c, bint last, bint may_wait
+    Exchange x, Hook hook, const Step* step, Attempt a, Chunk* c, bint last, bint may_wait,
+    bint* passed,
 ) noexcept:
     """One policy, one hook; exceptions end here."""
     cdef Verdict v
     try:
         v = _dispatch(x, hook, step, a, c, last)
     except Exception:
-        _report(x, step, hook)
+        _report(x, step, HOOK_NAMES[<int>hook])
         _drop_given(x)
-        return _failed(x, step)
-    return _settle(x, step, hook, v, may_wait)
+        return _failed(x, step, passed)
+    v = _settle(x, step, v, may_wait, passed)
+    if v == V_SUSPEND and x.given.spent:
+        return _resume_early(x, step, passed)
+    return v
+
+
+cdef Verdict _resume_early(Exchange x, const Step* step, bint* passed) noexcept:
+    """The ticket was fired before the hook returned: go on at once, as often as it takes."""
+    cdef Verdict v = V_SUSPEND
+    cdef TicketEvent event
+    while v == V_SUSPEND and x.given.spent:
+        event = x.given.event
+        _drop_given(x)
+        v = _last_word(x, step, event, passed)
+    return v
+
+
+cdef Verdict _last_word(Exchange x, const Step* step, TicketEvent event, bint* passed) noexcept:
+    """on_resume; after a timeout a policy may not wait again."""
+    cdef Verdict v
+    x.running = step.policy
+    try:
+        v = (<Policy>step.policy).on_resume(x, _slot(x, step), event)
+    except Exception:
+        _report(x, step, "on_resume")
+        _drop_given(x)
+        return _failed(x, step, passed)
+    v = _settle(x, step, v, event != TICKET_TIMEOUT, passed)
+    if v == V_RESPOND and event == TICKET_TIMEOUT and step.pass_failures:
+        return _failed(x, step, passed)
+    return v
 
 
 # -- shadow ----------------------------------------------------------------------------
@@ -127,10 +161,10 @@ cdef void _note_shadow(Exchange x, const Step* step, Hook hook) noexcept:
         pass
 
 
-cdef void _keep_shadow_ticket(Exchange x, const Step* step) noexcept:
+cdef void _keep_shadow_ticket(Exchange x, const Step* step, Hook hook) noexcept:
     """A shadow policy waits without holding the exchange."""
-    x.given.policy = step.policy
-    x.given.slot = _slot(x, step)
+    x.given.step = step
+    x.given.hook = hook
     try:
         if x.shadow_tickets is None:
             x.shadow_tickets = []
@@ -140,54 +174,84 @@ cdef void _keep_shadow_ticket(Exchange x, const Step* step) noexcept:
         _drop_given(x)
 
 
+cdef struct Mark:
+    RequestHead request
+    ResponseHead response
+    uint32_t overlay_n
+    Span forward_path
+    Reply reply
+    bint more
+
+
+cdef void _enter_shadow(Exchange x, Attempt a, Mark* m) noexcept:
+    """Remember all that a policy may change and others can see."""
+    m.request, m.response = x.request, x.response
+    m.overlay_n = a.overlay.n if a is not None else 0
+    m.forward_path, m.reply, m.more = x.forward_path, x.reply, x.more
+    memset(&x.reply, 0, sizeof(Reply))
+    x.in_shadow = True
+
+
+cdef void _leave_shadow(Exchange x, Attempt a, Mark* m) noexcept:
+    """Put everything back. Tables are cut, not replaced: they may have moved meanwhile."""
+    x.in_shadow = False
+    fields_cut(&x.request.fields, m.request.fields.n)
+    m.request.fields = x.request.fields
+    fields_cut(&x.response.fields, m.response.fields.n)
+    m.response.fields = x.response.fields
+    if a is not None:
+        fields_cut(&a.overlay, m.overlay_n)
+    x.request, x.response = m.request, m.response
+    x.forward_path, x.reply, x.more = m.forward_path, m.reply, m.more
+
+
+cdef void _shadow_verdict(Exchange x, const Step* step, Hook hook, Verdict v) noexcept:
+    """Write down an answer, keep a ticket, drop what else was taken."""
+    if v == V_RESPOND:
+        _note_shadow(x, step, hook)
+    elif v == V_SUSPEND and x.given is not None and not x.given.spent:
+        _keep_shadow_ticket(x, step, hook)
+    _drop_given(x)
+
+
 cdef void _call_shadow(
     Exchange x, Hook hook, const Step* step, Attempt a, Chunk* c, bint last
 ) noexcept:
     """Run a policy so that nothing a client or upstream can see changes."""
-    cdef uint32_t request_mark = x.request.fields.n
-    cdef uint32_t response_mark = x.response.fields.n
-    cdef uint32_t overlay_mark = a.overlay.n if a is not None else 0
-    cdef Reply kept = x.reply
-    cdef bint more = x.more
+    cdef Mark m
     cdef Verdict v
-    memset(&x.reply, 0, sizeof(Reply))
-    x.in_shadow = True
+    cdef TicketEvent event
+    _enter_shadow(x, a, &m)
     try:
         v = _dispatch(x, hook, step, a, c, last)
-        if v == V_SUSPEND and x.given is not None:
-            _keep_shadow_ticket(x, step)
-        elif v == V_RESPOND:
-            _note_shadow(x, step, hook)
+        if v == V_SUSPEND and x.given is not None and x.given.spent:
+            event = x.given.event
+            _drop_given(x)
+            v = (<Policy>step.policy).on_resume(x, _slot(x, step), event)
+        _shadow_verdict(x, step, hook, v)
     except Exception:
-        _report(x, step, hook)
-    _drop_given(x)
-    x.in_shadow = False
-    x.reply = kept
-    x.more = more
-    fields_cut(&x.request.fields, request_mark)
-    fields_cut(&x.response.fields, response_mark)
-    if a is not None:
-        fields_cut(&a.overlay, overlay_mark)
+        _report(x, step, HOOK_NAMES[<int>hook])
+        _drop_given(x)
+    _leave_shadow(x, a, &m)
 
 
 cdef void resume_shadow(Exchange x, Ticket t) noexcept:
     """A shadow policy's ticket was fired: tell it, and let nothing come of it."""
-    cdef Reply kept = x.reply
-    cdef uint32_t request_mark = x.request.fields.n
-    cdef uint32_t response_mark = x.response.fields.n
+    cdef const Step* step = t.step
+    cdef Mark m
+    cdef Verdict v
     if x.shadow_tickets is not None and t in x.shadow_tickets:
         x.shadow_tickets.remove(t)
-    memset(&x.reply, 0, sizeof(Reply))
-    x.in_shadow = True
+    _enter_shadow(x, None, &m)
+    x.running = step.policy
     try:
-        (<Policy>t.policy).on_resume(x, t.slot, t.event)
+        v = (<Policy>step.policy).on_resume(x, _slot(x, step), t.event)
+        if t.event != TICKET_CANCELLED:
+            _shadow_verdict(x, step, <Hook>t.hook, v)
     except Exception:
-        pass
+        _report(x, step, "on_resume")
     _drop_given(x)
-    x.in_shadow = False
-    x.reply = kept
-    fields_cut(&x.request.fields, request_mark)
-    fields_cut(&x.response.fields, response_mark)
+    _leave_shadow(x, None, &m)
 
 
 # -- a hook's walk -----------------------------------------------------------------------
@@ -196,7 +260,6 @@ cdef Ran run_hook(Exchange x, Side side, Hook hook, Attempt a) noexcept:
     """Walk a hook from its beginning."""
     x.run[<int>side].hook = hook
     x.run[<int>side].at = 0
-    x.run[<int>side].no_suspend = False
     return _walk(x, side, a)
 
 
@@ -208,20 +271,17 @@ cdef Ran continue_hook(Exchange x, Side side, Hook hook) noexcept:
 
 cdef Ran resume_hook(Exchange x, Ticket t) noexcept:
     """Tell the policy that waits what happened, then walk on."""
-    cdef int side = t.side
-    cdef Hook hook = <Hook>x.run[side].hook
-    cdef const Step* step
-    cdef Attempt a = x.current if hook == HOOK_ATTEMPT else None
+    cdef Side side = <Side>t.side
+    cdef Hook hook = <Hook>x.run[<int>side].hook
     cdef Ran ran
     if hook == HOOKS:
-        return RAN_ON
-    step = _step(x, hook, x.run[side].at - 1)
-    ran = resume_step(x, <Side>side, step, t)
-    if ran == RAN_ON:
-        return _walk(x, <Side>side, a)
+        return RAN_WAIT
+    ran = resume_step(x, side, _step(x, hook, x.run[<int>side].at - 1), t)
     if ran == RAN_REPLY:
         return _turn_round(x, side)
-    return ran
+    if ran == RAN_WAIT or x.generation == 0:
+        return RAN_WAIT
+    return _walk(x, side, x.current if hook == HOOK_ATTEMPT else None)
 
 
 cdef inline const Step* _step(Exchange x, Hook hook, uint16_t at) noexcept:
@@ -238,6 +298,7 @@ cdef Ran _walk(Exchange x, Side side, Attempt a) noexcept:
     cdef Hook hook = <Hook>x.run[s].hook
     cdef uint16_t count = x.chain.count[<int>hook]
     cdef const Step* step
+    cdef bint passed = False
     cdef Verdict v
     while x.run[s].at < count:
         step = _step(x, hook, x.run[s].at)
@@ -249,7 +310,9 @@ cdef Ran _walk(Exchange x, Side side, Attempt a) noexcept:
         if step.mode == POLICY_SHADOW:
             _call_shadow(x, hook, step, a, NULL, False)
             continue
-        v = _call(x, hook, step, a, NULL, False, not x.run[s].no_suspend)
+        v = _call(x, hook, step, a, NULL, False, True, &passed)
+        if x.generation == 0:
+            return RAN_WAIT
         if v == V_SUSPEND:
             return _wait(x, s)
         if v == V_RESPOND:
@@ -278,7 +341,7 @@ cdef Ran _wait(Exchange x, int side) noexcept:
 
 # -- single steps, for the pipe ------------------------------------------------------------
 
-cdef Ran _ran(Exchange x, Side side, Verdict v) noexcept:
+cdef Ran _ran(Exchange x, Side side, Verdict v, bint passed) noexcept:
     """A stage's verdict; its ticket stays with the stage."""
     cdef Ticket t
     if v == V_SUSPEND:
@@ -288,49 +351,40 @@ cdef Ran _ran(Exchange x, Side side, Verdict v) noexcept:
         x.given = None
         x.stage.ticket = t
         return RAN_WAIT
-    return RAN_REPLY if v == V_RESPOND else RAN_ON
+    if v == V_RESPOND:
+        return RAN_REPLY
+    return RAN_PASSED if passed else RAN_ON
 
 
 cdef Ran run_chunk_step(Exchange x, Side side, const Step* step, Chunk* c, bint last) noexcept:
     """A chunk hook of one policy; what it emits goes to `x.stage`."""
     cdef Hook hook = HOOK_REQUEST_CHUNK if side == REQUEST_SIDE else HOOK_RESPONSE_CHUNK
+    cdef bint passed = False
     x.more = False
     if step.mode == POLICY_SHADOW:
         _call_shadow(x, hook, step, None, c, last)
         return RAN_ON
-    return _ran(x, side, _call(x, hook, step, None, c, last, True))
+    return _ran(x, side, _call(x, hook, step, None, c, last, True, &passed), passed)
 
 
 cdef Ran run_body_step(Exchange x, Side side, const Step* step) noexcept:
     """A body hook of one policy over `x.body`."""
     cdef Hook hook = HOOK_REQUEST_BODY if side == REQUEST_SIDE else HOOK_RESPONSE_BODY
+    cdef bint passed = False
     if step.mode == POLICY_SHADOW:
         _call_shadow(x, hook, step, None, NULL, False)
         return RAN_ON
-    return _ran(x, side, _call(x, hook, step, None, NULL, False, True))
+    return _ran(x, side, _call(x, hook, step, None, NULL, False, True, &passed), passed)
 
 
 cdef Ran resume_step(Exchange x, Side side, const Step* step, Ticket t) noexcept:
-    """Tell one policy that waits what happened; after a timeout it may not wait again."""
-    cdef Policy policy = <Policy>step.policy
-    cdef Hook hook = <Hook>x.run[<int>side].hook
-    cdef bint may_wait = t.event != TICKET_TIMEOUT
-    cdef Verdict v
-    if not may_wait and t.waiter is None:
-        x.run[<int>side].no_suspend = True
-    try:
-        v = policy.on_resume(x, _slot(x, step), t.event)
-    except Exception:
-        _report(x, step, hook if hook < HOOKS else HOOK_REQUEST_CHUNK)
-        _drop_given(x)
-        v = _failed(x, step)
-    else:
-        v = _settle(x, step, hook, v, may_wait)
-        if v == V_RESPOND and t.event == TICKET_TIMEOUT and step.pass_failures:
-            memset(&x.reply, 0, sizeof(Reply))
-            v = V_CONTINUE
+    """Tell one policy that waits what happened."""
+    cdef bint passed = False
+    cdef Verdict v = _last_word(x, step, t.event, &passed)
+    if v == V_SUSPEND and x.given.spent:
+        v = _resume_early(x, step, &passed)
     if t.waiter is not None:
-        return _ran(x, side, v)
+        return _ran(x, side, v, passed)
     if v == V_SUSPEND:
         return _wait(x, side)
     return RAN_REPLY if v == V_RESPOND else RAN_ON
@@ -341,6 +395,7 @@ cdef Ran resume_step(Exchange x, Side side, const Step* step, Ticket t) noexcept
 cdef void run_log(Exchange x) noexcept:
     """Tell on_log, last policy first; nothing that is answered matters any more."""
     cdef uint16_t i
+    cdef bint passed = False
     cdef const Step* step
     for i in range(x.chain.count[<int>HOOK_LOG]):
         step = _step(x, HOOK_LOG, i)
@@ -349,7 +404,8 @@ cdef void run_log(Exchange x) noexcept:
         if step.mode == POLICY_SHADOW:
             _call_shadow(x, HOOK_LOG, step, None, NULL, False)
         else:
-            _call(x, HOOK_LOG, step, None, NULL, False, False)
+            _call(x, HOOK_LOG, step, None, NULL, False, False, &passed)
+    cancel_tickets(x)
 
 
 cdef void release_policies(Exchange x) noexcept:
@@ -362,49 +418,43 @@ cdef void release_policies(Exchange x) noexcept:
             (<Policy>step.policy).on_release(x, _slot(x, step))
 
 
-cdef void _cancel(Exchange x, Ticket t) noexcept:
-    """Spend one ticket and tell its policy that nothing will come of it."""
-    cdef const Step* step
-    cdef Hook hook
+cdef void cancel_ticket(Exchange x, Ticket t, const Step* step) noexcept:
+    """Spend a ticket and tell its policy: the last call, whose verdict is not looked at."""
     if t.spent:
         return
-    t.spent = True
-    t.event = TICKET_CANCELLED
-    x.engine.wheel.clear(&t.deadline)
-    if t.policy != NULL:
-        resume_shadow(x, t)
-        return
-    if t.waiter is not None:
-        t.waiter.cancel(t)
-        return
-    hook = <Hook>x.run[t.side].hook
-    if hook >= HOOKS:
-        return
-    step = _step(x, hook, x.run[t.side].at - 1)
-    x.run[t.side].hook = HOOKS
-    tell_cancelled(x, step)
-
-
-cdef void tell_cancelled(Exchange x, const Step* step) noexcept:
-    """on_resume(CANCELLED): the last call, whose verdict is not looked at."""
+    t.spend(TICKET_CANCELLED)
+    x.running = step.policy
     try:
         (<Policy>step.policy).on_resume(x, _slot(x, step), TICKET_CANCELLED)
     except Exception:
-        _report(x, step, HOOK_REQUEST)
+        _report(x, step, "on_resume")
     _drop_given(x)
 
 
-cdef void cancel_tickets(Exchange x) noexcept:
-    """Spend every ticket that holds a hook or belongs to a shadow policy."""
-    cdef Ticket t
-    if x.waits_request is not None:
-        t = x.waits_request
+cdef void cancel_hook(Exchange x, Side side, Hook hook) noexcept:
+    """Whoever waits in this head hook is told that nothing will come of it."""
+    cdef Ticket t = x.waits_request if side == REQUEST_SIDE else x.waits_response
+    if t is None or x.run[<int>side].hook != hook:
+        return
+    if side == REQUEST_SIDE:
         x.waits_request = None
-        _cancel(x, t)
-    if x.waits_response is not None:
-        t = x.waits_response
+    else:
         x.waits_response = None
-        _cancel(x, t)
-    while x.shadow_tickets:
-        t = <Ticket>x.shadow_tickets.pop()
-        _cancel(x, t)
+    x.run[<int>side].hook = HOOKS
+    cancel_ticket(x, t, _step(x, hook, x.run[<int>side].at - 1))
+
+
+cdef void cancel_tickets(Exchange x) noexcept:
+    """Spend every ticket that holds a head hook or belongs to a shadow policy."""
+    cdef Ticket t
+    cdef list waiting = x.shadow_tickets
+    if x.waits_request is not None:
+        cancel_hook(x, REQUEST_SIDE, <Hook>x.run[<int>REQUEST_SIDE].hook)
+    if x.waits_response is not None:
+        cancel_hook(x, RESPONSE_SIDE, <Hook>x.run[<int>RESPONSE_SIDE].hook)
+    if waiting is not None and x.ending:
+        x.shadow_tickets = None
+        for t in waiting:
+            if not t.spent:
+                t.spend(TICKET_CANCELLED)
+                resume_shadow(x, t)
