@@ -438,7 +438,7 @@ cdef class H1Downstream(Downstream):
         self.persistent = False
         self.state = R_LINGER
         self.budget = LINGER_BYTES
-        self.x.on_request_broken(why)
+        self.x.on_refused(why)
 
     cdef size_t take_opaque(self, Chunk* c) noexcept:
         """Bytes of a tunnel."""
