@@ -142,6 +142,14 @@ cdef inline int _end_byte(ChunkDecoder* d, char c) noexcept nogil:
     return SIZE if c == LF else BROKEN
 
 
+cdef inline bint _worth_reading(const ChunkDecoder* d, const char* p, size_t n) noexcept nogil:
+    """As request.pxd's: whether a line of the trailers has ended, or their limit is met."""
+    return (
+        d.searched == 0 or n >= d.head_limit or d.searched > n
+        or memchr(p + d.searched, LF, n - d.searched) != NULL
+    )
+
+
 cdef ChunkEvent _trailers(ChunkDecoder* d, const char* start, const char* end, size_t* used,
                           Fields* out) noexcept nogil:
     """Field lines behind the last chunk, once they are all there."""
@@ -149,9 +157,7 @@ cdef ChunkEvent _trailers(ChunkDecoder* d, const char* start, const char* end, s
     cdef LinesStop stop
     cdef const char* p = start
     cdef size_t n = end - start
-    if d.searched and n < d.head_limit and (
-        n < d.searched or memchr(start + d.searched, LF, n - d.searched) == NULL
-    ):
+    if not _worth_reading(d, start, n):
         d.searched = n
         return CHUNK_MORE
     lines_begin(&lines, out.rows, out.cap, d.field_limit)

@@ -7,7 +7,8 @@
         rows and `scratch_bound(limits)` bytes of scratch, which always do
 
 Everything in the head points into the bytes at `p`, into the scratch or to constants.
-Refusals come as early as the bytes allow, and are the same however the bytes are cut.
+Refusals come with the line that is at fault, if not before it has ended, and are the same
+however the bytes are cut.
 """
 
 from libc.stddef cimport size_t
@@ -49,6 +50,11 @@ cdef inline bint worth_reading(const char* p, size_t n, size_t searched,
                                const Limits* limits) noexcept nogil:
     """Whether bytes past `searched` can change what a parser said: a line has ended, or a
     limit is crossed. So a head is read once a line at most, whatever it arrives in."""
-    return searched == 0 or n >= limits.head or (
+    if searched == 0 or n >= limits.head:
+        return True
+    if n <= searched:
+        return False
+    return (
         searched <= <size_t>limits.target + METHOD_MAX + 3 < n
-    ) or memchr(p + searched, 10, n - searched) != NULL
+        or memchr(p + searched, 10, n - searched) != NULL
+    )

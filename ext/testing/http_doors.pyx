@@ -207,6 +207,9 @@ cdef class Chunked:
 
     def feed(self, data):
         """Decode more bytes; the outcome so far: more, end, bad, too_large or space."""
+        if self.outcome == "end":
+            self.rest += data
+            return self.outcome
         self.kept += data
         while self.outcome == "more" and self._step():
             pass
