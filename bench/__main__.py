@@ -10,7 +10,7 @@ from bench.contenders import PEER_MAKERS
 from bench.scenarios import SCENARIOS
 
 #: Benchmarks that bring their own `main(argv) -> int`, by name.
-OTHERS = {"parser": "bench.parser", "idle": "bench.idle", "bodies": "bench.bodies"}
+OTHERS = {"io": "bench.uvloop_proxy", "parser": "bench.parser", "idle": "bench.idle", "bodies": "bench.bodies"}
 
 
 def names(text: str, known: dict[str, object]) -> list[str]:

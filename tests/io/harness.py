@@ -22,7 +22,7 @@ LOOPS: dict[str, Callable[[], asyncio.AbstractEventLoop]] = {
     "asyncio": asyncio.new_event_loop,
     "uvloop": uvloop.new_event_loop,
 }
-Reply = Callable[[Door, str, Any], None]
+Reply = Callable[[Door, str, Any], object]
 
 
 class Net:
@@ -134,6 +134,18 @@ class Net:
                 await asyncio.wait_for(self.changed.wait(), 0.02)
             except TimeoutError:
                 continue
+
+    async def told(self, door: Door, name: str) -> None:
+        """Wait for an event."""
+        await self.until(lambda: name in door.names())
+
+    async def received(self, door: Door, n: int) -> None:
+        """Wait until at least `n` bytes were delivered."""
+        await self.until(lambda: len(door.received()) >= n)
+
+    async def flushed(self, door: Door) -> None:
+        """Wait until nothing is queued."""
+        await self.until(lambda: door.queued == 0)
 
     async def turns(self, n: int = 3) -> None:
         """Let the loop go round."""

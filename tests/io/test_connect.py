@@ -51,7 +51,7 @@ def test_unix_paths_without_a_listener(loop: str, tmp_path: Path) -> None:
         for name in ("missing", "dead"):
             door = net.connect_door(str(tmp_path / name))
             assert door.names() == [], "a failure at once is told later too"
-            await net.until(lambda d=door: "gone" in d.names())
+            await net.told(door, "gone")
             assert door.events == [("gone", "connect_refused")]
 
     run(loop, test)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import time
-from typing import Any
 
-from fastgw.ext.testing.io_doors import Door, EchoAcceptor, TimerDoor
+from fastgw.ext.testing.io_doors import EchoAcceptor, TimerDoor
 from tests.io.harness import Net, noise, run
 
 
@@ -51,12 +50,6 @@ def test_moving_a_deadline_arms_no_timer(loop: str) -> None:
 def test_python_gets_its_turn_during_a_flood(loop: str) -> None:
     """A wake-up makes a few turns at most, however much there is to do."""
     async def test(net: Net) -> None:
-        def flood(door: Door, name: str, value: Any) -> None:
-            door.put(b"again")          # each turn puts something off to the next
-
-        door, peer = await net.pair()
-        other, other_peer = await net.pair()
-        door.reply = flood
         address = net.listen(EchoAcceptor())
         client = await net.peer(address)
         sent = noise(4 << 20)

@@ -159,7 +159,7 @@ def test_ipv6_and_mapped_addresses(loop: str) -> None:
         net.listeners.append(Listener(net.engine, s.detach(), acceptor, net.limit))
         v4 = await net.peer(("127.0.0.1", port))
         await net.until(lambda: len(acceptor.doors) == 1)
-        assert acceptor.doors[0].peer == "127.0.0.1:{}".format(v4.getsockname()[1])
+        assert acceptor.doors[0].peer == f"127.0.0.1:{v4.getsockname()[1]}"
 
     run(loop, test)
 

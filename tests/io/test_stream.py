@@ -80,7 +80,7 @@ def test_bulk_bodies_arrive_in_counted_buffers(loop: str) -> None:
         del door.events[:]
         for i in range(4):
             await net.send(peer, b"drop")
-            await net.until(lambda i=i: len(door.received()) == 4 * (i + 1))
+            await net.received(door, 4 * (i + 1))
         assert {n for n, _ in door.events} == {"bytes"}
 
     run(loop, test)
@@ -112,7 +112,7 @@ def test_pausing_inside_a_delivery(loop: str) -> None:
             await net.until(lambda: door.has("readable"))
             assert len(door.received()) == before
             door.resume()
-            await net.until(lambda b=before: len(door.received()) > b)
+            await net.received(door, before + 1)
             assert len(door.received()) - before <= 64 * KIB
             if len(door.received()) == len(sent):
                 break
@@ -169,7 +169,7 @@ def test_one_sendmsg_a_turn(loop: str) -> None:
                 door.put(b"in place")
 
     async def test(net: Net) -> None:
-        door, peer = await net.pair(many)
+        _, peer = await net.pair(many)
         before = net.engine.sends
         await net.send(peer, b"go")
         got = await net.recv(peer, 20 * 2016)
@@ -270,7 +270,8 @@ def test_the_mark_says_no_room_and_then_room_once(loop: str) -> None:
     async def test(net: Net) -> None:
         door, peer = await net.pair()
         await net.turns(5)
-        answers, sent = [], 0
+        answers: list[bool] = []
+        sent = 0
         while len(answers) < 1000 and (not answers or answers[-1]):
             answers.append(door.write(b"z" * 8192))
             sent += 8192
@@ -351,7 +352,7 @@ def test_tcp_keeps_epollout_once_it_was_needed_and_unix_takes_it_back(
                 await net.turns(2)
             assert door.interest & select.EPOLLOUT
             await net.recv(peer, sent)
-            await net.until(lambda d=door: d.queued == 0)
+            await net.flushed(door)
             assert door.interest & select.EPOLLOUT == kept
 
     run(loop, test)

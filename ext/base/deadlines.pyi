@@ -1,0 +1,4 @@
+class Wheel:
+    next_ms: int
+    fired: int
+    filed: int
