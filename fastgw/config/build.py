@@ -9,7 +9,7 @@ from fastgw.config.document import Document, Marks, read_file
 from fastgw.config.listeners import DEFAULT_ADDRESS, listeners
 from fastgw.config.matches import Taken, matches, noted, rewrite
 from fastgw.config.models import Config, Route, Server, Upstream, UpstreamTimeouts
-from fastgw.config.policies import ANSWERING, Policies, networks
+from fastgw.config.policies import ANSWERING, Check, Policies, networks
 from fastgw.config.problems import ConfigError, Where, did_you_mean
 from fastgw.config.scopes import limits, timeouts
 from fastgw.config.upstreams import (
@@ -55,8 +55,9 @@ class CommandLine:
 
 
 def build(file: Document | None, command_line: CommandLine,
-          resolver: Resolver = system_resolver) -> PlanModel:
-    """The model of a plan; ConfigError names everything that is wrong."""
+          resolver: Resolver = system_resolver, check: Check | None = None) -> PlanModel:
+    """The model of a plan; ConfigError names everything that is wrong. `check` tries to
+    build each policy."""
     said = command_line.document()
     if file is not None and command_line.to:
         said.problem("FGW013", (), "either a file or --to, not both")
@@ -65,7 +66,9 @@ def build(file: Document | None, command_line: CommandLine,
     config, broken = (told, set()) if file is None else validate(file)
     found = None
     if config is not None and told is not None:
-        found = _Builder(main, said, config, told, broken, resolver).plan(command_line.number)
+        policies = Policies(main, config, broken, check)
+        builder = _Builder(main, said, config, told, broken, policies, Lookups(resolver))
+        found = builder.plan(command_line.number)
     problems = [*main.problems, *(said.problems if main is not said else [])]
     if problems or found is None:
         raise ConfigError(problems)
@@ -90,13 +93,12 @@ class _Builder:
     """Checks across the parts of a configuration, and lowers them."""
 
     def __init__(self, document: Document, said: Document, config: Config, told: Config,
-                 broken: set[Where], resolver: Resolver) -> None:
+                 broken: set[Where], policies: Policies, lookups: Lookups) -> None:
         self.document, self.said = document, said
         self.config, self.told, self.broken = config, told, broken
         self.defaults = (config.defaults.timeouts, told.defaults.timeouts)
         self.limits, self.memory = limits(config.defaults.limits, told.defaults.limits)
-        self.policies = Policies(document, config, broken)
-        self.lookups = Lookups(resolver)
+        self.policies, self.lookups = policies, lookups
         self.servers: dict[Where, list[ServerUrl | None]] = {}
         self.targets: dict[str, _Target | None] = {}
         self.taken = Taken()

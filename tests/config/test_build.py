@@ -241,7 +241,10 @@ def test_mode_failure_and_timeout_belong_to_the_step() -> None:
     ("respond: 404, ip: {allow: [10.0.0.0/8]}", "ip", {"allow": ["10.0.0.0/8"], "deny": []}),
     ("respond: 404, headers: {request: {set: {a: b}, remove: [c]}, response: {add: {d: e}}}",
      "headers", {"request": {"set": {"a": "b"}, "add": {}, "remove": ["c"]},
-                 "response": {"set": {}, "add": {"d": "e"}, "remove": []}}),
+                 "response": {"set": {}, "add": {"d": ["e"]}, "remove": []}}),
+    ("respond: 404, headers: {response: {add: {d: [e, f]}}}", "headers",
+     {"request": {"set": {}, "add": {}, "remove": []},
+      "response": {"set": {}, "add": {"d": ["e", "f"]}, "remove": []}}),
 ])
 def test_a_policys_options_are_those_agreed_on(
     text: str, kind: str, options: dict[str, Any]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import socket
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -45,7 +46,29 @@ def test_every_code_is_in_the_table_and_every_row_is_produced(tmp_path: Path) ->
         build_file(str(tmp_path / "none.yaml"))
     said |= {p.code for p in missing.value.problems}
     said |= {p.code for p in wrong("version: 1", CommandLine(to=("http://10.0.0.1",)))}
+    said |= {p.code for p in unbuildable()}
     assert said == set(problems.codes())
+
+
+def unbuildable() -> list[Problem]:
+    """What is wrong when every policy of kind respond refuses its options."""
+    def check(kind: str, name: str, options: dict[str, Any]) -> None:
+        if kind == "respond":
+            raise ValueError(f"{name}: no")
+
+    with pytest.raises(ConfigError) as caught:
+        build(read_text("g.yaml", (
+            "version: 1\npolicies: {p: {respond: 404}}\ndefaults: {respond: 404}\n"
+            "routes:\n  a: {match: /a, policies: [p]}\n  b: {match: /b, policies: [p]}\n"
+        )), CommandLine(), resolver, check)
+    return caught.value.problems
+
+
+def test_what_keeps_a_policy_from_being_built_is_said_once_where_it_is_written() -> None:
+    assert [str(p) for p in unbuildable()] == [
+        "g.yaml:2:25: policies.p.respond: policies.p: no [FGW506]",
+        "g.yaml:3:21: defaults.respond: defaults: no [FGW506]",
+    ]
 
 
 def test_codes_have_a_title_and_help() -> None:
