@@ -7,9 +7,9 @@ from typing import Any
 
 from fastgw.config.document import Document, Marks, read_file
 from fastgw.config.listeners import DEFAULT_ADDRESS, listeners
-from fastgw.config.matches import Taken, Wrong, matches, rewrite
-from fastgw.config.models import Config, Route, Upstream, UpstreamTimeouts
-from fastgw.config.policies import ANSWERING, Policies, networks
+from fastgw.config.matches import Taken, matches, noted, rewrite
+from fastgw.config.models import Config, Route, Server, Upstream, UpstreamTimeouts
+from fastgw.config.policies import ANSWERING, Check, Policies, networks
 from fastgw.config.problems import ConfigError, Where, did_you_mean
 from fastgw.config.scopes import limits, timeouts
 from fastgw.config.upstreams import (
@@ -55,8 +55,9 @@ class CommandLine:
 
 
 def build(file: Document | None, command_line: CommandLine,
-          resolver: Resolver = system_resolver) -> PlanModel:
-    """The model of a plan; ConfigError names everything that is wrong."""
+          resolver: Resolver = system_resolver, check: Check | None = None) -> PlanModel:
+    """The model of a plan; ConfigError names everything that is wrong. `check` tries to
+    build each policy."""
     said = command_line.document()
     if file is not None and command_line.to:
         said.problem("FGW013", (), "either a file or --to, not both")
@@ -65,7 +66,9 @@ def build(file: Document | None, command_line: CommandLine,
     config, broken = (told, set()) if file is None else validate(file)
     found = None
     if config is not None and told is not None:
-        found = _Builder(main, said, config, told, broken, resolver).plan(command_line.number)
+        policies = Policies(main, config, broken, check)
+        builder = _Builder(main, said, config, told, broken, policies, Lookups(resolver))
+        found = builder.plan(command_line.number)
     problems = [*main.problems, *(said.problems if main is not said else [])]
     if problems or found is None:
         raise ConfigError(problems)
@@ -90,14 +93,13 @@ class _Builder:
     """Checks across the parts of a configuration, and lowers them."""
 
     def __init__(self, document: Document, said: Document, config: Config, told: Config,
-                 broken: set[Where], resolver: Resolver) -> None:
+                 broken: set[Where], policies: Policies, lookups: Lookups) -> None:
         self.document, self.said = document, said
         self.config, self.told, self.broken = config, told, broken
         self.defaults = (config.defaults.timeouts, told.defaults.timeouts)
         self.limits, self.memory = limits(config.defaults.limits, told.defaults.limits)
-        self.policies = Policies(document, config, broken)
-        self.lookups = Lookups(resolver)
-        self.servers: dict[Where, list[ServerUrl]] = {}
+        self.policies, self.lookups = policies, lookups
+        self.servers: dict[Where, list[ServerUrl | None]] = {}
         self.targets: dict[str, _Target | None] = {}
         self.taken = Taken()
 
@@ -145,27 +147,21 @@ class _Builder:
         for where, upstream in self.written_upstreams().items():
             self.servers[where] = parsed_servers(self.document, where, upstream)
         every = [server for servers in self.servers.values() for server in servers]
-        self.lookups.all(s.host for s in every if not s.unix and not s.literal)
+        self.lookups.all(s.host for s in every if s and not s.unix and not s.literal)
 
     def target(self, where: Where, name: str, upstream: Upstream) -> _Target | None:
         """A target of kind `http`; None when something about it is wrong."""
-        servers, addresses = self.servers[where], {}
-        wrong = len(servers) != len(upstream.servers)
-        try:
-            host_rule(upstream.host)
-        except Wrong as e:
-            self.document.problem(e.code, (*where, "host"), e.message)
-            wrong = True
-        for i, server in enumerate(servers):
-            try:
-                addresses[server.url] = self.lookups.addresses(server)
-            except Wrong as e:
-                self.document.problem(e.code, (*where, "servers", i, "url"), e.message)
-                wrong = True
-        if wrong:
+        host = noted(self.document, (*where, "host"), host_rule, upstream.host)
+        found = []
+        for i, server in enumerate(self.servers[where]):
+            if server is not None:
+                at = (*where, "servers", i, "url")
+                addresses = noted(self.document, at, self.lookups.addresses, server)
+                found.append((server, addresses or []))
+        if host is None or len(found) != len(upstream.servers):
             return None
         merged = timeouts(*self.defaults, upstream.timeouts)
-        made = options(name, upstream, servers, addresses, merged)
+        made = options(name, upstream, host, found, merged)
         return _Target(ObjectSpec("http", name, made), upstream.timeouts)
 
     def upstream(self, where: Where, name: str, route: Route) -> _Target | None:
@@ -182,10 +178,10 @@ class _Builder:
         """A lone URL is named after its address, so that routes share its connections;
         anything more belongs to the route and bears its name."""
         servers = self.servers[where]
-        if len(servers) == 1 and upstream == Upstream(servers=upstream.servers) and (
-            upstream.servers[0].weight == 1
-        ):
-            return servers[0].url.removeprefix("http://")
+        lone = servers[0] if len(servers) == 1 else None
+        plain = Upstream(servers=[Server(url=s.url) for s in upstream.servers])
+        if lone is not None and upstream == plain:
+            return lone.url.removeprefix("http://")
         if name in self.config.upstreams:
             self.document.problem("FGW106", where, f"'{name}' is in 'upstreams' as well")
         return name

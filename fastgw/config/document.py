@@ -56,7 +56,19 @@ class Document:
     def problem(self, code: str, where: Where, message: str, *, key: bool = False) -> None:
         """Note what is wrong with the value (or the key) at `where`."""
         line, column = self.position(where, key=key)
-        self.problems.append(Problem(code, self.file, line, column, path_text(where), message))
+        path = path_text(self.written(where))
+        self.problems.append(Problem(code, self.file, line, column, path, message))
+
+    def written(self, where: Where) -> Where:
+        """`where` without the parts that a short form leaves out."""
+        if self.marks is None or not self.marks.line:
+            return where
+        at, parts = self.marks, []
+        for part in where:
+            if part in at.inner or part in at.keys:
+                parts.append(part)
+                at = at.inner.get(part, at)
+        return tuple(parts)
 
     def position(self, where: Where, *, key: bool = False) -> tuple[int, int]:
         """Line and column of what is written at `where`, or of the nearest thing around it."""
@@ -66,9 +78,7 @@ class Document:
         for i, part in enumerate(where):
             if key and i == len(where) - 1 and part in at.keys:
                 return at.keys[str(part)]
-            if part not in at.inner:
-                break
-            at = at.inner[part]
+            at = at.inner.get(part, at)
         return at.line, at.column
 
     def place(self, where: Where) -> str:
@@ -130,6 +140,7 @@ class _Reader:
 
     def stop(self, code: str, event: Any, message: str) -> None:
         self.refuse(code, event.start_mark.line + 1, event.start_mark.column + 1, message)
+        self.document.value = None
         raise _Refused
 
     def where(self) -> Where:

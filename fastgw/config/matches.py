@@ -14,7 +14,7 @@ from typing import TypeVar
 from fastgw.config.document import Document
 from fastgw.config.models import RewritePath, RouteMatch
 from fastgw.config.problems import Where, did_you_mean
-from fastgw.plan.layout import MAX_SEGMENTS, METHODS
+from fastgw.plan.layout import MAX_SEGMENTS, METHODS, PATH_ALLOW
 from fastgw.plan.model import Match, Rewrite
 
 #: Methods that a route may name.
@@ -27,6 +27,11 @@ _NOT_PATH = re.compile(r"[^A-Za-z0-9\-._~!$&'()*+,;=:@/%]")
 _UNRESERVED = re.compile(r"[A-Za-z0-9\-._~]")
 #: Escapes that the path rule refuses unless a route opens them.
 _OPENED_BY = {"2F": "encoded_slash", "5C": "encoded_backslash", "00": "nul"}
+#: Other things that it refuses, once escapes are normalised.
+_ODDITIES = {
+    "double_encoding": re.compile(r"%25(?:2[EF]|5C|25)", re.IGNORECASE),
+    "dot_params": re.compile(r"/\.\.?(?:;|%3B)"),
+}
 
 T = TypeVar("T")
 
@@ -159,7 +164,17 @@ def _normalised(text: str, path: str, allow: frozenset[str]) -> str:
     path = _ESCAPE.sub(lambda m: _escape(text, m, allow), path)
     if any(segment in (".", "..") for segment in path.split("/")):
         raise Wrong("FGW203", f"'{text}' has dot segments")
+    for name, pattern in _ODDITIES.items():
+        found = pattern.search(path)
+        if found and name not in allow:
+            raise _refused(text, found[0].strip("/"), name)
     return path
+
+
+def _refused(text: str, what: str, name: str) -> Wrong:
+    """The path rule would not let such a path come this far."""
+    return Wrong("FGW204", f"'{text}' can never match: {what} is refused"
+                           f" (unless 'allow_path: [{name}]')")
 
 
 def _escape(text: str, found: re.Match[str], allow: frozenset[str]) -> str:
@@ -169,8 +184,7 @@ def _escape(text: str, found: re.Match[str], allow: frozenset[str]) -> str:
     digits = found[1].upper()
     name = _OPENED_BY.get(digits)
     if name and name not in allow:
-        raise Wrong("FGW204", f"'{text}' can never match: %{digits} is refused"
-                              f" (unless 'allow_path: [{name}]')")
+        raise _refused(text, f"%{digits}", name)
     byte = chr(int(digits, 16))
     return byte if _UNRESERVED.match(byte) else f"%{digits}"
 
@@ -206,7 +220,7 @@ def _front(text: str) -> str:
         raise Wrong("FGW206", f"'{text}' must not end in a slash or star"
                               f" (write '{text.rstrip('/*')}')")
     try:
-        return path_pattern(text, frozenset(_OPENED_BY.values()))[0]
+        return path_pattern(text, frozenset(PATH_ALLOW))[0]
     except Wrong as e:
         raise Wrong("FGW206", e.message) from None
 

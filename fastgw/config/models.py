@@ -16,7 +16,7 @@ from pydantic import (
     Tag,
 )
 
-from fastgw.config.policy_models import Model, PolicyEntry, PolicyScope
+from fastgw.config.policy_models import Model, PolicyEntry, PolicyScope, listed
 from fastgw.config.units import (
     CountOrNone,
     Duration,
@@ -35,11 +35,6 @@ PathAllow = Literal[
 def wrapped(key: str, *kinds: type) -> BeforeValidator:
     """A short form of one of the `kinds` is {key: it}."""
     return BeforeValidator(lambda v: {key: v} if isinstance(v, kinds) else v)
-
-
-def listed(value: Any) -> Any:
-    """One text is a list of one."""
-    return [value] if isinstance(value, str) else value
 
 
 Texts = Annotated[list[str], BeforeValidator(listed), Field(min_length=1)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +23,9 @@ from fastgw.config.stages import STAGE_OF, rank
 from fastgw.ext.base.networks import parse_network
 from fastgw.plan.model import ObjectSpec, Step
 
+#: Builds a policy of (kind, name, options) for a check; ValueError says what is wrong.
+Check = Callable[[str, str, dict[str, Any]], object]
+
 #: Kinds that answer instead of an upstream.
 ANSWERING = frozenset({"respond", "redirect", "python"})
 
@@ -33,6 +36,7 @@ class Placed:
 
     key: str
     name: str
+    where: Where
     model: PolicyModel
     order: tuple[int, int, int]
 
@@ -46,8 +50,10 @@ class Placed:
 class Policies:
     """The policies of a configuration; makes each object once."""
 
-    def __init__(self, document: Document, config: Config, broken: set[Where]) -> None:
+    def __init__(self, document: Document, config: Config, broken: set[Where],
+                 check: Check | None = None) -> None:
         self.document = document
+        self.check = check
         self.config = config
         self.broken = broken
         self._specs: dict[tuple[str, str], ObjectSpec] = {}
@@ -75,7 +81,7 @@ class Policies:
         """What a scope says itself, keys and lists."""
         keys = self._keys(where)
         found = [
-            Placed(key, ".".join(map(str, where)), model, (depth, keys.get(key, 0), -1))
+            Placed(key, _name(where), (*where, key), model, (depth, keys.get(key, 0), -1))
             for key, model in scope.given().items()
         ]
         lists = (("policies", scope.policies or []), ("policies+", scope.policies_more))
@@ -94,17 +100,15 @@ class Policies:
     def _entry(self, where: Where, entry: str | PolicyEntry,
                order: tuple[int, int, int]) -> Iterator[Placed]:
         """One entry of a list: a policy, or the name of one."""
+        if isinstance(entry, str) and entry in self.config.policies:
+            where, entry = ("policies", entry), self.config.policies[entry]
         if isinstance(entry, PolicyEntry):
-            name = ".".join(map(str, where))
-        elif entry in self.config.policies:
-            name, entry = f"policies.{entry}", self.config.policies[entry]
+            for key, model in entry.given().items():
+                yield Placed(key, _name(where), (*where, key), model, order)
         else:
             if ("policies", entry) not in self.broken and ("policies",) not in self.broken:
                 self.document.problem("FGW102", where, f"no policy '{entry}' in 'policies'"
                                       + did_you_mean(entry, self.config.policies))
-            return
-        for key, model in entry.given().items():
-            yield Placed(key, name, model, order)
 
     # -- networks ------------------------------------------------------------------------
 
@@ -129,8 +133,24 @@ class Policies:
         if spec is None:
             spec = ObjectSpec(kind, placed.name, options(placed.model))
             self._specs[kind, placed.name] = spec
+            self._try(placed.where, spec)
         model = placed.model
         return Step(spec, model.mode, model.on_failure, model.timeout or 0)
+
+
+    def _try(self, where: Where, spec: ObjectSpec) -> None:
+        """Note what keeps a worker from building the policy. Plugins are the workers' to load."""
+        if self.check is None or spec.kind == "python":
+            return
+        try:
+            self.check(spec.kind, spec.name, dict(spec.options))
+        except ValueError as e:
+            self.document.problem("FGW506", where, str(e))
+
+
+def _name(where: Where) -> str:
+    """A policy's name: where it was written."""
+    return ".".join(map(str, where))
 
 
 def networks(document: Document, where: Where, texts: list[str]) -> None:

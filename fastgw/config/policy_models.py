@@ -63,6 +63,11 @@ def header_value(value: str) -> str:
     return value
 
 
+def listed(value: Any) -> Any:
+    """One text is a list of one."""
+    return [value] if isinstance(value, str) else value
+
+
 HeaderName = Annotated[str, AfterValidator(header_name)]
 HeaderValue = Annotated[str, AfterValidator(header_value)]
 
@@ -71,7 +76,7 @@ class HeaderEdits(Model):
     """Edits of one head: removed first, then set, then added."""
 
     set: dict[HeaderName, HeaderValue] = {}
-    add: dict[HeaderName, HeaderValue] = {}
+    add: dict[HeaderName, Annotated[list[HeaderValue], BeforeValidator(listed)]] = {}
     remove: list[HeaderName] = []
 
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 import socket
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from ipaddress import AddressValueError, IPv4Address, IPv6Address
 from typing import Any
 
 from fastgw.config.document import Document
-from fastgw.config.matches import Wrong
+from fastgw.config.matches import Wrong, noted
 from fastgw.config.models import Upstream
 from fastgw.config.problems import Where
 from fastgw.plan.model import Timeouts
@@ -95,9 +95,9 @@ def _http_url(text: str, authority: str) -> ServerUrl:
 def _split(text: str, authority: str) -> tuple[str, int, str]:
     """Host, family of a literal address, port."""
     if authority.startswith("["):
-        host, _, rest = authority[1:].partition("]")
+        host, bracket, rest = authority[1:].partition("]")
         try:
-            host = str(IPv6Address(host))
+            host = str(IPv6Address(host if bracket else ""))
         except AddressValueError:
             raise Wrong("FGW103", f"'{text}': not an IPv6 address in brackets") from None
         return host, int(socket.AF_INET6), _port(text, rest)
@@ -158,15 +158,12 @@ class Lookups:
 
 # -- options -------------------------------------------------------------------------------
 
-def parsed_servers(document: Document, where: Where, upstream: Upstream) -> list[ServerUrl]:
-    """The servers whose URLs are right; the others are noted."""
-    servers = []
-    for i, server in enumerate(upstream.servers):
-        try:
-            servers.append(server_url(server.url))
-        except Wrong as e:
-            document.problem(e.code, (*where, "servers", i, "url"), e.message)
-    return servers
+def parsed_servers(document: Document, where: Where, upstream: Upstream) -> list[ServerUrl | None]:
+    """The servers; None for those whose URL is wrong, which is noted."""
+    return [
+        noted(document, (*where, "servers", i, "url"), server_url, server.url)
+        for i, server in enumerate(upstream.servers)
+    ]
 
 
 def host_rule(text: str) -> str:
@@ -178,18 +175,18 @@ def host_rule(text: str) -> str:
     return "=" + text
 
 
-def options(name: str, upstream: Upstream, servers: list[ServerUrl],
-            addresses: Mapping[str, list[Address]], timeouts: Timeouts) -> dict[str, Any]:
+def options(name: str, upstream: Upstream, host: str,
+            servers: list[tuple[ServerUrl, list[Address]]], timeouts: Timeouts) -> dict[str, Any]:
     """The option map of a target of kind `http`."""
     return {
         "name": name,
         "servers": [
             {"url": server.url, "host": server.host, "port": server.port, "unix": server.unix,
-             "weight": written.weight, "addresses": addresses[server.url]}
-            for server, written in zip(servers, upstream.servers, strict=True)
+             "weight": written.weight, "addresses": addresses}
+            for (server, addresses), written in zip(servers, upstream.servers, strict=True)
         ],
         "balance": upstream.balance,
-        "host": host_rule(upstream.host),
+        "host": host,
         "timeouts": {"connect": timeouts.connect, "response_head": timeouts.response_head,
                      "idle": timeouts.idle},
         "pool": {"idle": upstream.pool.idle, "idle_ms": upstream.pool.idle_timeout,
