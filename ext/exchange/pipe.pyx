@@ -313,7 +313,7 @@ cdef class Pipe:
 
     cdef void add_step(self, const Step* step, bint whole) except *:
         """A stage of its own, or a place in the WHOLE stage before it."""
-        cdef Stage stage = <Stage>self.stages[-1] if self.stages else None
+        cdef Stage stage = <Stage>self.stages[len(self.stages) - 1] if self.stages else None
         cdef bint tee = whole and step.mode == POLICY_SHADOW
         cdef size_t limit = (<Policy>step.policy).body_limit[<int>self.side]
         if stage is None or not whole or tee or not stage.whole:
@@ -335,7 +335,7 @@ cdef class Pipe:
 
     cdef void add_whole(self, size_t limit) except *:
         """A stage without policies, for a target that wants the body whole."""
-        cdef Stage stage = <Stage>self.stages[-1] if self.stages else None
+        cdef Stage stage = <Stage>self.stages[len(self.stages) - 1] if self.stages else None
         if stage is not None and stage.whole:
             stage.limit = min(stage.limit, limit)
             return
@@ -368,7 +368,7 @@ cdef class Pipe:
         cdef Stage stage
         if not self.stages:
             return NULL
-        stage = <Stage>self.stages[-1]
+        stage = <Stage>self.stages[len(self.stages) - 1]
         return &stage.out.rows[stage.out.first] if stage.out.n else NULL
 
     cdef void add(self, Sink sink) except *:
