@@ -12,10 +12,24 @@ another. "No" is `ask_body(off)`: the teller delivers nothing more of that body 
 is told `ask_body(on)` (a Downstream or Attempt), `on_room` or `on_attempt_room` (the
 exchange). Before the first `ask_body(on)` a Downstream delivers no body at all; an
 Attempt delivers its body at once unless it is told `ask_body(off)` within
-`on_response_head`. A chunk that was delivered is taken, whatever the answer.
+`on_response_head`. A chunk that was delivered is taken, whatever the answer. Trailers
+follow the last chunk without being asked for, and stand in the exchange's arena.
+
+Ends: a Downstream hears exactly one of `finish` and `reset`, or says `on_gone`. `finish`
+comes when the answer is whole and the request is, too, or its rest is not wanted: what
+is still to come of it is the Downstream's to read away. An Attempt that takes no more of
+the request while its answer goes on says `on_enough`; one whose answer is whole, and
+whose connection then ends before the request did, says `on_attempt_failed`, which is
+no failure then. It hears `cancel` unless both its sides are whole.
+
+A tunnel is asked for by `protocol` and a head without a body (BODY_NONE, `last`), in h2
+too; what the client sends before `open_tunnel` is kept by its Downstream. The attempt
+accepts by setting `x.tunnel` before `on_response_head`. Then each direction ends by a
+chunk that is `last`, on its own.
 
 Calls nest: `Attempt.begin` may tell `on_attempt_ready` before it returns, `send_chunk`
-may end the exchange. After telling anything, look at your own state again.
+may end the exchange. After telling anything, look at your own state again: `generation`
+is 0 once the exchange is over.
 """
 
 from libc.stddef cimport size_t
@@ -119,22 +133,30 @@ cdef struct Run:
     uint16_t at                 # steps of the hook that are done
 
 
+cdef class Tally:
+    """What a worker counts though no exchange is left to count it."""
+    cdef readonly uint64_t tickets_stale
+
+
 cdef class Ticket:
     """A promise to wake an exchange exactly once: done, timeout or cancelled.
 
     Whoever fires a ticket that is spent, or whose exchange has gone on, gets False and
-    is counted (`tickets_stale`)."""
-    cdef Exchange x
+    is counted (`tickets_stale`). One fired before the hook that took it has returned
+    SUSPEND is dealt with when it returns."""
+    cdef Exchange x                   # None once spent and dealt with
+    cdef Tally tally
     cdef uint64_t generation
     cdef Deadline deadline
-    cdef object waiter                # exchange/pipe.Stage that waits; None = a head hook
-    cdef PyObject* policy             # of the shadow policy that waits; NULL = it holds `side`
-    cdef void* slot                   # that policy's state
+    cdef object waiter                # exchange/stage.Stage that waits; None = a head hook
+    cdef const Step* step             # of the shadow policy that waits; NULL = it holds `side`
+    cdef uint8_t hook                 # Hook in which the shadow policy began to wait
     cdef uint8_t side                 # Side
     cdef bint spent
     cdef readonly TicketEvent event
 
     cdef bint fire(self, TicketEvent event) noexcept
+    cdef void spend(self, TicketEvent event) noexcept
 
 
 # -- the client's side ---------------------------------------------------------------
@@ -205,9 +227,10 @@ cdef class Exchange:
     cdef Span protocol                # "websocket": a tunnel is asked for; else empty
     cdef Span route_name              # for the record; outlives the snapshot in a tunnel
     # -- states ----------------------------------------------------------------------------
-    cdef readonly RequestState request_state
+    cdef readonly RequestState request_state               # moved by exchange/states only
     cdef readonly ResponseState response_state
     cdef bint head_last               # the request had no body
+    cdef bint body_wanted             # ask_body(on) was said at least once (meets Expect)
     cdef bint received                # the request's last byte or trailer came in
     cdef bint ending                  # `end` is at work: nothing may be begun any more
     cdef bint body_asked              # what the downstream was last told by ask_body
@@ -223,7 +246,8 @@ cdef class Exchange:
     cdef bint more                    # set by a chunk hook that has more to give
     cdef bint bare_reply              # a late reply: body policies don't see it
     cdef bint in_shadow               # the hook that is running is a shadow policy's
-    cdef object stage                 # exchange/pipe.Stage whose hook is running, or None
+    cdef object stage                 # exchange/stage.Stage whose hook is running, or None
+    cdef PyObject* running            # Policy whose hook was called last, borrowed
     cdef Reply reply
     cdef dict provided                # facts that policies provide, or None
     cdef dict shadow                  # {"facts": {}, "would_respond": [...]}, or None
@@ -236,6 +260,7 @@ cdef class Exchange:
     cdef list rivals                  # older ones still under way, or None
     cdef uint8_t tries                # attempts opened
     cdef list tried                   # endpoints that could not be reached, or None
+    cdef object endpoint              # of the attempt that was told of last, for the record
     cdef bint fresh_only              # the next attempt must not use a pooled connection
     cdef bint not_replayable          # more of the body went out than the replay holds
     cdef bint response_last           # the response has no body
@@ -254,7 +279,7 @@ cdef class Exchange:
 
     # -- told by the Downstream ----------------------------------------------------------------
     cdef void on_request_head(self, bint last) noexcept
-    cdef void on_refused(self, Reason why) noexcept
+    cdef void on_refused(self, Reason why) noexcept        # of the head, or later of the body
     cdef void on_body_waiting(self) noexcept
     cdef bint on_request_chunk(self, Chunk* c, bint last) noexcept
     cdef void on_request_trailers(self, Fields* trailers) noexcept

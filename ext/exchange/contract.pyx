@@ -2,11 +2,17 @@
 
 cimport cython
 from fastgw.ext.base.deadlines cimport deadline_init
+from fastgw.ext.base.debug cimport TICKETS, debug_assert, debug_born, debug_died
 from fastgw.ext.base.reasons cimport REASON_POLICY_TIMEOUT
 
 
 cdef void _ticket_due(void* owner, int kind) noexcept:
-    (<Ticket>owner).fire(TICKET_TIMEOUT)
+    cdef Ticket t = <Ticket>owner
+    t.fire(TICKET_TIMEOUT)
+
+
+cdef class Tally:
+    """See contract.pxd."""
 
 
 cdef class Ticket:
@@ -15,17 +21,36 @@ cdef class Ticket:
     def __cinit__(self):
         self.event = TICKET_DONE
         deadline_init(&self.deadline, <void*>self, _ticket_due)
+        debug_born(TICKETS)
+
+    def __dealloc__(self):
+        debug_assert(self.deadline.prev == NULL)
+        debug_died(TICKETS)
 
     cdef bint fire(self, TicketEvent event) noexcept:
         """Wake the exchange with `event`; False if that is no longer possible."""
+        cdef Ticket me = self
         cdef Exchange x = self.x
         if self.spent or x is None or x.generation != self.generation:
-            self.spent = True
+            if self.tally is not None:
+                self.tally.tickets_stale += 1
             return False
         self.spent = True
         self.event = event
-        x.on_ticket(self)
+        x.engine.wheel.clear(&self.deadline)
+        if x.given is not me:
+            x.on_ticket(me)
+            self.x = None
         return True
+
+    cdef void spend(self, TicketEvent event) noexcept:
+        """From here on firing it does nothing."""
+        if self.x is not None:
+            self.x.engine.wheel.clear(&self.deadline)
+        self.spent = True
+        self.event = event
+        self.x = None
+        self.waiter = None
 
 
 cdef class Downstream:
@@ -54,7 +79,8 @@ cdef class Downstream:
         """The answer can't be finished: break it so that the client notices."""
 
     cdef void finish(self, Exchange x) noexcept:
-        """The exchange is over on both sides, or its request's rest is not wanted."""
+        """The exchange is over on both sides, or the answer is whole and the request's rest is
+        not wanted."""
 
 
 @cython.no_gc
@@ -66,7 +92,7 @@ cdef class Exchange:
         """The request's head is in `request`; `last`: it has no body."""
 
     cdef void on_refused(self, Reason why) noexcept:
-        """The request's head can't be accepted: answer as the reason says."""
+        """The request's head, or later its body, can't be accepted: answer as the reason says."""
 
     cdef void on_body_waiting(self) noexcept:
         """Bytes of the body are there though they were not asked for yet."""

@@ -6,111 +6,79 @@ without room stops the stage before it, and `push` answers "no room" to the sour
 """
 
 from libc.stddef cimport size_t
-from libc.stdint cimport uint16_t, uint32_t
-from fastgw.ext.base.buffers cimport Buffer, Chunk
+from fastgw.ext.base.buffers cimport Chunk
 from fastgw.ext.base.reasons cimport Reason
 from fastgw.ext.exchange.contract cimport Exchange, Side, Sink, Step, Ticket
+from fastgw.ext.exchange.held cimport Held, HeldQueue
+from fastgw.ext.exchange.stage cimport Stage, Work
 from fastgw.ext.http.head cimport Fields
-
-
-cdef struct Held:
-    Chunk chunk                 # counted, or bytes of the exchange's arena
-    bint last
-
-
-cdef struct HeldQueue:
-    Held* rows                  # ring
-    uint32_t first, n, cap
 
 
 cdef enum Flow:
     FLOW_ROOM                   # give more
     FLOW_FULL                   # wait until told
-    FLOW_REPLY                  # a policy answered: x.reply is filled
-
-
-cdef enum Work:
-    WORK_NONE, WORK_DONE, WORK_REPLY
-
-
-cdef class Stage:
-    """One chunk policy, or neighbouring WHOLE policies that share one buffer."""
-    cdef Pipe pipe
-    cdef const Step** steps           # in walking order; arena memory
-    cdef uint16_t n, at               # policies; whose body hook is next
-    cdef bint whole                   # collects until `last`
-    cdef bint tee                     # WHOLE in shadow: passes on while it collects
-    cdef size_t limit                 # with `whole` or `tee`
-    cdef Held pending                 # input not dealt with yet
-    cdef bint has_pending
-    cdef bint holds                   # `pending` waits for a ticket
-    cdef public bint emitted          # the hook under way has emitted something
-    cdef bint more                    # call the hook again with an empty chunk
-    cdef bint saw_last                # `last` was taken in
-    cdef HeldQueue out                # output not delivered yet
-    cdef Buffer* collected            # with `whole` or `tee`
-    cdef size_t collected_n
-    cdef public Ticket ticket         # out, or None
-
-    cdef Work advance(self) noexcept
-    cdef Work resume(self, Ticket t) noexcept
-    cdef void drop(self) noexcept
-    cdef bint give(self, Chunk* c, bint last) noexcept
-    cdef void give_last(self) noexcept
-    cdef Work call(self, Chunk* c, bint last) noexcept
-    cdef Work call_shadow(self) noexcept
-    cdef Work finish_call(self, bint replied) noexcept
-    cdef bint gather(self, Chunk* c) noexcept
-    cdef Work collect(self) noexcept
-    cdef Work run_bodies(self) noexcept
-    cdef Work give_body(self) noexcept
-    cdef Work copy_along(self) noexcept
+    FLOW_REPLY                  # a policy answered: x.reply is filled; or see `trouble`
 
 
 cdef class Reader:
     """A sink and how far it is behind."""
     cdef Sink sink
     cdef bint waits                   # it said "no room"
+    cdef bint cut                     # it was cut off or left
     cdef HeldQueue behind             # with SINK_DROPS
-    cdef size_t behind_n
+    cdef size_t behind_n              # bytes in it
 
 
 cdef class Pipe:
-    cdef Exchange x
+    cdef Exchange x                   # None once cut
     cdef Side side
-    cdef list stages
-    cdef list readers
-    cdef HeldQueue input
+    cdef list stages                  # Stage, from the source to the sinks
+    cdef list readers                 # Reader
+    cdef Reader own                   # the reader that the exchange itself stands behind
+    cdef Stage tail                   # the last stage, or None
+    cdef HeldQueue input              # not taken by the first stage yet
     cdef Fields* trailers             # follow the last chunk; arena memory
-    cdef bint running, again, closed
+    cdef bint running, again          # `run` is at work; and has to look again
+    cdef bint closed                  # cut
     cdef bint ended                   # `last` has reached the sinks
     cdef Reason trouble               # why FLOW_REPLY, if not a policy's own reply
 
-    cdef void build(self) except *
-    cdef void add(self, Sink sink) except *
-    cdef bint drop(self, type kind) noexcept
-    cdef void hold(self, type kind) noexcept
-    cdef Flow release(self, type kind) noexcept
-    cdef Flow push(self, Chunk* c, bint last) noexcept
-    cdef Flow push_trailers(self, Fields* trailers) noexcept
-    cdef Flow on_sink_room(self, Sink sink) noexcept
-    cdef Flow on_stage_ticket(self, Stage stage, Ticket t) noexcept
-    cdef Flow run(self) noexcept
+    # -- building ---------------------------------------------------------------------
+    cdef bint build(self) noexcept
+    cdef bint add_whole(self, size_t limit) noexcept
+    cdef Reader add(self, Sink sink)
+    cdef void stand_behind(self, Sink sink) noexcept
     cdef bint has_whole(self) noexcept
     cdef bint changes_length(self) noexcept
+    # -- moving -----------------------------------------------------------------------
+    cdef Flow push(self, Chunk* c, bint last) noexcept
+    cdef Flow push_last(self) noexcept
+    cdef Flow push_trailers(self, Fields* trailers) noexcept
+    cdef Flow run(self) noexcept
     cdef Held* next_out(self) noexcept
-    cdef void add_whole(self, size_t limit) except *
+    # -- sinks ------------------------------------------------------------------------
+    cdef void hold(self) noexcept
+    cdef Flow release(self) noexcept
+    cdef bint leave(self) noexcept
+    cdef Flow on_sink_room(self, Sink sink) noexcept
+    cdef Flow on_stage_ticket(self, Stage stage, Ticket t) noexcept
+    cdef bint remove(self, Sink sink) noexcept
+    cdef bint read_on(self) noexcept
     cdef void cut(self, Reason why) noexcept
 
     cdef const Step* find(self, int index, int request_hook, int response_hook) noexcept
-    cdef void add_step(self, const Step* step, bint whole) except *
+    cdef bint add_step(self, const Step* step, bint whole) noexcept
+    cdef Stage add_stage(self)
     cdef Work sweep(self) noexcept
+    cdef bint feed(self) noexcept
     cdef bint drain(self, Stage stage, Stage after) noexcept
+    cdef bint full(self) noexcept
     cdef bint blocked(self) noexcept
     cdef void deliver(self, Held* h) noexcept
     cdef void tell(self, Reader r, Held* h) noexcept
     cdef void fall_behind(self, Reader r, Held* h) noexcept
-    cdef void catch_up(self, Reader r) noexcept
+    cdef void catch_up(self, Reader r, bint all) noexcept
+    cdef void cut_off(self, Reader r, Reason why) noexcept
 
 
 cdef class Pipes:
@@ -119,6 +87,11 @@ cdef class Pipes:
     cdef Pipe response
 
 
-cdef bint queue_put(HeldQueue* q, Chunk* c, bint last) noexcept
-cdef Held queue_take(HeldQueue* q) noexcept
-cdef void queue_free(HeldQueue* q) noexcept
+cdef inline Pipe request_pipe(Exchange x):
+    """The request's pipe, or None."""
+    return (<Pipes>x.pipes).request if x.pipes is not None else None
+
+
+cdef inline Pipe response_pipe(Exchange x):
+    """The response's pipe, or None."""
+    return (<Pipes>x.pipes).response if x.pipes is not None else None

@@ -5,9 +5,9 @@ its bound the exchange is not replayable any more and everything is let go.
 """
 
 from libc.stddef cimport size_t
-from fastgw.ext.base.buffers cimport BufferPool, Chunk
-from fastgw.ext.exchange.contract cimport Attempt
-from fastgw.ext.exchange.pipe cimport HeldQueue
+from libc.stdint cimport uint32_t
+from fastgw.ext.base.buffers cimport Buffer, BufferPool, Chunk
+from fastgw.ext.exchange.held cimport HeldQueue
 from fastgw.ext.http.head cimport Fields
 
 cdef enum:
@@ -17,9 +17,15 @@ cdef enum:
 cdef class Replay:
     cdef HeldQueue rows
     cdef size_t n                     # bytes kept
+    cdef uint32_t at                  # rows the current attempt was sent
     cdef bint whole                   # the last chunk or the trailers are here
-    cdef Fields* trailers
+    cdef bint trailers_sent           # the current attempt was sent them
+    cdef Fields* trailers             # arena memory, or NULL
+    cdef Buffer* tail                 # where small lent chunks are put together
 
     cdef bint keep(self, Chunk* c, bint last, BufferPool pool) noexcept
-    cdef bint send(self, Attempt a) noexcept
+    cdef bint left(self) noexcept
+    cdef void rewind(self) noexcept
+    cdef void sent_now(self) noexcept
     cdef void drop(self) noexcept
+    cdef bint copy(self, Chunk* c, BufferPool pool, Chunk* out) noexcept

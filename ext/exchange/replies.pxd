@@ -3,8 +3,9 @@
 from fastgw.ext.base.arena cimport Arena
 from fastgw.ext.base.reasons cimport Reason
 from fastgw.ext.exchange.contract cimport Exchange
-from fastgw.ext.http.head cimport ResponseHead
+from fastgw.ext.http.head cimport Fields
 
 cdef bint build_response(Exchange x) noexcept
+cdef void build_bare_response(Exchange x) noexcept
 cdef void set_reply(Exchange x, Reason why) noexcept
-cdef void drop_body_facts(ResponseHead* head, Arena* arena) noexcept
+cdef void drop_body_facts(Fields* t, Arena* arena) noexcept

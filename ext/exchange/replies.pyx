@@ -6,7 +6,7 @@ names a version.
 """
 
 from libc.stddef cimport size_t
-from libc.stdint cimport uint16_t
+from libc.stdint cimport uint16_t, uint64_t
 from libc.string cimport memcpy, memset, strlen
 from fastgw.ext.base.arena cimport Arena, arena_alloc
 from fastgw.ext.base.reasons cimport (
@@ -15,8 +15,8 @@ from fastgw.ext.base.reasons cimport (
 from fastgw.ext.base.span cimport Span, span
 from fastgw.ext.exchange.contract cimport Reply
 from fastgw.ext.http.head cimport (
-    BODY_LENGTH, BODY_NONE, H_KEEP_ALIVE, Field, ResponseHead, fields_append, fields_copy,
-    fields_find, fields_remove,
+    BODY_LENGTH, BODY_NONE, F_OWN, H_KEEP_ALIVE, Field, Fields, ResponseHead, fields_append,
+    fields_copy, fields_find, fields_remove,
 )
 from fastgw.ext.http.names cimport (
     NAME_ACCEPT, NAME_ACCEPT_RANGES, NAME_CACHE_CONTROL, NAME_CONTENT_DIGEST,
@@ -25,6 +25,15 @@ from fastgw.ext.http.names cimport (
 
 cdef const char* _JSON = b"application/problem+json"
 cdef const char* _HTML = b"text/html; charset=utf-8"
+cdef const char* _NO_MEMORY = (
+    b'{"type":"urn:fastgw:reason:memory","title":"Gateway out of buffer memory",'
+    b'"status":503,"reason":"memory"}\n'
+)
+cdef Field _bare_row
+_bare_row.id = NAME_CONTENT_TYPE
+_bare_row.flags = F_OWN
+_bare_row.name, _bare_row.name_n = b"Content-Type", 12
+_bare_row.value, _bare_row.value_n = _JSON, 24
 cdef enum:
     PAGE_BYTES = 1024           # room for a document; titles and ids are short
 
@@ -144,20 +153,40 @@ cdef bint build_response(Exchange x) noexcept:
     if x.reply.body.n == 0 and not x.reply.plain and head.status >= 400:
         html = _wants_html(x)
         x.reply.body = _page(x, row, head.status) if html else _problem(x, row, head.status)
-        if not _add(x, NAME_CONTENT_TYPE, b"Content-Type",
+        if x.reply.body.p == NULL or not _add(x, NAME_CONTENT_TYPE, b"Content-Type",
                     span(_HTML if html else _JSON, strlen(_HTML if html else _JSON))):
             return False
-        if fields_find(&head.fields, NAME_CACHE_CONTROL) == NULL:
-            _add(x, NAME_CACHE_CONTROL, b"Cache-Control", span(b"no-store", 8))
+        if fields_find(&head.fields, NAME_CACHE_CONTROL) == NULL and not _add(
+            x, NAME_CACHE_CONTROL, b"Cache-Control", span(b"no-store", 8)
+        ):
+            return False
     head.content_length = x.reply.body.n
     head.framing = BODY_NONE if head.status in (204, 304) else BODY_LENGTH
     return True
 
 
-cdef void drop_body_facts(ResponseHead* head, Arena* arena) noexcept:
+cdef void build_bare_response(Exchange x) noexcept:
+    """The answer that needs no memory: 503 `memory`, the same for everyone."""
+    cdef ResponseHead* head = &x.response
+    memset(head, 0, sizeof(ResponseHead))
+    set_reply(x, REASON_MEMORY)
+    x.reply.body = span(_NO_MEMORY, strlen(_NO_MEMORY))
+    head.status = reason_row(REASON_MEMORY).status
+    head.minor = 1
+    head.flags = H_KEEP_ALIVE
+    # Full as it is, the table has to grow before anything is changed in it: the constant
+    # row is never written to.
+    head.fields.rows = &_bare_row
+    head.fields.n = head.fields.cap = 1
+    head.fields.seen = <uint64_t>1 << <int>NAME_CONTENT_TYPE
+    head.content_length = x.reply.body.n
+    head.framing = BODY_LENGTH
+
+
+cdef void drop_body_facts(Fields* t, Arena* arena) noexcept:
     """Remove the fields that speak of a body which has been changed since."""
-    cdef int name
-    for name in (
-        NAME_ETAG, NAME_DIGEST, NAME_CONTENT_DIGEST, NAME_REPR_DIGEST, NAME_ACCEPT_RANGES,
-    ):
-        fields_remove(&head.fields, arena, <NameId>name, span(NULL, 0))
+    fields_remove(t, arena, NAME_ETAG, span(NULL, 0))
+    fields_remove(t, arena, NAME_DIGEST, span(NULL, 0))
+    fields_remove(t, arena, NAME_CONTENT_DIGEST, span(NULL, 0))
+    fields_remove(t, arena, NAME_REPR_DIGEST, span(NULL, 0))
+    fields_remove(t, arena, NAME_ACCEPT_RANGES, span(NULL, 0))

@@ -1,7 +1,8 @@
 """The policy runner: walks one hook's flat array; the only place that looks at verdicts.
 
 It never calls itself: a policy that suspends is resumed by `resume_hook`, which the
-exchange calls from `on_ticket`.
+exchange calls from `on_ticket`. One whose ticket was fired before its hook returned is
+resumed when it has.
 """
 
 from fastgw.ext.exchange.contract cimport (
@@ -14,6 +15,7 @@ cdef enum Ran:
     RAN_ON                      # every step said CONTINUE
     RAN_REPLY                   # x.reply is filled
     RAN_WAIT                    # a ticket is out
+    RAN_PASSED                  # single steps: it failed, and `on_failure: pass` goes on
 
 
 cdef Ran run_hook(Exchange x, Side side, Hook hook, Attempt a) noexcept
@@ -25,5 +27,6 @@ cdef Ran resume_step(Exchange x, Side side, const Step* step, Ticket t) noexcept
 cdef void resume_shadow(Exchange x, Ticket t) noexcept
 cdef void run_log(Exchange x) noexcept
 cdef void release_policies(Exchange x) noexcept
-cdef void tell_cancelled(Exchange x, const Step* step) noexcept
+cdef void cancel_ticket(Exchange x, Ticket t, const Step* step) noexcept
+cdef void cancel_hook(Exchange x, Side side, Hook hook) noexcept
 cdef void cancel_tickets(Exchange x) noexcept

@@ -6,6 +6,8 @@ from fastgw.ext.base.buffers cimport chunk_release
 from fastgw.ext.http.head cimport (
     BODY_CHUNKED, BODY_LENGTH, BODY_NONE, H_EXPECT_100, H_UPGRADE,
 )
+from fastgw.ext.exchange.contract cimport RESPONSE_SIDE, Sink
+from fastgw.ext.testing.sinks cimport FakeSink
 from fastgw.ext.testing.heads cimport (
     fill_request, get_fields, make_chunk, put_fields, put_text, reason_name, reason_of,
 )
@@ -110,6 +112,21 @@ cdef class FakeStream(Downstream):
         """The body turned out to be malformed."""
         if self.x is not None:
             self.x.on_refused(reason_of(reason))
+
+    def rival(self) -> bool:
+        """Have a rival to the attempt under way opened, as a hedging policy would."""
+        return self.x is not None and self.x.open_another()
+
+    def add_sink(self, Sink sink not None) -> None:
+        """One more reader of the answer."""
+        if isinstance(sink, FakeSink):
+            (<FakeSink>sink).x = self.x
+        self.x.add_sink(RESPONSE_SIDE, sink)
+
+    def remove_sink(self, Sink sink not None) -> None:
+        """That reader leaves."""
+        if self.x is not None:
+            self.x.remove_sink(sink)
 
     @property
     def live(self) -> bool:
