@@ -8,5 +8,4 @@ cdef class RespondPolicy(Policy):
     """Answers every request that gets here with the same status, headers and body."""
     cdef readonly uint16_t status
     cdef readonly tuple headers       # (FieldName, Template) pairs
-    cdef readonly bytes body
-    cdef readonly bint plain          # no error page is made of it
+    cdef readonly bytes body          # empty: an error status gets the gateway's page

@@ -38,15 +38,14 @@ cdef class RespondPolicy(Policy):
 
     def __init__(self, name: str, options: dict):
         only(options, ("status", "headers", "body"), "respond")
-        body = options.get("body")
-        if not isinstance(body, (str, bytes, type(None))):
+        body = options.get("body") or ""
+        if not isinstance(body, (str, bytes)):
             raise ValueError(f"body: expected a text, not {body!r}")
         self.name = name
         self.kind = "respond"
         self.hooks = 1 << HOOK_REQUEST
         self.status = parse_status(options.get("status", 200))
-        self.body = body.encode() if isinstance(body, str) else body or b""
-        self.plain = body is not None
+        self.body = body.encode() if isinstance(body, str) else body
         if self.body and self.status in BODILESS:
             raise ValueError(f"body: an answer with status {self.status} has none")
         headers = parse_headers(options.get("headers") or {})
@@ -75,5 +74,5 @@ cdef class RespondPolicy(Policy):
         x.reply.status = self.status
         x.reply.reason = REASON_FIXED_REPLY
         x.reply.body = span(<const char*>self.body, len(self.body))
-        x.reply.plain = self.plain
+        x.reply.plain = len(self.body) > 0
         return V_RESPOND

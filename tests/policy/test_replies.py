@@ -42,10 +42,11 @@ def test_respond_with_braces_and_own_type(door: Doors) -> None:
 
 
 def test_respond_error_page(door: Doors) -> None:
-    """An error status without a body gets the gateway's page, an empty body stays empty."""
-    stream = door(policy("respond", status=410)).ask()
+    """An error status without a body gets the gateway's page, others stay empty."""
+    stream = door(policy("respond", status=410, body="")).ask()
+    assert (stream.status, dict(stream.fields)["Content-Type"]) == (410, "application/problem+json")
     assert b'"reason":"fixed_reply"' in bytes(stream.body)
-    assert bytes(door(policy("respond", status=410, body="")).ask().body) == b""
+    assert bytes(door(policy("respond", status=202)).ask().body) == b""
 
 
 def test_respond_head(door: Doors) -> None:
