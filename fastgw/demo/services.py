@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import signal
 import socket
 import sys
@@ -110,8 +111,9 @@ async def serve(fds: list[int]) -> None:
             lambda r, w, service=service: converse(service, r, w), sock=socket.socket(fileno=fd)
         )
     await end.wait()
+    # Open connections are simply left; to cancel their tasks would only be noise.
+    os._exit(0)
 
 
 if __name__ == "__main__":
-    # Open connections are simply left: the process ends here.
     asyncio.run(serve([int(fd) for fd in sys.argv[1:]]))

@@ -59,7 +59,7 @@ TRIES = (
         "the same for a browser",
         "/nowhere",
         404,
-        "<html",
+        "<!doctype html>",
         fields={"Accept": "text/html"},
         expect={"Content-Type": "text/html"},
     ),
