@@ -14,6 +14,7 @@ import signal
 import socket
 import sys
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 #: Between two events of the stream, in seconds.
 STREAM_STEP_S = 0.25
@@ -107,9 +108,7 @@ async def serve(fds: list[int]) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, end.set)
     for fd, service in zip(fds, (orders, web), strict=True):
-        await asyncio.start_server(
-            lambda r, w, service=service: converse(service, r, w), sock=socket.socket(fileno=fd)
-        )
+        await asyncio.start_server(partial(converse, service), sock=socket.socket(fileno=fd))
     await end.wait()
     # Open connections are simply left; to cancel their tasks would only be noise.
     os._exit(0)

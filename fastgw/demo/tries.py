@@ -98,4 +98,3 @@ def run_try(one: Try, host: str, port: int) -> list[str]:
     if took_s < one.spread_s:
         wrong.append(f"the body came within {took_s:.2f} s: it was held back, not streamed")
     return wrong
-

@@ -19,7 +19,8 @@ def sources(folder: Path, *suffixes: str) -> list[Path]:
     return sorted(
         p
         for p in folder.rglob("*")
-        if p.suffix in suffixes and not {"__pycache__", "build", ".build"} & set(p.relative_to(folder).parts)
+        if p.suffix in suffixes
+        and not {"__pycache__", "build", ".build"} & set(p.relative_to(folder).parts)
     )
 
 

@@ -15,8 +15,8 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from fastgw.master.launch import run
 from fastgw.master.compiler import CompileError
+from fastgw.master.launch import run
 from fastgw.master.settings import Compiled, Settings
 
 ORDERS: dict[str, Any] = {}
