@@ -15,6 +15,9 @@ from pathlib import Path
 
 from tests.meta.tree import EXT, ROOT, module_of, sources
 
+#: First arguments, which the two sides may call differently or leave out.
+OWNER = ("self", "cls")
+
 
 def missing_stubs() -> Iterator[str]:
     """Compiled modules that Python imports and that have no stub."""
@@ -98,11 +101,9 @@ def argument_differences(where: str, node: ast.FunctionDef, value: object) -> It
     a = node.args
     if a.vararg or a.kwarg or any(p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD) for p in parameters):
         return
-    told = [x.arg for x in (*a.posonlyargs, *a.args, *a.kwonlyargs)]
-    real = [p.name for p in parameters]
-    if [n for n in told if n not in ("self", "cls")] != [
-        n for n in real if n not in ("self", "cls")
-    ]:
+    told = [x.arg for x in (*a.posonlyargs, *a.args, *a.kwonlyargs) if x.arg not in OWNER]
+    real = [p.name for p in parameters if p.name not in OWNER]
+    if told != real:
         yield f"{where}: arguments {told} in the stub, {real} in the module"
 
 
