@@ -1,9 +1,9 @@
 """The run directory: where a running gateway is found, and the lock of its master.
 
-    --run-dir, else $RUNTIME_DIRECTORY, else /run/fastgw (root) or
-    $XDG_RUNTIME_DIR/fastgw, else fastgw-UID in the temporary directory
-        NAME/           --name, `default` unless told otherwise
-            lock        held by flock for the master's whole life; its pid inside
+--run-dir, else $RUNTIME_DIRECTORY, else /run/fastgw (root) or
+$XDG_RUNTIME_DIR/fastgw, else fastgw-UID in the temporary directory
+    NAME/           --name, `default` unless told otherwise
+        lock        held by flock for the master's whole life; its pid inside
 """
 
 from __future__ import annotations
@@ -54,7 +54,9 @@ def base_folder(option: str | None, env: Mapping[str, str], uid: int) -> tuple[P
 def run_folder(option: str | None, name: str, env: Mapping[str, str] = os.environ) -> Path:
     """The folder of one gateway, made if it is not there."""
     if not NAME.fullmatch(name):
-        raise RunDirError(f"--name {name!r}: letters a-z, digits, '.', '_' and '-' only, at most 63")
+        raise RunDirError(
+            f"--name {name!r}: letters a-z, digits, '.', '_' and '-' only, at most 63"
+        )
     uid = os.geteuid()
     base, shared = base_folder(option, env, uid)
     try:

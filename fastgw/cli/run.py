@@ -21,47 +21,32 @@ Exit codes: 0 ended as told, 1 could not start, 2 configuration or command line 
 MOST_WORKERS = 1024
 
 
-class Workers(click.ParamType):
-    """`auto` or a number."""
-
-    name = "auto|N"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> int:
-        """The number of workers."""
-        if value == "auto":
-            return usable_cpus()
-        if isinstance(value, int):
-            return value
-        if value.isascii() and value.isdigit() and 1 <= int(value) <= MOST_WORKERS:
-            return int(value)
-        self.fail(f"{value!r} is neither 'auto' nor a number from 1 to {MOST_WORKERS}")
+SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 
-class Seconds(click.ParamType):
+def read_workers(_ctx: click.Context, _option: click.Parameter, value: str) -> int:
+    """The number of workers that `auto` or a number stands for."""
+    if value == "auto":
+        return usable_cpus()
+    if value.isascii() and value.isdigit() and 1 <= int(value) <= MOST_WORKERS:
+        return int(value)
+    raise click.BadParameter(f"{value!r} is neither 'auto' nor a number from 1 to {MOST_WORKERS}")
+
+
+def read_seconds(_ctx: click.Context, _option: click.Parameter, value: str) -> float:
     """A duration of the processes themselves: 500ms, 30s, 5m."""
-
-    name = "duration"
-    _units = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> float:
-        """The seconds."""
-        if isinstance(value, float):
-            return value
-        number = value.rstrip("msh")
-        if number.isascii() and number.isdigit() and value[len(number) :] in self._units:
-            return int(number) * self._units[value[len(number) :]]
-        self.fail(f"{value!r} is no duration: a number with ms, s, m or h")
+    number = value.rstrip("msh")
+    unit = value[len(number) :]
+    if number.isascii() and number.isdigit() and unit in SECONDS:
+        return int(number) * SECONDS[unit]
+    raise click.BadParameter(f"{value!r} is no duration: a number with ms, s, m or h")
 
 
 @click.command(epilog=EPILOG)
 @source_options
 @click.option(
     "--timeout-drain",
-    type=Seconds(),
+    callback=read_seconds,
     metavar="DURATION",
     default="30s",
     show_default=True,
@@ -69,7 +54,8 @@ class Seconds(click.ParamType):
 )
 @click.option(
     "--workers",
-    type=Workers(),
+    callback=read_workers,
+    metavar="auto|N",
     default="auto",
     show_default=True,
     help="Worker processes; auto = the smaller of processor affinity and cgroup quota.",

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import signal
 import socket
 import sys
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 #: Between two events of the stream, in seconds.
 STREAM_STEP_S = 0.25
@@ -106,12 +108,11 @@ async def serve(fds: list[int]) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, end.set)
     for fd, service in zip(fds, (orders, web), strict=True):
-        await asyncio.start_server(
-            lambda r, w, service=service: converse(service, r, w), sock=socket.socket(fileno=fd)
-        )
+        await asyncio.start_server(partial(converse, service), sock=socket.socket(fileno=fd))
     await end.wait()
+    # Open connections are simply left; to cancel their tasks would only be noise.
+    os._exit(0)
 
 
 if __name__ == "__main__":
-    # Open connections are simply left: the process ends here.
     asyncio.run(serve([int(fd) for fd in sys.argv[1:]]))

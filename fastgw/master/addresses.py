@@ -103,7 +103,7 @@ def parse(text: str) -> Address:
     v6 = host.startswith("[") and host.endswith("]")
     host = host[1:-1] if v6 else host
     try:
-        right = not host and not v6 or ip_address(host).version == (6 if v6 else 4)
+        right = (not host and not v6) or ip_address(host).version == (6 if v6 else 4)
     except ValueError:
         right = False
     if not right:
@@ -245,7 +245,9 @@ def _remove_stale(address: Address) -> None:
             pass  # its queue is full: somebody listens
         except OSError as e:
             raise AddressError(f"{address.text}: {e.strerror}") from e
-    raise AddressError(f"{address.text}: address in use{holders.describe(holders.unix_inodes(path))}")
+    raise AddressError(
+        f"{address.text}: address in use{holders.describe(holders.unix_inodes(path))}"
+    )
 
 
 def _inode(path: str) -> tuple[int, int]:

@@ -1,15 +1,15 @@
 """From settings to a running gateway: lock, plan, sockets, then the master's loop.
 
-    0  ended as it was told to
-    1  could not start, or a worker could not
-    2  the configuration or the command line is wrong
+0  ended as it was told to
+1  could not start, or a worker could not
+2  the configuration or the command line is wrong
 """
 
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import faulthandler
+import fcntl
 import gc
 import os
 import socket

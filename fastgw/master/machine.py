@@ -53,8 +53,10 @@ def _mounts_of(mounts: list[str], unified: bool) -> list[tuple[str, Path]]:
         fields, kind = left.split(), right.split()
         if len(fields) < 5 or len(kind) < 3:
             continue
-        if kind[0] == "cgroup2" if unified else (
-            kind[0] == "cgroup" and "cpu" in kind[2].split(",")
+        if (
+            kind[0] == "cgroup2"
+            if unified
+            else (kind[0] == "cgroup" and "cpu" in kind[2].split(","))
         ):
             found.append((fields[3], Path(fields[4])))
     return found

@@ -1,8 +1,8 @@
 """The master's loop: it waits, takes signals and messages, and keeps every slot filled.
 
-    signals  -> handle_<name>     term, int: drain; quit: at once; chld: reap, refill
-    messages -> told_<type>       hello, ready, failed, draining, stats
-    time     -> due slots are filled, a drain that takes too long is ended
+signals  -> handle_<name>     term, int: drain; quit: at once; chld: reap, refill
+messages -> told_<type>       hello, ready, failed, draining, stats
+time     -> due slots are filled, a drain that takes too long is ended
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ CODE = [
     *sources(ROOT / "bench", ".py", ".c"),
     *sources(ROOT / "tests", ".py"),
 ]
-_DEF = re.compile(r"(\s*)(?:async )?(?:def|cdef|cpdef)\b[^=]*?\b(\w+)\(.*")
+_DEF = re.compile(r"(\s*)(?:async )?(?:def|cdef(?! class)|cpdef)\b[^=]*?\b(\w+)\(.*")
 
 
 @pytest.mark.parametrize("path", CODE, ids=lambda p: str(p.relative_to(ROOT)))

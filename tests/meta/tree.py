@@ -8,6 +8,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 EXT = ROOT / "ext"
+#: Folders of what was built.
+BUILT = {"__pycache__", "build", ".build"}
 
 _CIMPORT = re.compile(
     r"^\s*(?:from\s+(fastgw\.ext[\w.]*)\s+(?:c?import)|c?import\s+(fastgw\.ext[\w.]*))", re.M
@@ -19,7 +21,7 @@ def sources(folder: Path, *suffixes: str) -> list[Path]:
     return sorted(
         p
         for p in folder.rglob("*")
-        if p.suffix in suffixes and not {"__pycache__", "build", ".build"} & set(p.relative_to(folder).parts)
+        if p.suffix in suffixes and not BUILT & set(p.relative_to(folder).parts)
     )
 
 

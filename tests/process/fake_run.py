@@ -15,8 +15,8 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from fastgw.master.launch import run
 from fastgw.master.compiler import CompileError
+from fastgw.master.launch import run
 from fastgw.master.settings import Compiled, Settings
 
 ORDERS: dict[str, Any] = {}
@@ -76,6 +76,7 @@ class FakePlane:
         """Wait for the clients that are there."""
         for fd in self.listening:
             self.loop.remove_reader(fd)
+            os.close(fd)
         self.done = done
         if not self.open:
             done()

@@ -119,10 +119,15 @@ def fake(run_dir: Path, listen: list[str] | None = None, **settings: Any) -> Gat
     return Gateway([sys.executable, "-m", "tests.process.fake_run", json.dumps(given)])
 
 
-def greeted(address: tuple[str, int] | str, deadline_s: float = DEADLINE_S) -> tuple[socket.socket, int]:
+def greeted(
+    address: tuple[str, int] | str, deadline_s: float = DEADLINE_S
+) -> tuple[socket.socket, int]:
     """A connection to the fake, and the pid of the worker that took it."""
-    family = socket.AF_UNIX if isinstance(address, str) else (
-        socket.AF_INET6 if ":" in address[0] else socket.AF_INET)
+    family = (
+        socket.AF_UNIX
+        if isinstance(address, str)
+        else (socket.AF_INET6 if ":" in address[0] else socket.AF_INET)
+    )
     client = socket.socket(family, socket.SOCK_STREAM)
     client.settimeout(deadline_s)
     client.connect(address)

@@ -31,7 +31,20 @@ def test_written_forms(text: str, host: str, port: int, path: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "8080", "1.2.3.4:", "1.2.3.4:65536", "1.2.3.4:-1", "1.2.3.4:8o", "localhost:80", "[1.2.3.4]:80", "[]:80", "::1:80", "unix:x", "unix:/" + "x" * 107],
+    [
+        "",
+        "8080",
+        "1.2.3.4:",
+        "1.2.3.4:65536",
+        "1.2.3.4:-1",
+        "1.2.3.4:8o",
+        "localhost:80",
+        "[1.2.3.4]:80",
+        "[]:80",
+        "::1:80",
+        "unix:x",
+        "unix:/" + "x" * 107,
+    ],
 )
 def test_what_is_no_address(text: str) -> None:
     with pytest.raises(AddressError, match="^" + re.escape(text[:5] or ":")):

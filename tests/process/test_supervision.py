@@ -65,7 +65,8 @@ def test_replacement_takes_connections_of_its_slot_only(tmp_path: Path) -> None:
         gateway.ready()
         for pid in gateway.workers():
             listening = [
-                link for fd in os.listdir(f"/proc/{pid}/fd")
+                link
+                for fd in os.listdir(f"/proc/{pid}/fd")
                 if (link := _link(pid, fd)) in _listening(pid)
             ]
             assert len(listening) == 1

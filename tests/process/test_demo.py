@@ -1,0 +1,67 @@
+"""`fastgw demo` shows what it says, and leaves nothing behind."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+from fastgw.demo.tries import TRIES
+from tests.process.gateway import ROOT
+
+COMMAND = [sys.executable, "-m", "fastgw", "demo"]
+#: From Ctrl-C to the end of everything.
+END_S = 2.0
+
+
+def test_every_try_is_as_expected() -> None:
+    done = subprocess.run(
+        [*COMMAND, "--check"], cwd=ROOT, capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.count("ok  ") == len(TRIES)
+    assert done.stderr == ""
+
+
+def descendants(pid: int) -> list[int]:
+    """Every process below one."""
+    found = []
+    for line in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+        found += [int(line), *descendants(int(line))]
+    return found
+
+
+def test_ctrl_c_ends_all_of_it() -> None:
+    """Even while an answer is under way."""
+    with subprocess.Popen(
+        COMMAND, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        start_new_session=True,
+    ) as demo:  # fmt: skip
+        assert demo.stdout is not None
+        said = ""
+        while "Ctrl-C ends" not in said:
+            line = demo.stdout.readline()
+            assert line, demo.communicate()
+            said += line
+        base = re.search(r"http://[\d.:]+", said)
+        assert base
+        below = descendants(demo.pid)
+        assert len(below) == 3
+        with urllib.request.urlopen(base[0] + "/orders/stream", timeout=10) as answer:
+            assert answer.read(5) == b"data:"
+            begin = time.monotonic()
+            os.killpg(demo.pid, signal.SIGINT)
+            assert demo.wait(10) == 0
+        assert time.monotonic() - begin < END_S
+        assert not [pid for pid in below if Path(f"/proc/{pid}").exists()]
+
+
+def test_each_try_has_a_curl_line() -> None:
+    lines = [one.curl("http://127.0.0.1:8080") for one in TRIES]
+    assert all(line.startswith("curl -s") for line in lines)
+    assert "curl -si -H 'Host: shop.localhost' http://127.0.0.1:8080/" in lines
