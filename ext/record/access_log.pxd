@@ -8,7 +8,7 @@ from libc.stddef cimport size_t
 from libc.stdint cimport uint64_t
 from fastgw.ext.base.span cimport Span
 from fastgw.ext.exchange.contract cimport Exchange
-from fastgw.ext.exchange.exchange cimport Recorder
+from fastgw.ext.exchange.shared cimport Recorder
 from fastgw.ext.io.engine cimport Engine, Handle
 
 

@@ -7,10 +7,9 @@ from libc.string cimport memmove, strlen
 from posix.unistd cimport close, write
 from fastgw.ext.base.reasons cimport decider_name, reason_row
 from fastgw.ext.base.span cimport span
-from fastgw.ext.exchange.exchange cimport Dispatcher
+from fastgw.ext.exchange.shared cimport Shared
 from fastgw.ext.exchange.waiting cimport waiting_name
 from fastgw.ext.http.write cimport put, put_decimal
-from fastgw.ext.route.snapshot cimport Snapshot
 from fastgw.ext.upstream.contract cimport Endpoint
 
 cdef enum:
@@ -186,14 +185,13 @@ cdef class AccessLog(Recorder):
 
     cdef char* put_line(self, char* at, Exchange x) noexcept:
         """Everything that is known about an exchange that ended."""
-        cdef Dispatcher dispatcher = <Dispatcher>x.dispatcher
-        cdef const char* reason = reason_row(x.reason).name if x.reason else b""
+        cdef Span reason = span(NULL, 0)
         cdef const char* decider = decider_name(x.decided_by)
         cdef const char* waits = waiting_name(x.waiting_on)
-        cdef Endpoint endpoint
-        cdef bytes url
+        if x.reason:
+            reason = span(reason_row(x.reason).name, reason_row(x.reason).name_n)
         at = put(at, b'{"time":"', 9)
-        at = _put_time(at, dispatcher.unix_ms())
+        at = _put_time(at, (<Shared>x.dispatcher).unix_ms())
         at = _put_pair(at, b'","request_id":', span(x.request_id, x.request_id_n))
         if x.facts != NULL:
             at = _put_pair(at, b',"client":', span(x.facts.client.text, x.facts.client.text_n))
@@ -201,17 +199,13 @@ cdef class AccessLog(Recorder):
         at = _put_pair(at, b',"host":', x.request.host)
         at = _put_pair(at, b',"path":', x.request.path)
         at = _put_count(at, b',"status":', x.response.status)
-        at = _put_pair(at, b',"reason":', span(reason, strlen(reason)))
+        at = _put_pair(at, b',"reason":', reason)
         at = _put_pair(at, b',"decided_by":', span(decider, strlen(decider)))
         at = _put_pair(at, b',"waiting_on":', span(waits, strlen(waits)))
         if x.route != NULL:
-            at = _put_pair(at, b',"route":', span(
-                dispatcher.snapshot.strings + x.route.name.at, x.route.name.n
-            ) if x.snapshot is dispatcher.snapshot else span(b"", 0))
-        if x.last_endpoint is not None:
-            endpoint = <Endpoint>x.last_endpoint
-            url = endpoint.url.encode("utf-8", "replace")
-            at = _put_pair(at, b',"upstream":', span(<const char*>url, min(len(url), 256)))
+            at = _put_pair(at, b',"route":', x.route_name)
+        if x.endpoint is not None:
+            at = _put_pair(at, b',"upstream":', (<Endpoint>x.endpoint).label())
         at = _put_count(at, b',"tries":', x.tries)
         at = _put_count(at, b',"request_bytes":', x.request_bytes)
         at = _put_count(at, b',"response_bytes":', x.response_bytes)

@@ -1,7 +1,7 @@
 """Counters of a worker: what ended how, by status class and by reason."""
 
 from libc.stdint cimport uint64_t
-from fastgw.ext.exchange.exchange cimport Recorder
+from fastgw.ext.exchange.shared cimport Recorder
 
 
 cdef class Counters(Recorder):

@@ -7,6 +7,7 @@ that lost against another, never counts against an endpoint.
 
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from fastgw.ext.base.reasons cimport Reason
+from fastgw.ext.base.span cimport Span
 from fastgw.ext.exchange.contract cimport Attempt, Exchange, Outcome
 
 
@@ -16,6 +17,7 @@ cdef class Endpoint:
     cdef readonly str host
     cdef readonly int port            # 0 for unix
     cdef bytes authority              # what `host: upstream` sends
+    cdef bytes url_text               # `url` for the log, at most 256 bytes
     cdef char address[128]            # a resolved struct sockaddr
     cdef uint32_t address_n           # its length; 0 = not resolved
     cdef uint8_t family
@@ -30,6 +32,7 @@ cdef class Endpoint:
     cdef void begin(self) noexcept
     cdef void end(self, const Outcome* outcome, int64_t now_ms) noexcept
     cdef void mark_failed(self, int64_t until_ms) noexcept
+    cdef Span label(self) noexcept
 
 
 cdef class Balancer:

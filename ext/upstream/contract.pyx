@@ -4,6 +4,8 @@ from fastgw.ext.base.reasons cimport (
     REASON_CANCELLED, REASON_NONE, SIDE_UPSTREAM, reason_row,
 )
 
+from fastgw.ext.base.span cimport span
+
 cdef enum:
     PASS_OVER_MS = 1000         # how long a failed connect counts against an address
 
@@ -32,6 +34,10 @@ cdef class Endpoint:
     cdef void mark_failed(self, int64_t until_ms) noexcept:
         """Pass it over until then, unless nothing else is left."""
         self.passed_over_until_ms = until_ms
+
+    cdef Span label(self) noexcept:
+        """Its URL as bytes that live as long as it does."""
+        return span(<const char*>self.url_text, len(self.url_text))
 
 
 cdef class Balancer:

@@ -67,6 +67,7 @@ cdef Endpoint new_endpoint(dict server, list address, dict pool):
     cdef Endpoint e = Endpoint()
     cdef str host = server["host"]
     e.url = server["url"]
+    e.url_text = e.url.encode("utf-8", "replace")[:256]
     e.host = host
     e.port = server["port"]
     e.weight = server.get("weight", 1)
