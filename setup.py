@@ -1,7 +1,8 @@
 """Build of the compiled data plane; everything else stands in pyproject.toml.
 
 FASTGW_BUILD picks the kind of build: release (default), debug (asserts, live-object
-counters), asan (AddressSanitizer + UBSan), cover (line tracing).
+counters), asan (AddressSanitizer + UBSan), cover (line tracing), fuzz (clang only: asan and the
+counters of libFuzzer; see fuzz/run.py).
 """
 
 from __future__ import annotations
@@ -21,10 +22,12 @@ CFLAGS = {
     "debug": ["-O1", "-g", "-DFASTGW_DEBUG=1"],
     "asan": ["-O1", "-g", "-DFASTGW_DEBUG=1", "-fno-omit-frame-pointer",
              "-fsanitize=address,undefined", "-fno-sanitize-recover=undefined"],
+    "fuzz": ["-O1", "-g", "-fno-omit-frame-pointer", "-fsanitize=fuzzer-no-link,address,undefined",
+             "-fno-sanitize-recover=undefined"],
     "cover": ["-O0", "-g", "-DFASTGW_DEBUG=1", "-DCYTHON_TRACE_NOGIL=1",
               "-DCYTHON_USE_SYS_MONITORING=0"],
 }
-LDFLAGS = {"asan": ["-fsanitize=address,undefined"]}
+LDFLAGS = {"asan": ["-fsanitize=address,undefined"], "fuzz": ["-fsanitize=address,undefined"]}
 WARNINGS = ["-Wall", "-Wno-unused-function", "-Wno-unused-but-set-variable"]
 DIRECTIVES: dict[str, object] = {
     "language_level": 3,
