@@ -2,7 +2,6 @@
 
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc
-from libc.string cimport memcmp
 from fastgw.ext.base.span cimport Span, span
 from fastgw.ext.http.authority cimport AUTHORITY_OK, HOST_MAX, Authority, parse_authority
 from fastgw.ext.http.chunked cimport (
