@@ -1,7 +1,8 @@
 """Build of the compiled data plane; everything else stands in pyproject.toml.
 
 FASTGW_BUILD picks the kind of build: release (default), debug (asserts, live-object
-counters), asan (AddressSanitizer + UBSan), cover (line tracing). Each kind has a tree of
+counters), asan (AddressSanitizer + UBSan), cover (line tracing), fuzz (clang
+only: asan and the counters of libFuzzer; see fuzz/run.py). Each kind has a tree of
 its own below build/; in-place builds copy the kind that was asked for beside the sources.
 """
 
@@ -33,6 +34,13 @@ CFLAGS = {
         "-fsanitize=address,undefined",
         "-fno-sanitize-recover=undefined",
     ],
+    "fuzz": [
+        "-O1",
+        "-g",
+        "-fno-omit-frame-pointer",
+        "-fsanitize=fuzzer-no-link,address,undefined",
+        "-fno-sanitize-recover=undefined",
+    ],
     "cover": [
         "-O0",
         "-g",
@@ -41,7 +49,7 @@ CFLAGS = {
         "-DCYTHON_USE_SYS_MONITORING=0",
     ],
 }
-LDFLAGS = {"asan": ["-fsanitize=address,undefined"]}
+LDFLAGS = {"asan": ["-fsanitize=address,undefined"], "fuzz": ["-fsanitize=address,undefined"]}
 WARNINGS = ["-Wall", "-Wno-unused-function", "-Wno-unused-but-set-variable"]
 DIRECTIVES: dict[str, object] = {
     "language_level": 3,

@@ -11,6 +11,7 @@ from fastgw.ext.exchange.exchange cimport Dispatcher
 from fastgw.ext.io.connection_limit cimport ConnectionLimit
 from fastgw.ext.io.engine cimport Engine
 from fastgw.ext.io.listener cimport Listener
+from fastgw.ext.record.access_log cimport AccessLog
 from fastgw.ext.record.counters cimport Counters
 from fastgw.ext.route.snapshot cimport Snapshot
 from fastgw.ext.policy.build import KINDS
@@ -34,21 +35,32 @@ cdef class Worker:
     cdef Engine engine
     cdef Dispatcher dispatcher
     cdef Counters record
+    cdef AccessLog lines              # or None
     cdef H1Server server
     cdef ConnectionLimit limit
     cdef list listeners
 
-    def __init__(self, loop, plan, *, int memory, int max_connections, log) -> None:
+    def __init__(
+        self, loop, plan, *, size_t memory, int max_connections, log, access_log="",
+    ) -> None:
         self.loop = loop
         self.log = log
         self.engine = Engine(BufferPool(memory))
-        self.record = Counters()
+        self.lines = self.open_access_log(access_log)
+        self.record = Counters(self.lines)
         self.dispatcher = Dispatcher(self.engine, load_plan(plan, builders()), self.record)
         self.dispatcher.log = log
         self.server = H1Server(self.dispatcher)
         self.limit = ConnectionLimit(max_connections)
         self.listeners = []
         self.engine.attach(loop)
+
+    def open_access_log(self, path: str) -> AccessLog | None:
+        """The access log at `path`; empty: none. A pipe whose reader stalls must not block."""
+        if not path:
+            return None
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NONBLOCK | os.O_CLOEXEC
+        return AccessLog(self.engine, os.open(path, flags, 0o640))
 
     def listen(self, index: int, fd: int) -> None:
         """Accept from a bound, listening, non-blocking socket of listener `index`; the

@@ -18,10 +18,10 @@ from fastgw.ext.http.scan cimport name_eq
 
 
 cdef enum Option:
-    OPTION_CLOSE      = 1 << 0
+    OPTION_CLOSE = 1 << 0
     OPTION_KEEP_ALIVE = 1 << 1
-    OPTION_UPGRADE    = 1 << 2
-    OPTION_OTHER      = 1 << 3
+    OPTION_UPGRADE = 1 << 2
+    OPTION_OTHER = 1 << 3
 
 
 cdef inline uint64_t _end_to_end() noexcept nogil:

@@ -39,7 +39,8 @@ cdef inline Field* row_of(FieldLines* s, NameId id) noexcept nogil:
     return &s.rows[s.at[<int>id]] if s.seen & name_bit(id) else NULL
 
 
-cdef inline void lines_begin(FieldLines* s, Field* rows, uint32_t cap, uint32_t limit) noexcept nogil:
+cdef inline void lines_begin(FieldLines* s, Field* rows, uint32_t cap,
+                             uint32_t limit) noexcept nogil:
     """Start with an empty table."""
     s.rows, s.cap, s.limit = rows, cap, limit
     s.n = 0

@@ -56,6 +56,17 @@ cdef inline void _keep(FieldLines* s, const char* name, size_t name_n,
     s.n += 1
 
 
+cdef inline LinesStop _crlf(const char* p, const char* end) noexcept nogil:
+    """Whether a line ends here."""
+    if p == end:
+        return LINES_MORE
+    if p[0] != CR:
+        return LINES_BAD
+    if end - p < 2:
+        return LINES_MORE
+    return LINES_WHOLE if p[1] == LF else LINES_BAD
+
+
 cdef LinesStop read_field_lines(FieldLines* s, const char** p, const char* end) noexcept nogil:
     """Read lines up to the empty one; `p` moves past it."""
     cdef const char* name = p[0]
@@ -63,12 +74,11 @@ cdef LinesStop read_field_lines(FieldLines* s, const char** p, const char* end) 
     cdef const char* value
     cdef const char* stop
     cdef NameId id
+    cdef LinesStop ended
     while name < end:
         if name[0] == CR:
-            if end - name < 2:
-                return LINES_MORE
             p[0] = name + 2
-            return LINES_WHOLE if name[1] == LF else LINES_BAD
+            return _crlf(name, end)
         if s.n >= s.limit:
             return LINES_LIMIT
         colon = scan_colon(name, end)
@@ -85,14 +95,9 @@ cdef LinesStop read_field_lines(FieldLines* s, const char** p, const char* end) 
         while value < end and (value[0] == SP or value[0] == HTAB):
             value += 1
         stop = scan_ctl(value, end)
-        if stop == end:
-            return LINES_MORE
-        if stop[0] != CR:
-            return LINES_BAD
-        if end - stop < 2:
-            return LINES_MORE
-        if stop[1] != LF:
-            return LINES_BAD
+        ended = _crlf(stop, end)
+        if ended != LINES_WHOLE:
+            return ended
         if s.n >= s.cap:
             return LINES_ROWS
         _keep(s, name, colon - name, value, stop, id)

@@ -1,6 +1,5 @@
 """Walking through a field's list; see lists.pxd."""
 
-from libc.stddef cimport size_t
 from fastgw.ext.base.span cimport span
 from fastgw.ext.http.scan cimport TOKEN, is_class
 

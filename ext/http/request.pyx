@@ -13,12 +13,12 @@ from fastgw.ext.http.authority cimport (
 )
 from fastgw.ext.http.connection cimport read_connection
 from fastgw.ext.http.fieldlines cimport (
-    FieldLines, LINES_BAD, LINES_LIMIT, LINES_MORE, LINES_ROWS, LINES_WHOLE, LinesStop,
+    FieldLines, LINES_BAD, LINES_MORE, LINES_ROWS, LINES_WHOLE, LinesStop,
     lines_begin, lines_take, name_bit, read_field_lines,
 )
 from fastgw.ext.http.framing cimport FRAMING_BAD, FRAMING_CODING, FramingResult, read_framing
 from fastgw.ext.http.head cimport (
-    BODY_NONE, Framing, H_EXPECT_100, M_CONNECT, M_DELETE, M_GET, M_HEAD, M_OPTIONS, M_OTHER,
+    BODY_NONE, H_EXPECT_100, M_CONNECT, M_DELETE, M_GET, M_HEAD, M_OPTIONS, M_OTHER,
     M_PATCH, M_POST, M_PUT, M_QUERY, M_TRACE, MethodId,
 )
 from fastgw.ext.http.names cimport NAME_EXPECT, NAME_HOST

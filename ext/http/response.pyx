@@ -9,13 +9,12 @@ from fastgw.ext.base.span cimport span
 from fastgw.ext.http.connection cimport read_connection
 from fastgw.ext.http.fieldlines cimport (
     FieldLines, LINES_BAD, LINES_MORE, LINES_ROWS, LINES_WHOLE, LinesStop, lines_begin,
-    lines_take, name_bit, read_field_lines,
+    lines_take, read_field_lines,
 )
 from fastgw.ext.http.framing cimport FRAMING_OK, read_framing
 from fastgw.ext.http.head cimport (
     BODY_CHUNKED, BODY_LENGTH, BODY_NONE, BODY_UNTIL_CLOSE, H_ANNOUNCED, H_KEEP_ALIVE, M_HEAD,
 )
-from fastgw.ext.http.names cimport NAME_CONTENT_LENGTH
 from fastgw.ext.http.request cimport HEAD_MORE, HEAD_SPACE, worth_reading
 from fastgw.ext.http.scan cimport scan_ctl
 

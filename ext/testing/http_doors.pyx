@@ -7,19 +7,24 @@ the asan build.
 from libc.stddef cimport size_t
 from libc.stdint cimport int64_t, uint32_t
 from libc.stdlib cimport free, malloc
-from libc.string cimport memcpy
+from libc.string cimport memcpy, memset
 from libc.time cimport time_t
 from fastgw.ext.base.reasons cimport reason_row
 from fastgw.ext.base.span cimport Span, span, span_bytes
-from fastgw.ext.http.authority cimport AUTHORITY_OK, HOST_MAX, Authority, parse_authority as _parse_authority
+from fastgw.ext.http.authority cimport (
+    AUTHORITY_OK, HOST_MAX, Authority, parse_authority as _parse_authority,
+)
 from fastgw.ext.http.chunked cimport (
     CHUNK_BAD, CHUNK_DATA, CHUNK_END, CHUNK_HEADER, CHUNK_MORE, CHUNK_SPACE, CHUNK_TOO_LARGE,
     ChunkDecoder, chunk_header as _chunk_header, chunked_begin, chunked_feed,
 )
 from fastgw.ext.http.head cimport (
-    BODY_CHUNKED, BODY_LENGTH, BODY_NONE, F_HOP, Field, Fields, H_ANNOUNCED, H_EXPECT_100,
+    F_HOP, Field, Fields, H_ANNOUNCED, H_EXPECT_100,
     H_HAS_CONNECTION, H_KEEP_ALIVE, H_TE_TRAILERS, H_UPGRADE, M_GET, M_HEAD, RequestHead,
     ResponseHead,
+)
+from fastgw.ext.http.names cimport (
+    name_id as _name_id, name_id_before, name_text as _name_text,
 )
 from fastgw.ext.http.request cimport (
     HEAD_MORE, HEAD_SPACE, HeadSpace, parse_request as _parse_request, scratch_bound,
@@ -263,6 +268,29 @@ def chunk_header(n):
     return out[:_chunk_header(out, n)]
 
 
+def name_id(const unsigned char[::1] name):
+    """The id of a name, found in both ways: with and without room behind it."""
+    cdef Held held = Held(name, 0, 0)
+    cdef char roomy[96]
+    cdef int slow = _name_id(held.p, held.n)
+    if held.n > 64:
+        raise ValueError("a name of at most 64 bytes")
+    memset(roomy, 58, 96)
+    memcpy(roomy, held.p, held.n)
+    if slow != name_id_before(roomy, held.n, roomy + 96):
+        raise AssertionError("the two ways differ")
+    if slow != name_id_before(held.p, held.n, held.p + held.n):
+        raise AssertionError("the two ways differ at the end of the bytes")
+    return slow
+
+
+def name_text(int id):
+    """The text of an id."""
+    cdef size_t n
+    cdef const char* p = _name_text(id, &n)
+    return p[:n]
+
+
 def time_requests(list heads, int rounds):
     """Nanoseconds that one pass over `heads` takes, parsing each `rounds` times."""
     cdef Limits limits = _limits(32768, 8192, 100)
@@ -272,12 +300,12 @@ def time_requests(list heads, int rounds):
     cdef Held held
     cdef timespec begin, end
     cdef size_t searched
-    cdef int i
+    cdef int _i
     cdef double total = 0
     for held in helds:
         space = held.space()
         clock_gettime(CLOCK_MONOTONIC, &begin)
-        for i in range(rounds):
+        for _i in range(rounds):
             searched = 0
             if _parse_request(held.p, held.n, &searched, &limits, &space, &found) <= 0:
                 raise ValueError("a head of the corpus is refused")

@@ -30,7 +30,9 @@ VALUE = st.text(alphabet="abc \t,;=\"\x80\xff", max_size=60).map(lambda t: t.enc
 OTHER = st.tuples(TOKEN, st.sampled_from([b":", b": ", b":\t ", b" :"]), VALUE).map(b"".join)
 LINES = st.lists(st.one_of(KNOWN, OTHER), max_size=9)
 #: What a mutation puts in.
-ODD = st.sampled_from([b"\0", b"\r", b"\n", b"\r\n", b" ", b"\t", b":", b"\x7f", b"\x0b", b"%", b""])
+ODD = st.sampled_from(
+    [b"\0", b"\r", b"\n", b"\r\n", b" ", b"\t", b":", b"\x7f", b"\x0b", b"%", b""]
+)
 
 
 @st.composite
@@ -60,13 +62,16 @@ def responses() -> st.SearchStrategy[bytes]:
     """Response heads."""
     line = st.tuples(
         st.sampled_from([b"HTTP/1.1", b"HTTP/1.1", b"HTTP/1.0", b"HTTP/2.0"]),
-        st.sampled_from([b"200 OK", b"204 ", b"304 Not Modified", b"100 Continue", b"200", b"99 x"]),
+        st.sampled_from(
+            [b"200 OK", b"204 ", b"304 Not Modified", b"100 Continue", b"200", b"99 x"]
+        ),
     ).map(b" ".join)
     return mutated(head(line, b""))
 
 
 CHUNK = st.tuples(
-    st.binary(max_size=30), st.sampled_from([b""] * 6 + [b";a", b";a=b", b';a="b\\"c"', b" ", b";"]),
+    st.binary(max_size=30),
+    st.sampled_from([b""] * 6 + [b";a", b";a=b", b';a="b\\"c"', b" ", b";"]),
 ).map(lambda t: b"%x" % len(t[0]) + t[1] + b"\r\n" + t[0] + b"\r\n" if t[0] else b"")
 TRAILERS = st.lists(st.one_of(OTHER, KNOWN), max_size=3).map(
     lambda lines: b"".join(line + b"\r\n" for line in lines)

@@ -6,7 +6,7 @@ any other difference fails.
 
 | accepted here | llhttp | h11 | right because |
 |---|---|---|---|
-| methods that llhttp has not on its list | refuses | same | RFC 9110 section 9.1: methods are open |
+| methods that llhttp does not list | refuses | same | RFC 9110 section 9.1: they are open |
 | one empty line before the request line | same | refuses | RFC 9112 section 2.2 |
 | a tab around `chunked` | refuses | same | RFC 9110 section 5.5: it is not part of the value |
 | a target in absolute form | Host as received | Host as received | RFC 9112 section 3.2.2 |
@@ -27,6 +27,7 @@ from fastgw.ext.testing.http_doors import Chunked, parse_request, parse_response
 from tests.http.messages import chunked_bodies, requests, responses
 from tests.wire.cases import Case, read_cases
 
+Rows = list[tuple[bytes, bytes]]
 #: Methods that llhttp knows and that are used here.
 LLHTTP_METHODS = {b"GET", b"POST", b"HEAD", b"PUT", b"OPTIONS", b"DELETE", b"PATCH", b"TRACE"}
 TAB_CODING = re.compile(rb"(?i)\ntransfer-encoding:( *\t|[^\r]*\t[ \t]*\r)")
@@ -78,12 +79,12 @@ def h11_request(data: bytes) -> h11.Request:
     return event
 
 
-def trimmed(rows: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+def trimmed(rows: Rows) -> Rows:
     """Names without case; llhttp leaves white space at a value's end."""
     return [(name.lower(), value.strip(b" \t")) for name, value in rows]
 
 
-def as_received(found: dict[str, Any], rows: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+def as_received(found: dict[str, Any], rows: Rows) -> Rows:
     """Our rows, with the Host that was received in place of an absolute form's authority."""
     ours = [(name.lower(), value) for name, value, _ in found["fields"]]
     if not found["scheme"]:

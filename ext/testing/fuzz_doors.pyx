@@ -1,0 +1,201 @@
+"""What the fuzzers call; see fuzz_doors.pxd."""
+
+from libc.stdint cimport int64_t, uint32_t, uint64_t
+from libc.stdlib cimport free, malloc
+from fastgw.ext.base.span cimport Span, span
+from fastgw.ext.http.authority cimport AUTHORITY_OK, HOST_MAX, Authority, parse_authority
+from fastgw.ext.http.chunked cimport (
+    CHUNK_BAD, CHUNK_DATA, CHUNK_END, CHUNK_MORE, CHUNK_TOO_LARGE, ChunkDecoder, ChunkEvent,
+    chunked_begin, chunked_feed,
+)
+from fastgw.ext.http.head cimport Field, Fields, M_GET, RequestHead, ResponseHead
+from fastgw.ext.http.request cimport HEAD_MORE, HeadSpace, parse_request
+from fastgw.ext.http.response cimport parse_response
+from fastgw.ext.http.uri cimport NormalPath, normalise_path
+from fastgw.ext.route.plan cimport Limits
+
+cdef enum:
+    ROWS = 40
+    HEAD_LIMIT = 4096
+    TARGET_LIMIT = 512
+    SCRATCH = 512 + HOST_MAX    # request.pxd scratch_bound
+
+# One fuzzer is one process with one thread.
+cdef Field _rows[ROWS]
+cdef char _scratch[SCRATCH]
+cdef Limits _limits
+_limits.head, _limits.target, _limits.fields = HEAD_LIMIT, TARGET_LIMIT, ROWS
+
+
+cdef bint _inside(const char* p, size_t n, const char* base, size_t size) noexcept nogil:
+    """Whether [p, p+n) lies in [base, base+size)."""
+    return base <= p and p + n <= base + size
+
+
+cdef bint _rows_inside(const Fields* t, const char* data, size_t n) noexcept nogil:
+    """Whether every row points into the input."""
+    cdef uint32_t i
+    for i in range(t.n):
+        if not _inside(t.rows[i].name, t.rows[i].name_n, data, n):
+            return False
+        if not _inside(t.rows[i].value, t.rows[i].value_n, data, n):
+            return False
+    return t.n <= ROWS
+
+
+cdef size_t _step(const char* data, size_t n) noexcept nogil:
+    """Into pieces of which size the bytes are cut: the input decides."""
+    return 1 + (<size_t>data[n // 2] & 31) if n else 1
+
+
+cdef int64_t _request(const char* data, size_t n, size_t* searched,
+                      RequestHead* head) noexcept nogil:
+    """Parse with all the space there is."""
+    cdef HeadSpace space
+    space.rows, space.cap, space.scratch, space.room = _rows, ROWS, _scratch, SCRATCH
+    return parse_request(data, n, searched, &_limits, &space, head)
+
+
+cdef bint _path_ok(Span path, const char* data, size_t n) noexcept nogil:
+    """In the input, in the scratch or a constant of one byte, and normal."""
+    cdef char out[TARGET_LIMIT]
+    cdef NormalPath again
+    if path.n > 1 and not _inside(path.p, path.n, data, n) and (
+        not _inside(path.p, path.n, _scratch, SCRATCH)
+    ):
+        return False
+    if path.p[0] != 47:
+        return path.n == 1 and path.p[0] == 42
+    again = normalise_path(path, out)
+    return again.path.n == path.n and not again.moved
+
+
+cdef int fuzz_request(const uint8_t* data, size_t n) noexcept nogil:
+    """A request head, whole and in pieces."""
+    cdef const char* p = <const char*>data
+    cdef RequestHead head
+    cdef size_t searched = 0, at = 0, step = _step(p, n)
+    cdef int64_t whole, part = HEAD_MORE
+    while at < n and part == HEAD_MORE:
+        at = min(n, at + step)
+        part = _request(p, at, &searched, &head)
+    searched = 0
+    whole = _request(p, n, &searched, &head)
+    # In pieces a fault is seen no later than its line ends; that line may not have ended.
+    if part != whole and not (part == HEAD_MORE and whole < 0):
+        return 1
+    if whole <= 0:
+        return 0
+    if whole > <int64_t>n or not _rows_inside(&head.fields, p, n):
+        return 2
+    if not _path_ok(head.path, p, n):
+        return 3
+    searched = 0
+    return 4 if _request(p, whole - 1, &searched, &head) != HEAD_MORE else 0
+
+
+cdef int fuzz_response(const uint8_t* data, size_t n) noexcept nogil:
+    """A response head, whole and in pieces."""
+    cdef const char* p = <const char*>data
+    cdef ResponseHead head
+    cdef size_t searched = 0, at = 0, step = _step(p, n)
+    cdef int64_t whole, part = HEAD_MORE
+    while at < n and part == HEAD_MORE:
+        at = min(n, at + step)
+        part = parse_response(p, at, &searched, &_limits, _rows, ROWS, M_GET, &head)
+    searched = 0
+    whole = parse_response(p, n, &searched, &_limits, _rows, ROWS, M_GET, &head)
+    if part != whole and not (part == HEAD_MORE and whole < 0):
+        return 1
+    if whole <= 0:
+        return 0
+    if whole > <int64_t>n or not _rows_inside(&head.fields, p, n):
+        return 2
+    searched = 0
+    return 3 if parse_response(
+        p, whole - 1, &searched, &_limits, _rows, ROWS, M_GET, &head
+    ) != HEAD_MORE else 0
+
+
+cdef struct Decoded:
+    ChunkEvent event            # the last one
+    size_t used                 # bytes done with
+    uint64_t sum                # of the body's bytes, each times its place
+    uint64_t n                  # bytes of the body
+    int failed
+
+
+cdef Decoded _decode(const char* p, size_t n, size_t step) noexcept nogil:
+    """Decode a body that arrives in pieces of `step` bytes."""
+    cdef Decoded d
+    cdef ChunkDecoder decoder
+    cdef Fields trailers
+    cdef Span data
+    cdef size_t used, i, there = 0
+    d.used, d.sum, d.n, d.failed, d.event = 0, 0, 0, 0, CHUNK_MORE
+    chunked_begin(&decoder, HEAD_LIMIT, ROWS)
+    trailers.rows, trailers.cap = _rows, ROWS
+    while True:
+        if d.event == CHUNK_MORE:
+            if there == n:
+                return d
+            there = min(n, there + step)
+        d.event = chunked_feed(&decoder, p + d.used, there - d.used, &used, &data, &trailers)
+        d.used += used
+        if d.used > there or d.event == CHUNK_BAD or d.event == CHUNK_TOO_LARGE:
+            d.failed = d.used > there
+            return d
+        if d.event == CHUNK_END:
+            d.failed = not _rows_inside(&trailers, p, there)
+            return d
+        if d.event == CHUNK_DATA:
+            d.failed |= not _inside(data.p, data.n, p, there)
+            for i in range(data.n):
+                d.n += 1
+                d.sum += d.n * <unsigned char>data.p[i]
+
+
+cdef int fuzz_chunked(const uint8_t* data, size_t n) noexcept nogil:
+    """A chunked body, whole and in pieces."""
+    cdef const char* p = <const char*>data
+    cdef Decoded whole = _decode(p, n, n if n else 1)
+    cdef Decoded parts = _decode(p, n, _step(p, n))
+    if whole.failed or parts.failed:
+        return 1
+    if parts.event != whole.event:
+        return 0 if parts.event == CHUNK_MORE and whole.event != CHUNK_END else 2
+    if whole.event == CHUNK_END and whole.used != parts.used:
+        return 3
+    return 4 if whole.sum != parts.sum or whole.n != parts.n else 0
+
+
+cdef int fuzz_path(const uint8_t* data, size_t n) noexcept nogil:
+    """The path rule, twice."""
+    cdef char* out = <char*>malloc(2 * n + 1)
+    cdef NormalPath once, twice
+    cdef int failed = 0
+    if n == 0 or data[0] != 47 or out == NULL:
+        free(out)
+        return 0
+    once = normalise_path(span(<const char*>data, n), out)
+    twice = normalise_path(once.path, out + n)
+    if once.path.n > n or once.path.n == 0 or once.path.p[0] != 47:
+        failed = 1
+    elif twice.moved or twice.path.n != once.path.n or twice.used & ~once.used:
+        failed = 2
+    free(out)
+    return failed
+
+
+cdef int fuzz_authority(const uint8_t* data, size_t n) noexcept nogil:
+    """An authority, and its host once more."""
+    cdef char first[HOST_MAX]
+    cdef char second[HOST_MAX]
+    cdef Authority once, twice
+    if parse_authority(span(<const char*>data, n), first, HOST_MAX, &once) != AUTHORITY_OK:
+        return 0
+    if once.host.n == 0 or once.host.n > n:
+        return 1
+    if parse_authority(once.host, second, HOST_MAX, &twice) != AUTHORITY_OK:
+        return 2
+    return 0 if twice.host.p == once.host.p and twice.host.n == once.host.n else 3

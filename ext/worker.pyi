@@ -1,0 +1,21 @@
+import asyncio
+from collections.abc import Callable
+from mmap import mmap
+
+class Worker:
+    """The data plane of one process; see fastgw/worker.py for who calls what."""
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        plan: bytes | bytearray | memoryview | mmap,
+        *,
+        memory: int,
+        max_connections: int,
+        log: Callable[[str, str], None],
+        access_log: str = ...,
+    ) -> None: ...
+    def listen(self, index: int, fd: int) -> None: ...
+    def drain(self, done: Callable[[], None]) -> None: ...
+    def stop(self) -> None: ...
+    def counters(self) -> dict[str, int]: ...

@@ -1,0 +1,1 @@
+"""Fuzzing of the nogil entries with libFuzzer; `python fuzz/run.py` builds and runs."""

@@ -1,0 +1,160 @@
+"""A whole data plane inside the test's process: real sockets, a loop in a thread of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import select
+import socket
+import threading
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any
+
+import uvloop
+
+from fastgw.ext.worker import Worker
+from fastgw.plan import (
+    Limits, Listener, Match, ObjectSpec, PlanModel, Rewrite, Route, Step, Timeouts, build_plan,
+)
+
+DEADLINE_S = 10.0
+__all__ = [
+    "DEADLINE_S", "Gateway", "Limits", "Listener", "Match", "ObjectSpec", "PlanModel", "Rewrite",
+    "Route", "Step", "Timeouts", "policy", "upstream",
+]
+
+
+def upstream(*addresses: tuple[str, int], name: str = "origin", **options: Any) -> ObjectSpec:
+    """A target of kind `http` with these servers."""
+    servers = [
+        {
+            "url": f"http://{host}:{port}", "host": host, "port": port, "unix": "",
+            "weight": 1, "addresses": [[2, host, port]],
+        }
+        for host, port in addresses
+    ]
+    return ObjectSpec("http", name, {"name": name, "servers": servers, **options})
+
+
+def policy(kind: str, name: str = "", **options: Any) -> ObjectSpec:
+    """A policy of a kind."""
+    return ObjectSpec(kind, name or kind, options)
+
+
+class Gateway:
+    """One worker; `routes` or a whole `plan`. Leaving it drains, then ends it."""
+
+    def __init__(
+        self, *routes: Route | ObjectSpec, memory: int = 64 << 20, max_connections: int = 1000,
+        **plan: Any,
+    ) -> None:
+        made = tuple(
+            one if isinstance(one, Route) else Route("default", (Match(),), one) for one in routes
+        )
+        self.plan = build_plan(PlanModel(routes=made, memory=memory, **plan))
+        self.memory, self.max_connections = memory, max_connections
+        self.logged: list[tuple[str, str]] = []
+        self._records, self._record_end = os.pipe()
+        self._rest = b""
+        self._unread: list[dict[str, Any]] = []
+        self._started = threading.Event()
+        self._failure: BaseException | None = None
+        self._thread = threading.Thread(target=self._main, daemon=True)
+
+    # -- the loop's thread -------------------------------------------------------------------
+
+    def _main(self) -> None:
+        self.loop = uvloop.new_event_loop()
+        asyncio.set_event_loop(self.loop)
+        listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
+        listener.setblocking(False)
+        self.address: tuple[str, int] = listener.getsockname()
+        try:
+            self.worker = Worker(
+                self.loop, self.plan, memory=self.memory, max_connections=self.max_connections,
+                log=lambda level, text: self.logged.append((level, text)),
+                access_log=f"/proc/self/fd/{self._record_end}",
+            )
+            self.worker.listen(0, listener.fileno())
+        except BaseException as e:
+            self._failure = e
+            self._started.set()
+            raise
+        self.loop.call_soon(self._started.set)
+        self.loop.run_forever()
+        self.worker.stop()
+        listener.close()
+        self.loop.run_until_complete(asyncio.sleep(0))
+        del self.worker
+        self.loop.close()
+
+    def call(self, what: Callable[[], Any]) -> Any:
+        """Call something in the loop's thread."""
+        done = threading.Event()
+        said: list[Any] = []
+
+        def there() -> None:
+            try:
+                said.append(what())
+            finally:
+                done.set()
+
+        self.loop.call_soon_threadsafe(there)
+        assert done.wait(DEADLINE_S), "the loop is stuck"
+        return said[0]
+
+    # -- the test's side -----------------------------------------------------------------------
+
+    def __enter__(self) -> Gateway:
+        self._thread.start()
+        assert self._started.wait(DEADLINE_S)
+        if self._failure is not None:
+            raise self._failure
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, e: BaseException | None, tb: TracebackType | None
+    ) -> None:
+        self.loop.call_soon_threadsafe(self.loop.stop)
+        self._thread.join(DEADLINE_S)
+        assert not self._thread.is_alive(), "the loop is stuck"
+        os.close(self._records)
+        os.close(self._record_end)
+
+    def counters(self) -> dict[str, int]:
+        """What the worker counted."""
+        found: dict[str, int] = self.call(self.worker.counters)
+        return found
+
+    def drain(self) -> threading.Event:
+        """Begin to drain; the event is set when the last connection has gone."""
+        done = threading.Event()
+        self.call(lambda: self.worker.drain(done.set))
+        return done
+
+    def record(self, deadline_s: float = DEADLINE_S, **wanted: Any) -> dict[str, Any]:
+        """The first unread line of the access log that says all of `wanted`."""
+        end = time.monotonic() + deadline_s
+        while True:
+            for i, row in enumerate(self._unread):
+                if all(row.get(k) == v for k, v in wanted.items()):
+                    return self._unread.pop(i)
+            left = end - time.monotonic()
+            if left <= 0 or not select.select([self._records], [], [], left)[0]:
+                raise AssertionError(f"no record with {wanted}; there are {self._unread}")
+            self._rest += os.read(self._records, 65536)
+            *lines, self._rest = self._rest.split(b"\n")
+            self._unread.extend(json.loads(line) for line in lines)
+
+    def until(self, condition: Callable[[dict[str, int]], bool], what: str) -> dict[str, int]:
+        """Wait until the worker's counters satisfy a condition."""
+        end = time.monotonic() + DEADLINE_S
+        while time.monotonic() < end:
+            now = self.counters()
+            if condition(now):
+                return now
+            threading.Event().wait(0.01)
+        raise AssertionError(f"never {what}: {self.counters()}")

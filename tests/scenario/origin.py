@@ -1,0 +1,185 @@
+"""An upstream that does exactly what a test says, on a real socket in a thread of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import queue
+import socket
+import struct
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from types import TracebackType
+
+DEADLINE_S = 10.0
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+
+
+@dataclass
+class Request:
+    """What the origin received: the head's bytes, and the body as far as it was read."""
+
+    head: bytes
+    body: bytes = b""
+    trailers: bytes = b""
+
+    @property
+    def line(self) -> bytes:
+        """The request line."""
+        return self.head.split(b"\r\n", 1)[0]
+
+    def values(self, name: str) -> list[bytes]:
+        """Every value of a field, in order."""
+        lower = name.lower().encode() + b":"
+        return [
+            line.split(b":", 1)[1].strip()
+            for line in self.head.split(b"\r\n")[1:] if line.lower().startswith(lower)
+        ]
+
+    def value(self, name: str) -> bytes:
+        """The only value of a field."""
+        found = self.values(name)
+        assert len(found) == 1, (name, found)
+        return found[0]
+
+
+@dataclass
+class Peer:
+    """One connection from the gateway."""
+
+    socket: socket.socket
+    number: int
+    rest: bytes = b""
+    closed: threading.Event = field(default_factory=threading.Event)
+
+    def more(self) -> bytes:
+        """More bytes; EOFError at the end."""
+        data = self.socket.recv(65536)
+        if not data:
+            raise EOFError
+        return data
+
+    def until(self, mark: bytes) -> bytes:
+        """Everything up to and including `mark`."""
+        while mark not in self.rest:
+            self.rest += self.more()
+        found, _, self.rest = self.rest.partition(mark)
+        return found + mark
+
+    def exactly(self, n: int) -> bytes:
+        """The next `n` bytes."""
+        while len(self.rest) < n:
+            self.rest += self.more()
+        found, self.rest = self.rest[:n], self.rest[n:]
+        return found
+
+    def head(self) -> Request:
+        """The next request's head."""
+        return Request(self.until(b"\r\n\r\n"))
+
+    def body_of(self, request: Request) -> Request:
+        """Read the body that a head announces."""
+        if request.values("Transfer-Encoding"):
+            while size := int(self.until(b"\r\n").split(b";")[0], 16):
+                request.body += self.exactly(size)
+                assert self.exactly(2) == b"\r\n"
+            while (line := self.until(b"\r\n")) != b"\r\n":
+                request.trailers += line
+        elif length := request.values("Content-Length"):
+            request.body = self.exactly(int(length[0]))
+        return request
+
+    def request(self) -> Request:
+        """The next whole request."""
+        return self.body_of(self.head())
+
+    def send(self, data: bytes) -> None:
+        """Send everything."""
+        self.socket.sendall(data)
+
+    def reset(self) -> None:
+        """End with an RST."""
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.socket.close()
+
+    def gone(self) -> bool:
+        """Wait for the gateway to close or reset this connection."""
+        with contextlib.suppress(OSError):
+            while self.socket.recv(65536):
+                pass
+        return True
+
+
+Script = Callable[[Peer], None]
+
+
+def answering(data: bytes = OK) -> Script:
+    """Answer every request on a connection with the same bytes."""
+
+    def script(peer: Peer) -> None:
+        while True:
+            request = peer.request()
+            peer.log(request)  # type: ignore[attr-defined]
+            peer.send(data)
+
+    return script
+
+
+class Origin:
+    """Listens on a free port and runs a script on each connection: the first script on the
+    first connection and so on, the last one on all that follow."""
+
+    def __init__(self, *scripts: Script) -> None:
+        self.scripts = scripts or (answering(),)
+        self.listener = socket.create_server(("127.0.0.1", 0), backlog=256)
+        self.address: tuple[str, int] = self.listener.getsockname()
+        self.requests: queue.Queue[Request] = queue.Queue()
+        self.failures: list[BaseException] = []
+        self.peers: list[Peer] = []
+        self._threads: list[threading.Thread] = []
+        self._accepting = threading.Thread(target=self._accept, daemon=True)
+        self._accepting.start()
+
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                connection, _ = self.listener.accept()
+                connection.settimeout(DEADLINE_S)
+                peer = Peer(connection, len(self.peers))
+                peer.log = self.requests.put  # type: ignore[attr-defined]
+                self.peers.append(peer)
+                thread = threading.Thread(target=self._serve, args=(peer,), daemon=True)
+                self._threads.append(thread)
+                thread.start()
+
+    def _serve(self, peer: Peer) -> None:
+        script = self.scripts[min(peer.number, len(self.scripts) - 1)]
+        try:
+            script(peer)
+        except (EOFError, ConnectionError, BrokenPipeError):
+            pass
+        except BaseException as e:
+            self.failures.append(e)
+        finally:
+            peer.socket.close()
+            peer.closed.set()
+
+    def request(self) -> Request:
+        """The next request that a script logged (`answering` does)."""
+        return self.requests.get(timeout=DEADLINE_S)
+
+    def __enter__(self) -> Origin:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, e: BaseException | None, tb: TracebackType | None
+    ) -> None:
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
+        for peer in self.peers:
+            with contextlib.suppress(OSError):
+                peer.socket.shutdown(socket.SHUT_RDWR)
+        for thread in [self._accepting, *self._threads]:
+            thread.join(DEADLINE_S)
+        if e is None and self.failures:
+            raise self.failures[0]
