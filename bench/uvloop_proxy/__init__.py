@@ -22,6 +22,7 @@ from bench.loads import Origin
 from bench.plain import Samples, column, cores, keep, rounds_of
 from bench.scenarios import SCENARIOS, Scenario
 from bench.statistics import ratios, spread
+from bench.uvloop_proxy.instructions import report
 from fastgw.ext.base import debug
 
 #: What each contender is, by the name that serve.py knows.
@@ -84,11 +85,15 @@ def main(argv: Sequence[str]) -> int:
     parse.add_argument("--only", default="plain-64,rate-2000", help=", ".join(SCENARIOS))
     parse.add_argument("--rounds", type=int, default=7)
     parse.add_argument("--seconds", type=float, default=2.0)
+    parse.add_argument("--instructions", action="store_true",
+                       help="count user-space instructions under callgrind instead")
     parse.add_argument("--haproxy", action="store_true", help="HAProxy beside them")
     args = parse.parse_args(argv)
     if debug.debug_build():
         print("this is a debug build; build with FASTGW_BUILD=release first")
         return 2
+    if args.instructions:
+        return report(list(KINDS))
     field = [contender(kind) for kind in KINDS]
     peer = contenders.haproxy() if args.haproxy else None
     if peer is not None:

@@ -38,6 +38,7 @@ cdef class Handle:
         """Buffer memory is free again (the handle stood in `starved`)."""
 
 
+@cython.no_gc_clear               # __dealloc__ needs the wheel
 cdef class Engine:
     """See engine.pxd."""
 

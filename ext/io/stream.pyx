@@ -185,7 +185,11 @@ cdef class Stream(Handle):
             self.engine.do_later(self)
 
     cdef void close(self) noexcept:
-        """Close once what is queued is written; nothing more is delivered."""
+        """Close once what is queued is written; nothing more is delivered.
+
+        Bytes that the peer sent and nobody read make the kernel answer with an RST, which
+        may overtake what was written: a codec that answers early reads on before it closes
+        (RFC 9112 section 9.6)."""
         if not self.flags & (S_CLOSED | S_CLOSE_AFTER):
             self.flags |= S_CLOSE_AFTER
             self.engine.do_later(self)

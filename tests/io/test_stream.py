@@ -179,8 +179,27 @@ def test_one_sendmsg_a_turn(loop: str) -> None:
     run(loop, test)
 
 
-def test_writes_of_one_turn_and_connection_are_gathered(loop: str) -> None:
-    """Also those of streams that were put off: never two sendmsg in one turn."""
+def test_never_two_sendmsg_in_one_turn(loop: str) -> None:
+    """What is written after a stream was flushed waits for the next turn."""
+    async def test(net: Net) -> None:
+        out, peer = await net.pair()
+        source, source_peer = await net.pair(
+            lambda d, n, v: out.write(v) if n == "bytes" else None
+        )
+        source.pause()
+        await net.send(source_peer, b"second")
+        await net.until(lambda: source.has("readable"))
+        sends, turns = net.engine.sends, net.engine.turns
+        out.write(b"first ")
+        source.resume()             # is read after `out` was flushed, in the same turn
+        assert await net.recv(peer, 12) == b"first second"
+        assert net.engine.sends == sends + 2
+        assert net.engine.turns >= turns + 2
+
+    run(loop, test)
+
+
+def test_writes_of_one_turn_are_gathered(loop: str) -> None:
     async def test(net: Net) -> None:
         a, peer = await net.pair()
         for i in range(50):
@@ -555,6 +574,20 @@ def test_a_unix_peer_that_closed_is_gone(loop: str, tmp_path: Path) -> None:
         peer.close()
         await net.until(lambda: "gone" in door.names())
         assert door.names() == ["accepted", "eof", "gone"]
+
+    run(loop, test)
+
+
+def test_a_peer_that_takes_nothing_for_the_user_timeout(loop: str) -> None:
+    """TCP_USER_TIMEOUT counts a closed window as well as lost acknowledgements."""
+    async def test(net: Net) -> None:
+        address, acceptor = net.listen_doors(user_timeout_ms=300)
+        await net.peer(address, rcvbuf=4096)
+        await net.until(lambda: bool(acceptor.doors))
+        door = acceptor.doors[0]
+        door.write(noise(4 * MIB), counted=True)
+        await net.told(door, "gone")
+        assert door.events[-1] == ("gone", "client_stalled")
 
     run(loop, test)
 
