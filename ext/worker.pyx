@@ -86,7 +86,12 @@ cdef class Worker:
         """End at once: connections are closed, nothing is finished."""
         self.engine.enter()
         self.server.abort()
+        for target in self.dispatcher.snapshot.target_list:
+            if isinstance(target, HttpTarget):
+                target.trim()
         self.engine.leave()
+        if self.lines is not None:
+            self.lines.flush()
         self.engine.detach(self.loop)
 
     def counters(self) -> dict[str, int]:

@@ -4,7 +4,8 @@ A size function and a put function belong together: the codec reserves what the 
 says and the second fills it. Fields as received stand in one piece of memory in wire form, so
 runs of neighbours are copied with one memcpy.
 
-A row is written unless it is hidden, a removal or hop-by-hop; a row that a policy added
+A row is written unless it is hidden, a removal, hop-by-hop or Host, which the codec writes
+from the head's facts; a row that a policy added
 (F_OWN) only if its name is a token and its value holds no control byte, whoever made it:
 the last line of defence against response splitting (CWE-113).
 """

@@ -2,7 +2,8 @@
 
 from libc.stdint cimport uint32_t
 from libc.string cimport memset
-from fastgw.ext.http.head cimport F_HIDDEN, F_HOP, F_OWN, F_REMOVAL, Field
+from fastgw.ext.http.head cimport F_OWN, Field
+from fastgw.ext.http.names cimport NAME_HOST
 
 cdef extern from "http/scan.h" nogil:
     const char* scan_ctl "fastgw_scan_ctl" (const char* p, const char* end)
@@ -51,7 +52,7 @@ cdef inline bint _fit_to_send(const Field* f) noexcept nogil:
 
 cdef inline bint _written(const Field* f, uint32_t i, const uint8_t* hidden) noexcept nogil:
     """Whether row `i` goes on the wire."""
-    if f.flags & SKIPPED or (hidden != NULL and hidden[i >> 3] & (1 << (i & 7))):
+    if f.flags & SKIPPED or f.id == NAME_HOST or (hidden != NULL and hidden[i >> 3] & (1 << (i & 7))):
         return False
     return not f.flags & F_OWN or _fit_to_send(f)
 
