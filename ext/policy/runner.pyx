@@ -122,6 +122,8 @@ cdef Verdict _resume_early(Exchange x, const Step* step, bint* passed) noexcept:
         event = x.given.event
         _drop_given(x)
         v = _last_word(x, step, event, passed)
+    # A chunk hook that suspended and emitted nothing passes its chunk on.
+    passed[0] = passed[0] or v == V_CONTINUE
     return v
 
 
