@@ -187,7 +187,7 @@ cdef int32_t _match_wildcards(
         if host.p[i] != 46:
             continue
         labels -= 1
-        if i == 0 or labels > 63 or not (m.wildcard_labels >> labels) & 1:
+        if labels > 63 or not (m.wildcard_labels >> labels) & 1:
             continue
         at = _find_host(m, host.p + i, host.n - i)
         if at >= 0:

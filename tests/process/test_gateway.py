@@ -160,10 +160,9 @@ def test_limits_and_timeouts_reach_the_plan() -> None:
 
 
 def test_defaults_of_the_help_are_those_of_the_plan() -> None:
+    from fastgw.cli.source import DEFAULT_LISTEN, LIMITS, TIMEOUTS
     from fastgw.config.build import DEFAULT_ADDRESS, CommandLine, build
     from fastgw.plan.model import Limits, Timeouts
-
-    from fastgw.cli.source import DEFAULT_LISTEN, LIMITS, TIMEOUTS
 
     said = {k: (int(v) if v.isdigit() else v) for k, (v, _) in LIMITS.items()}
     told = build(None, CommandLine(

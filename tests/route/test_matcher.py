@@ -83,6 +83,13 @@ def test_odd_hosts_go_to_the_default_host(host: str) -> None:
     assert ask(s, host, "/")[0] == 0
 
 
+def test_a_wildcard_needs_a_label() -> None:
+    s = snapshot(routes_of(Match(host="*.example.com")))
+    assert ask(s, "a.example.com", "/")[0] == 0
+    assert ask(s, ".example.com", "/") == (NO_ROUTE, 0)
+    assert ask(s, "example.com", "/") == (NO_ROUTE, 0)
+
+
 def test_a_host_without_the_path_falls_back_to_less_specific_hosts() -> None:
     s = snapshot(routes_of(
         Match("/a", host="api.example.com"), Match("/b", host="*.example.com"), Match("/c"),
@@ -145,6 +152,13 @@ def test_paths_deeper_than_any_route_are_matched_by_their_front() -> None:
     assert ask(s, "", "/s" * 62 + "/x" * 2000)[0] == 1
 
 
+def test_a_path_of_as_many_segments_as_are_looked_at_is_exact_only_when_whole() -> None:
+    deepest = "/s" * 63
+    s = snapshot(routes_of(Match(deepest, prefix=False)))
+    assert ask(s, "", deepest)[0] == 0
+    assert ask(s, "", deepest + "/s") == (NO_ROUTE, 0)
+
+
 def test_a_deeper_path_than_the_matcher_looks_at_is_refused_by_the_writer() -> None:
     with pytest.raises(PlanError, match="can't be matched"):
         snapshot(routes_of(Match("/s" * 64)))
@@ -182,7 +196,7 @@ def matches(draw: st.DrawFn) -> Match:
     return Match(path, prefix, host, draw(SOME_METHODS))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(
     st.lists(st.lists(matches(), min_size=1, max_size=3), min_size=1, max_size=12),
     st.lists(st.tuples(HOSTS, PATHS, st.sampled_from(METHODS)), min_size=1, max_size=12),

@@ -1,0 +1,3 @@
+"""What the fuzzers call; here for the kept corpus."""
+
+def run(target: str, data: bytes) -> int: ...

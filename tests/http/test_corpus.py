@@ -1,0 +1,20 @@
+"""What the fuzzers once found stays found: the kept corpus in the ordinary build."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from fastgw.ext.testing.fuzz_doors import run
+
+CORPUS = Path(__file__).parents[2] / "fuzz" / "corpus"
+
+
+@pytest.mark.parametrize("target", ["request", "response", "chunked", "path", "authority"])
+def test_kept_corpus(target: str) -> None:
+    """Every check holds for every input."""
+    inputs = [path for path in sorted((CORPUS / target).iterdir()) if path.is_file()]
+    assert inputs
+    failed = {path.name: code for path in inputs if (code := run(target, path.read_bytes()))}
+    assert not failed
