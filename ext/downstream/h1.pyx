@@ -8,7 +8,7 @@ from fastgw.ext.base.debug cimport debug_assert
 from fastgw.ext.base.networks cimport Networks
 from fastgw.ext.base.reasons cimport (
     REASON_BAD_CHUNK, REASON_BAD_PATH, REASON_BODY_TIMEOUT, REASON_CLIENT_EOF,
-    REASON_CLIENT_RESET, REASON_CLIENT_STALLED, REASON_HEAD_TIMEOUT, REASON_KEEPALIVE_TIMEOUT,
+    REASON_CLIENT_RESET, REASON_CLIENT_STALLED, REASON_HEAD_TIMEOUT, REASON_HEAD_TOO_LARGE, REASON_KEEPALIVE_TIMEOUT,
     REASON_MEMORY, REASON_NONE,
 )
 from fastgw.ext.base.span cimport Span
@@ -18,7 +18,7 @@ from fastgw.ext.downstream.h1_response cimport (
 )
 from fastgw.ext.http.chunk_writer cimport write_chunk, write_trailers
 from fastgw.ext.http.chunked cimport (
-    CHUNK_BAD, CHUNK_DATA, CHUNK_END, CHUNK_MORE, ChunkEvent, chunked_begin, chunked_feed,
+    CHUNK_BAD, CHUNK_DATA, CHUNK_END, CHUNK_MORE, CHUNK_TOO_LARGE, ChunkEvent, chunked_begin, chunked_feed,
 )
 from fastgw.ext.http.head cimport (
     BODY_CHUNKED, BODY_LENGTH, BODY_NONE, Field, Fields, H_EXPECT_100, H_KEEP_ALIVE, ResponseHead,
@@ -356,7 +356,7 @@ cdef class H1Downstream(Downstream):
         elif said == CHUNK_END:
             self.end_chunked(&trailers)
         elif said != CHUNK_MORE:
-            self.broken(REASON_BAD_CHUNK)
+            self.broken(REASON_HEAD_TOO_LARGE if said == CHUNK_TOO_LARGE else REASON_BAD_CHUNK)
             return c.n
         return used
 

@@ -16,7 +16,7 @@ from fastgw.ext.base.reasons cimport (
 from fastgw.ext.base.span cimport Span, span, span_eq_fold
 from fastgw.ext.exchange.contract cimport Outcome
 from fastgw.ext.http.chunked cimport (
-    CHUNK_BAD, CHUNK_DATA, CHUNK_END, CHUNK_MORE, ChunkEvent, chunked_begin, chunked_feed,
+    CHUNK_BAD, CHUNK_DATA, CHUNK_END, CHUNK_MORE, CHUNK_TOO_LARGE, ChunkEvent, chunked_begin, chunked_feed,
 )
 from fastgw.ext.http.head cimport (
     BODY_CHUNKED, BODY_LENGTH, BODY_NONE, BODY_UNTIL_CLOSE, H_KEEP_ALIVE, Field, fields_find,
@@ -349,7 +349,10 @@ cdef class H1Connection(Codec):
                 self.persistent = False
             self.end_chunked(&trailers)
         elif said != CHUNK_MORE and self.attempt is not None:
-            self.fail(REASON_UPSTREAM_BAD_CHUNK)
+            self.fail(
+                REASON_UPSTREAM_HEAD_TOO_LARGE if said == CHUNK_TOO_LARGE
+                else REASON_UPSTREAM_BAD_CHUNK
+            )
             return 0
         return used
 
