@@ -166,7 +166,10 @@ class Origin:
 
     def request(self) -> Request:
         """The next request that a script logged (`answering` does)."""
-        return self.requests.get(timeout=DEADLINE_S)
+        try:
+            return self.requests.get(timeout=DEADLINE_S)
+        except queue.Empty:
+            raise AssertionError("the origin got no request") from None
 
     def __enter__(self) -> Origin:
         return self

@@ -19,7 +19,11 @@ ALLOW = frozenset({
     "dot_params",
 })
 CASES = read_cases()
-REQUESTS = [c for c in CASES if not c.is_response]
+#: A body that is announced but not in the file would be waited for.
+REQUESTS = [
+    c for c in CASES
+    if not c.is_response and ("length" not in c.one.get("framing", "") or "body" in c.one)
+]
 #: A 1xx alone is no answer: whole gateways have tests of their own for it.
 RESPONSES = [c for c in CASES if c.is_response and not c.one.get("status", "").startswith("1")]
 #: Received ones never pass, but the gateway writes its own.
