@@ -1,6 +1,6 @@
 """Doors for tests and benchmarks: the parsers of ext/http seen from Python."""
 
-from typing import Any
+from typing import Any, final
 
 def parse_request(
     data: bytes | bytearray, *, head: int = 32768, target: int = 8192, fields: int = 100,
@@ -11,6 +11,7 @@ def parse_response(
     cap: int | None = None, searched: int = 0,
 ) -> dict[str, Any]: ...
 
+@final
 class Chunked:
     pieces: list[bytes]
     trailers: list[tuple[bytes, bytes, bool]] | None
