@@ -103,7 +103,8 @@ cdef class Stream(Handle):
     # -- the write queue ----------------------------------------------------------
     cdef Buffer* tail                 # buffer that small writes are put together in
     cdef Piece* pieces                # ring of what is queued, oldest at `first`
-    cdef uint32_t first, count, slots # `slots` is a power of two
+    cdef uint32_t first, count
+    cdef uint32_t slots               # in the ring; a power of two
     cdef uint32_t flushed             # the turn of the last sendmsg
     cdef Piece own[4]                 # the ring while it is short (INLINE_PIECES)
     # -- receiving ----------------------------------------------------------------
