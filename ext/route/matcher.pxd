@@ -34,6 +34,7 @@ cdef struct Matcher:
     uint32_t path_mask          # slots - 1
     const Candidate* candidates
     uint64_t wildcard_labels    # bit n: some wildcard has n labels after the star
+    int max_depth               # segments of the deepest path: more need not be looked at
 
 
 cdef void matcher_init(Matcher* m, const Plan* p) noexcept nogil

@@ -19,7 +19,7 @@ cdef struct Border:
 # A path cut at the borders of its segments: borders[k] has k segments.
 cdef struct Cut:
     Span path
-    Border borders[64]
+    Border borders[MAX_SEGMENTS + 1]
     int depth                   # segments that were looked at
     bint whole                  # borders[depth] is the whole path
 
@@ -44,6 +44,8 @@ cdef uint64_t hash_bytes(uint64_t seed, const char* p, size_t n) noexcept nogil:
 
 cdef void matcher_init(Matcher* m, const Plan* p) noexcept nogil:
     """Point into the tables of a checked plan."""
+    cdef uint64_t depths = 0
+    cdef uint32_t i
     m.strings = plan_strings(p)
     m.hosts = <const HostRow*>p.rows[<int>SECTION_HOSTS]
     m.host_count = p.count[<int>SECTION_HOSTS]
@@ -54,6 +56,9 @@ cdef void matcher_init(Matcher* m, const Plan* p) noexcept nogil:
     m.path_mask = p.count[<int>SECTION_PATH_SLOTS] - 1
     m.candidates = <const Candidate*>p.rows[<int>SECTION_CANDIDATES]
     m.wildcard_labels = p.settings.wildcard_labels
+    for i in range(m.host_count):
+        depths |= m.hosts[i].exact_depths | m.hosts[i].prefix_depths
+    m.max_depth = 63 - __builtin_clzll(depths) if depths else 0
 
 
 # -- hosts ---------------------------------------------------------------------------------
@@ -86,8 +91,8 @@ cdef int _labels(Span host) noexcept nogil:
 
 # -- paths ---------------------------------------------------------------------------------
 
-cdef void _cut(Cut* c, Span path) noexcept nogil:
-    """Find the borders of a path's segments, no more than a plan can name."""
+cdef void _cut(Cut* c, Span path, int max_depth) noexcept nogil:
+    """Find the borders of a path's segments, no more than the plan has."""
     cdef const char* p = path.p
     cdef const char* end = path.p + path.n
     cdef const char* slash
@@ -99,7 +104,7 @@ cdef void _cut(Cut* c, Span path) noexcept nogil:
     c.whole = False
     if path.n == 0 or p[0] != 47:
         return
-    while c.depth < MAX_SEGMENTS:
+    while c.depth < max_depth:
         p += 1
         slash = <const char*>memchr(p, 47, end - p)
         if slash == NULL:
@@ -206,7 +211,7 @@ cdef int32_t match_route(
     cdef uint32_t bit = <uint32_t>1 << <int>method
     cdef int32_t at, route = -1
     methods[0] = 0
-    _cut(&c, path)
+    _cut(&c, path, m.max_depth)
     if m.host_count > 1 and host.n and host.p[0] != 46:   # names of wildcards begin with a dot
         at = _find_host(m, host.p, host.n)
         if at >= 0:
