@@ -11,6 +11,7 @@ import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 from fastgw.ext.testing.client import FakeStream
@@ -253,7 +254,8 @@ async def check_upstream_fails_at_each_point(sample: Sample) -> None:
             passage = Passage(door, sample)
             stream = await passage.run(upto)
             if door.target.attempts:
-                await passage.go(lambda: door.attempt.fail("upstream_reset", sent=True))  # noqa: B023
+                attempt = door.attempt
+                await passage.go(partial(attempt.fail, "upstream_reset", sent=True))
             await passage.finish()
             if stream.live:
                 assert upto == 1
@@ -298,7 +300,7 @@ async def check_own_waits(sample: Sample) -> None:
             assert (stream.live, stream.status) == (True, 0)
             held = sys.getrefcount(mine)
             failed = event == "fail" and bool(passage.answered)
-            await passage.go(lambda: happen(event, passage))  # noqa: B023
+            await passage.go(partial(happen, event, passage))
             await passage.finish()
             assert len(stream.ends) == 1
             assert stream.status == {"timeout": 504, "gone": 0}.get(event, 502 if failed else 200)

@@ -358,35 +358,24 @@ def test_views_expire(door: Doors) -> None:
         headers.set("X-Late", "1")
     d.answer()
     response = plugins.notes[1]
-    for use in (
+    uses: list[Callable[[], object]] = [
         lambda: view.path, lambda: view.headers.get("a"), lambda: headers.items(),
         lambda: response.status, lambda: headers.add("a", "b"), lambda: view.request_id,
-    ):
+    ]
+    for use in uses:
         with pytest.raises(fastgw.ViewExpired, match="is over"):
             use()
 
 
 def test_request_is_fixed_in_on_response(door: Doors) -> None:
-    class Late(fastgw.Policy):
-        def on_response(self, request: fastgw.Request, response: fastgw.Response) -> None:
-            request.headers.set("X", "1")
-
-    setattr(plugins, "Late", Late)
-    Late.__module__ = plugins.__name__
-    d = door(plugin(Late))
+    d = door(plugin(plugins.EditsTooLate))
     assert d.ask().status == 500
     assert "within the hook" in d.logged
 
 
 @pytest.mark.parametrize(("old", "new"), [(200, 204), (304, 200), (200, 99), (200, True)])
 def test_status_keeps_its_framing(door: Doors, old: int, new: int) -> None:
-    class Status(fastgw.Policy):
-        def on_response(self, request: fastgw.Request, response: fastgw.Response) -> None:
-            response.status = new
-
-    setattr(plugins, "Status", Status)
-    Status.__module__ = plugins.__name__
-    assert door(plugin(Status)).ask(status=old).status == 500
+    assert door(plugin(plugins.SetsStatus, status=new)).ask(status=old).status == 500
 
 
 # -- shadow ------------------------------------------------------------------------------

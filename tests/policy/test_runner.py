@@ -23,10 +23,8 @@ def would_respond(door: Door) -> list[dict[str, Any]]:
 @pytest.mark.parametrize("action", ["raise", ("respond", 499, b"other")])
 def test_passed_failure_leaves_the_reply_alone(door: Doors, action: Any) -> None:
     """On the way back the reply's body is still to be sent."""
-    if action == "raise":
-        odd = (ScriptedPolicy("odd", {"on_response": action}), "enforce", "pass")
-    else:
-        odd = (ScriptedPolicy("odd", {"on_response": action}), "shadow")
+    mode = "enforce" if action == "raise" else "shadow"
+    odd = (ScriptedPolicy("odd", {"on_response": action}), mode, "pass")
     stream = door(odd, policy("respond", body="mine\n")).ask()
     assert (stream.status, bytes(stream.body)) == (200, b"mine\n")
 
