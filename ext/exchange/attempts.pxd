@@ -20,7 +20,7 @@ cdef class Attempts(ResponseSide):
     cdef void start_request(self, Attempt a) noexcept
     # -- the request's body to it -----------------------------------------------------------
     cdef void feed_attempt(self, Attempt a) noexcept
-    cdef void send_replay(self, Attempt a) noexcept
+    cdef bint send_replay(self, Attempt a) noexcept
     cdef bint put(self, Attempt a, Chunk* c, bint last) noexcept
     cdef void put_trailers(self, Attempt a, Fields* trailers) noexcept
     cdef void remember(self, Attempt a, Chunk* c, bint last) noexcept

@@ -101,10 +101,8 @@ cdef class Attempts(ResponseSide):
     cdef void feed_attempt(self, Attempt a) noexcept:
         """It has room: first what is replayed, then what waits in the pipe, then more."""
         cdef Pipe pipe
-        if self.replaying():
-            self.send_replay(a)
-            if self.generation == 0 or a is not self.current or self.replaying():
-                return
+        if self.replaying() and not self.send_replay(a):
+            return
         if self.request_state != RQ_BODY:
             return
         pipe = request_pipe(self)
@@ -117,8 +115,9 @@ cdef class Attempts(ResponseSide):
         """Whether the current attempt has not been sent all that is kept."""
         return self.replay is not None and (<Replay>self.replay).left()
 
-    cdef void send_replay(self, Attempt a) noexcept:
-        """Send on from where the replay stopped, while there is room."""
+    cdef bint send_replay(self, Attempt a) noexcept:
+        """Send on from where the replay stopped, while there is room; whether there is some
+        left after it."""
         cdef Replay replay = <Replay>self.replay
         cdef Held* h
         cdef Chunk c
@@ -135,6 +134,7 @@ cdef class Attempts(ResponseSide):
             self.put_trailers(a, replay.trailers)
         if self.generation and self.response_state != RS_NONE and not replay.left():
             self.forget_replay()
+        return room and a is self.current and self.generation != 0
 
     cdef bint put(self, Attempt a, Chunk* c, bint last) noexcept:
         """Hand a chunk to the attempt; whether that one has room and is still the current."""

@@ -1,6 +1,7 @@
 """The contracts' do-nothing ends; `contract.pxd` is the page to read."""
 
 cimport cython
+from fastgw.ext.base.buffers cimport chunk_release
 from fastgw.ext.base.deadlines cimport deadline_init
 from fastgw.ext.base.debug cimport TICKETS, debug_assert, debug_born, debug_died
 from fastgw.ext.base.reasons cimport REASON_POLICY_TIMEOUT
@@ -64,6 +65,7 @@ cdef class Downstream:
 
     cdef bint send_chunk(self, Exchange x, Chunk* c, bint last) noexcept:
         """Send a piece of the body; whether there is room for another."""
+        chunk_release(c)
         return True
 
     cdef void send_trailers(self, Exchange x, Fields* trailers) noexcept:
@@ -99,6 +101,7 @@ cdef class Exchange:
 
     cdef bint on_request_chunk(self, Chunk* c, bint last) noexcept:
         """A piece of the request's body; whether there is room for another."""
+        chunk_release(c)
         return True
 
     cdef void on_request_trailers(self, Fields* trailers) noexcept:
@@ -124,6 +127,7 @@ cdef class Exchange:
 
     cdef bint on_response_chunk(self, Attempt a, Chunk* c, bint last) noexcept:
         """A piece of the response's body; whether there is room for another."""
+        chunk_release(c)
         return True
 
     cdef void on_response_trailers(self, Attempt a, Fields* trailers) noexcept:
@@ -188,6 +192,7 @@ cdef class Attempt:
 
     cdef bint send_chunk(self, Chunk* c, bint last) noexcept:
         """Send a piece of the request's body; whether there is room for another."""
+        chunk_release(c)
         return True
 
     cdef void send_trailers(self, Fields* trailers) noexcept:
@@ -254,6 +259,7 @@ cdef class Sink:
 
     cdef bint on_chunk(self, Chunk* c, bint last) noexcept:
         """A piece of the body; whether there is room for another."""
+        chunk_release(c)
         return True
 
     cdef void on_trailers(self, Fields* trailers) noexcept:

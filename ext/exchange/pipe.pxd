@@ -35,6 +35,7 @@ cdef class Pipe:
     cdef list stages                  # Stage, from the source to the sinks
     cdef list readers                 # Reader
     cdef Reader own                   # the reader that the exchange itself stands behind
+    cdef bint left                    # nobody is behind it any more
     cdef Stage tail                   # the last stage, or None
     cdef HeldQueue input              # not taken by the first stage yet
     cdef Fields* trailers             # follow the last chunk; arena memory

@@ -270,19 +270,18 @@ cdef class Pipe:
         return self.run()
 
     cdef bint leave(self) noexcept:
-        """The exchange's own reader left; whether the source should go on."""
+        """Nobody stands behind the exchange's own reader any more; whether the source should
+        go on."""
+        self.left = True
         if self.own is not None:
-            self.own.cut = True
-            if self.own in self.readers:
-                self.readers.remove(self.own)
-            self.own = None
+            self.own.waits = False
         return self.read_on()
 
     cdef bint read_on(self) noexcept:
         """Whether a reader is left that keeps the source going."""
         cdef Reader r
         for r in self.readers:
-            if r.sink.rule != SINK_DROPS:
+            if r.sink.rule != SINK_DROPS and not (self.left and r is self.own):
                 return True
         return False
 

@@ -255,6 +255,8 @@ cdef class RequestSide(Attempts):
     cdef bint on_request_chunk(self, Chunk* c, bint last) noexcept:
         """Through the pipe, or straight to the attempt."""
         cdef Pipe pipe
+        cdef Flow flow
+        cdef bint room
         if not self.takes_body():
             chunk_release(c)
             return False
@@ -269,9 +271,14 @@ cdef class RequestSide(Attempts):
             return False
         self.body_asked = False
         pipe = request_pipe(self)
-        if pipe is not None:
-            self.request_flow(pipe.push(c, last))
-        elif self.to_attempt(c, last) and self.request_state == RQ_BODY:
+        if pipe is None:
+            room = self.to_attempt(c, last)
+        else:
+            flow = pipe.push(c, last)
+            room = flow == FLOW_ROOM
+            if not room or self.request_state == RQ_COLLECT:
+                self.request_flow(flow)
+        if room and self.takes_body() and self.request_state != RQ_WAIT:
             self.body_asked = True
         return self.body_asked and self.generation != 0
 

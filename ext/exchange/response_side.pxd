@@ -12,6 +12,8 @@ cdef class ResponseSide(Ends):
     cdef void take_head(self, Attempt a, bint last) noexcept
     cdef void begin_response(self) noexcept
     cdef bint pipe_response(self) noexcept
+    cdef bint too_long_a_reply(self) noexcept
+    cdef void drop_readers(self) noexcept
     cdef Pipe new_response_pipe(self)
     cdef void send_response_head(self) noexcept
     cdef void head_after_body(self, Chunk* c, bint last) noexcept

@@ -3,9 +3,9 @@
 cimport cython
 from fastgw.ext.base.buffers cimport chunk_release
 from fastgw.ext.base.debug cimport debug_assert
-from fastgw.ext.base.reasons cimport REASON_MEMORY, REASON_NONE
+from fastgw.ext.base.reasons cimport REASON_CANCELLED, REASON_MEMORY, REASON_NONE
 from fastgw.ext.exchange.contract cimport (
-    HOOK_RESPONSE, MODE_NONE, RESPONSE_SIDE, RQ_BODY, RS_BODY, RS_COLLECT, RS_DONE, RS_HEAD,
+    HOOK_RESPONSE, MODE_NONE, MODE_WHOLE, RESPONSE_SIDE, RQ_BODY, RS_BODY, RS_COLLECT, RS_DONE, RS_HEAD,
     RS_TUNNEL,
 )
 from fastgw.ext.exchange.pipe cimport FLOW_REPLY, FLOW_ROOM, Flow, Pipes, response_pipe
@@ -68,9 +68,10 @@ cdef class ResponseSide(Ends):
         """Build the response's pipe; True when the head waits, or something else was done."""
         cdef Pipe pipe = response_pipe(self)
         cdef ClientSink sink
-        if self.tunnel or self.bare_reply or (pipe is None and (
+        if self.tunnel or self.bare_reply or self.too_long_a_reply() or (pipe is None and (
             self.chain == NULL or self.chain.body_mode[<int>RESPONSE_SIDE] == MODE_NONE
         )):
+            self.drop_readers()
             return False
         if pipe is None:
             pipe = self.new_response_pipe()
@@ -94,6 +95,21 @@ cdef class ResponseSide(Ends):
             drop_body_facts(&self.response.fields, &self.arena)
             self.response.framing = BODY_CHUNKED
         return False
+
+    cdef bint too_long_a_reply(self) noexcept:
+        """A reply of the gateway's own that a body policy has no room for passes it by."""
+        return (
+            self.winner is None and self.chain != NULL
+            and self.chain.body_mode[<int>RESPONSE_SIDE] == MODE_WHOLE
+            and self.reply.body.n > self.chain.body_limit[<int>RESPONSE_SIDE]
+        )
+
+    cdef void drop_readers(self) noexcept:
+        """Nothing goes through the pipe after all."""
+        cdef Pipe pipe = response_pipe(self)
+        if pipe is not None:
+            (<Pipes>self.pipes).response = None
+            pipe.cut(REASON_CANCELLED)
 
     cdef Pipe new_response_pipe(self):
         """An empty pipe for the response."""
@@ -163,6 +179,7 @@ cdef class ResponseSide(Ends):
     cdef bint on_response_chunk(self, Attempt a, Chunk* c, bint last) noexcept:
         """Through the pipe, or straight to the client."""
         cdef Pipe pipe
+        cdef Flow flow
         if a is not self.winner or self.generation == 0 or self.response_state not in (
             RS_BODY, RS_COLLECT, RS_TUNNEL
         ):
@@ -171,10 +188,15 @@ cdef class ResponseSide(Ends):
             return False
         self.upstream_asked = False
         pipe = response_pipe(self)
-        if pipe is not None:
-            self.response_flow(pipe.push(c, last))
-        elif self.to_client(c, last):
-            self.upstream_asked = True
+        if pipe is None:
+            if self.to_client(c, last):
+                self.upstream_asked = True
+        else:
+            flow = pipe.push(c, last)
+            if flow == FLOW_ROOM:
+                self.upstream_asked = True
+            else:
+                self.response_flow(flow)
         return self.upstream_asked and self.generation != 0
 
     cdef void on_response_trailers(self, Attempt a, Fields* trailers) noexcept:

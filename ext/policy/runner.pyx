@@ -95,7 +95,7 @@ cdef Verdict _settle(
     _drop_given(x)
     if v == V_FAILED:
         return _failed(x, step, passed)
-    if v == V_RESPOND and x.reply.status == 0 and x.reply.reason == REASON_NONE:
+    if v == V_RESPOND and x.reply.reason == REASON_NONE:
         x.reply.reason = REASON_POLICY_REPLY
     return v
 
@@ -164,7 +164,7 @@ cdef Verdict _last_word(Exchange x, const Step* step, TicketEvent event, bint* p
 cdef void _note_shadow(Exchange x, const Step* step, Hook hook) noexcept:
     """Write down what a shadow policy would have answered."""
     cdef int status = x.reply.status
-    if status == 0 and x.reply.reason == REASON_NONE:
+    if x.reply.reason == REASON_NONE:
         x.reply.reason = REASON_POLICY_REPLY
     if status == 0:
         status = reason_row(x.reply.reason).status
@@ -409,21 +409,25 @@ cdef Ran run_chunk_step(Exchange x, Side side, const Step* step, Chunk* c, bint 
     """A chunk hook of one policy; what it emits goes to `x.stage`."""
     cdef Hook hook = HOOK_REQUEST_CHUNK if side == REQUEST_SIDE else HOOK_RESPONSE_CHUNK
     cdef bint passed = False
+    cdef Verdict v
     x.more = False
     if step.mode == POLICY_SHADOW:
         _call_shadow(x, hook, step, None, c, last)
         return RAN_ON
-    return _ran(x, side, _call(x, hook, step, None, c, last, True, &passed), passed)
+    v = _call(x, hook, step, None, c, last, True, &passed)
+    return _ran(x, side, v, passed)
 
 
 cdef Ran run_body_step(Exchange x, Side side, const Step* step) noexcept:
     """A body hook of one policy over `x.body`."""
     cdef Hook hook = HOOK_REQUEST_BODY if side == REQUEST_SIDE else HOOK_RESPONSE_BODY
     cdef bint passed = False
+    cdef Verdict v
     if step.mode == POLICY_SHADOW:
         _call_shadow(x, hook, step, None, NULL, False)
         return RAN_ON
-    return _ran(x, side, _call(x, hook, step, None, NULL, False, True, &passed), passed)
+    v = _call(x, hook, step, None, NULL, False, True, &passed)
+    return _ran(x, side, v, passed)
 
 
 cdef Ran resume_step(Exchange x, Side side, const Step* step, Ticket t) noexcept:

@@ -125,8 +125,10 @@ cdef class FakeStream(Downstream):
 
     def remove_sink(self, Sink sink not None) -> None:
         """That reader leaves."""
-        if self.x is not None:
-            self.x.remove_sink(sink)
+        cdef Exchange x = (<FakeSink?>sink).x
+        (<FakeSink>sink).x = None
+        if x is not None:
+            x.remove_sink(sink)
 
     @property
     def live(self) -> bool:

@@ -28,6 +28,7 @@ cdef class Seen:
 
 
 cdef class ScriptedPolicy(Policy):
+    cdef object __weakref__
     cdef dict script
     cdef readonly list calls          # (hook, detail), in order
     cdef readonly list tickets        # every ticket taken, in order
