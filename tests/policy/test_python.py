@@ -267,6 +267,7 @@ def test_nothing_is_kept(door: Doors, run: Run) -> None:
         await settle()
         d.answer()
         assert tasks[0]() is None
+        assert [o for o in gc.get_objects() if type(o).__name__ in ("Visit", "RequestView")] == []
 
     gc.disable()
     try:
@@ -387,6 +388,10 @@ def test_shadow_edits_after_waiting_change_nothing(door: Doors, run: Run, hook: 
         gate("on_request", "on_response")
         d = door((plugin(plugins.Waits, waits=[hook]), "shadow"))
         stream = d.send("/p?stop")
+        if hook == "on_request":
+            plugins.gates[hook].set()
+            await settle()
+            d.attempt.fail("connect_refused", connected=False)
         d.attempt.answer(200, [("A", "b")], length=4)
         plugins.gates[hook].set()
         await settle()
