@@ -141,6 +141,8 @@ cdef Verdict _resume_early(Exchange x, const Step* step, bint* passed) noexcept:
         event = x.given.event
         _drop_given(x)
         v = _last_word(x, step, event, passed)
+    # A chunk hook that suspended and emitted nothing passes its chunk on.
+    passed[0] = passed[0] or v == V_CONTINUE
     return v
 
 
@@ -477,9 +479,7 @@ cdef void release_policies(Exchange x) noexcept:
 
 
 cdef void cancel_ticket(Exchange x, Ticket t, const Step* step) noexcept:
-    """Spend a ticket and tell its policy: the last call, whose verdict is not looked at,
-    nor what it makes of the reply that is the reason for it."""
-    cdef Reply kept = x.reply
+    """Spend a ticket and tell its policy: the last call, whose verdict is not looked at."""
     if t.spent:
         return
     t.spend(TICKET_CANCELLED)
@@ -489,7 +489,6 @@ cdef void cancel_ticket(Exchange x, Ticket t, const Step* step) noexcept:
     except Exception:
         _report(x, step, "on_resume")
     _drop_given(x)
-    x.reply = kept
 
 
 cdef void cancel_hook(Exchange x, Side side, Hook hook) noexcept:

@@ -29,7 +29,8 @@ cdef class FakeAttempt(Attempt):
     cdef readonly bint over           # nothing more may be said either way
     cdef readonly bint tunnel
     cdef public long window           # bytes of the request it still takes before "no room"
-    cdef bint full, pumping, chunked, answered, response_over
+    cdef readonly bint answered       # a response head was given
+    cdef bint full, pumping, chunked, response_over
     cdef FakeTarget home
 
     cdef void note(self, object event) noexcept

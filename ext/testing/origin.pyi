@@ -21,6 +21,7 @@ class FakeAttempt:
     violations: list[str]
     inbox: list[tuple[Any, ...]]
     asked: bool
+    answered: bool
     over: bool
     tunnel: bool
     window: int

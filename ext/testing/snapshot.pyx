@@ -67,7 +67,7 @@ cdef class HandSnapshot(Snapshot):
             self.put_rewrite(i, rewrite)
             row.rewrite = i
         row.allow, row.methods, row.body_limit = allow, methods, body_limit
-        self.put_timeouts(i, timeouts or {})
+        self.put_timeouts(i, dict(timeouts or {}))
         self.held.append(target)
         self.targets[i] = <PyObject*>target
         self.compile_chain(&self.chains[i], list(policies))

@@ -1,0 +1,6 @@
+from typing import Any
+
+class QuietTarget:
+    name: str
+
+def request_ns(dispatcher: Any, n: int = 100000) -> float: ...
