@@ -18,9 +18,7 @@ from fastgw.ext.policy.field cimport FieldName, append_copy
 from fastgw.ext.policy.field import parse_name, parse_value
 from fastgw.ext.policy.hooktask import HookTask
 from fastgw.ext.policy.options import only
-from fastgw.ext.policy.views cimport (
-    client_ip, new_request_view, new_response_view, route_name,
-)
+from fastgw.ext.policy.views cimport client_ip, new_request_view, new_response_view
 from fastgw.policy import BODILESS, Policy as PluginBase, Record, Response
 
 cdef enum:
@@ -274,7 +272,7 @@ cdef object _record(Exchange x):
     cdef double ms = (x.times.end - x.times.begin) / 1000.0
     return Record(
         request_id=x.request_id[:x.request_id_n].decode("latin-1"),
-        route=route_name(x),
+        route=span_bytes(x.route_name).decode("latin-1"),
         method=span_bytes(x.request.method).decode("latin-1"),
         host=span_bytes(x.request.host).decode("latin-1"),
         path=span_bytes(x.request.path).decode("latin-1"),

@@ -1,8 +1,8 @@
 """The policy runner; see runner.pxd and docs/principles.md."""
 
-from libc.stdint cimport uint16_t, uint32_t
-from libc.string cimport memset
-from cpython.ref cimport PyObject
+from libc.stdint cimport uint8_t, uint16_t, uint32_t
+from libc.string cimport memcpy, memset
+from fastgw.ext.base.arena cimport arena_alloc
 from fastgw.ext.base.reasons cimport (
     REASON_NONE, REASON_POLICY_FAILED, REASON_POLICY_REPLY, reason_row,
 )
@@ -75,14 +75,26 @@ cdef Verdict _failed(Exchange x, const Step* step, bint* passed) noexcept:
     return V_RESPOND
 
 
-cdef Verdict _settle(Exchange x, const Step* step, Verdict v, bint may_wait, bint* passed) noexcept:
+cdef void _report_misuse(Exchange x, const Step* step, str hook) noexcept:
+    """The same for a SUSPEND that nothing can be made of."""
+    try:
+        raise RuntimeError("SUSPEND without a ticket, or where it may not wait")
+    except RuntimeError:
+        _report(x, step, hook)
+
+
+cdef Verdict _settle(
+    Exchange x, const Step* step, str hook, Verdict v, bint may_wait, bint* passed
+) noexcept:
     """Check a verdict: a SUSPEND needs a ticket, a ticket needs a SUSPEND."""
     if v == V_SUSPEND:
         if x.given is not None and may_wait:
             return v
-        _drop_given(x)
-        return _failed(x, step, passed)
+        _report_misuse(x, step, hook)
+        v = V_FAILED
     _drop_given(x)
+    if v == V_FAILED:
+        return _failed(x, step, passed)
     if v == V_RESPOND and x.reply.reason == REASON_NONE:
         x.reply.reason = REASON_POLICY_REPLY
     return v
@@ -100,17 +112,24 @@ cdef Verdict _call(
     Exchange x, Hook hook, const Step* step, Attempt a, Chunk* c, bint last, bint may_wait,
     bint* passed,
 ) noexcept:
-    """One policy, one hook; exceptions end here."""
+    """One policy, one hook; exceptions end here.
+
+    Nothing but RESPOND changes `x.reply`: on the way back it may hold the answer whose
+    body is still to be sent."""
+    cdef Reply kept = x.reply
+    cdef str name = <str>HOOK_NAMES[<int>hook]
     cdef Verdict v
+    memset(&x.reply, 0, sizeof(Reply))
     try:
         v = _dispatch(x, hook, step, a, c, last)
     except Exception:
-        _report(x, step, HOOK_NAMES[<int>hook])
-        _drop_given(x)
-        return _failed(x, step, passed)
-    v = _settle(x, step, v, may_wait, passed)
+        _report(x, step, name)
+        v = V_FAILED
+    v = _settle(x, step, name, v, may_wait, passed)
     if v == V_SUSPEND and x.given.spent:
-        return _resume_early(x, step, passed)
+        v = _resume_early(x, step, passed)
+    if v != V_RESPOND:
+        x.reply = kept
     return v
 
 
@@ -135,9 +154,8 @@ cdef Verdict _last_word(Exchange x, const Step* step, TicketEvent event, bint* p
         v = (<Policy>step.policy).on_resume(x, _slot(x, step), event)
     except Exception:
         _report(x, step, "on_resume")
-        _drop_given(x)
-        return _failed(x, step, passed)
-    v = _settle(x, step, v, event != TICKET_TIMEOUT, passed)
+        v = V_FAILED
+    v = _settle(x, step, "on_resume", v, event != TICKET_TIMEOUT, passed)
     if v == V_RESPOND and event == TICKET_TIMEOUT and step.pass_failures:
         return _failed(x, step, passed)
     return v
@@ -182,15 +200,28 @@ cdef struct Mark:
     RequestHead request
     ResponseHead response
     uint32_t overlay_n
+    uint8_t* hidden             # the attempt's; the policy works on a copy
     Span forward_path
     Reply reply
     bint more
 
 
+cdef uint8_t* _copy_bits(Exchange x, const uint8_t* bits) noexcept:
+    """A copy of a bit per field of the request; NULL without memory, or of NULL."""
+    cdef size_t n = (x.request.fields.n + 7) // 8
+    cdef uint8_t* copy = <uint8_t*>arena_alloc(&x.arena, n) if bits != NULL else NULL
+    if copy != NULL:
+        memcpy(copy, bits, n)
+    return copy
+
+
 cdef void _enter_shadow(Exchange x, Attempt a, Mark* m) noexcept:
     """Remember all that a policy may change and others can see."""
     m.request, m.response = x.request, x.response
-    m.overlay_n = a.overlay.n if a is not None else 0
+    m.overlay_n, m.hidden = 0, NULL
+    if a is not None:
+        m.overlay_n, m.hidden = a.overlay.n, a.hidden
+        a.hidden = _copy_bits(x, a.hidden)
     m.forward_path, m.reply, m.more = x.forward_path, x.reply, x.more
     memset(&x.reply, 0, sizeof(Reply))
     x.in_shadow = True
@@ -205,16 +236,25 @@ cdef void _leave_shadow(Exchange x, Attempt a, Mark* m) noexcept:
     m.response.fields = x.response.fields
     if a is not None:
         fields_cut(&a.overlay, m.overlay_n)
+        a.hidden = m.hidden
     x.request, x.response = m.request, m.response
     x.forward_path, x.reply, x.more = m.forward_path, m.reply, m.more
 
 
 cdef void _shadow_verdict(Exchange x, const Step* step, Hook hook, Verdict v) noexcept:
-    """Write down an answer, keep a ticket, drop what else was taken."""
+    """Write down an answer, keep a ticket, drop what else was taken. A failure that
+    `on_failure` makes an answer is one."""
+    if v == V_SUSPEND and x.given is not None and not x.given.spent:
+        _keep_shadow_ticket(x, step, hook)
+        return
+    if v == V_SUSPEND:
+        _report_misuse(x, step, <str>HOOK_NAMES[<int>hook])
+    if v == V_SUSPEND or v == V_FAILED:
+        memset(&x.reply, 0, sizeof(Reply))
+        x.reply.reason = REASON_POLICY_FAILED
+        v = V_CONTINUE if step.pass_failures else V_RESPOND
     if v == V_RESPOND:
         _note_shadow(x, step, hook)
-    elif v == V_SUSPEND and x.given is not None and not x.given.spent:
-        _keep_shadow_ticket(x, step, hook)
     _drop_given(x)
 
 
@@ -223,8 +263,12 @@ cdef void _call_shadow(
 ) noexcept:
     """Run a policy so that nothing a client or upstream can see changes."""
     cdef Mark m
+    cdef Chunk lent
     cdef Verdict v
     cdef TicketEvent event
+    if c != NULL:
+        lent.p, lent.n, lent.owner = c.p, c.n, NULL
+        c = &lent
     _enter_shadow(x, a, &m)
     try:
         v = _dispatch(x, hook, step, a, c, last)
@@ -232,10 +276,10 @@ cdef void _call_shadow(
             event = x.given.event
             _drop_given(x)
             v = (<Policy>step.policy).on_resume(x, _slot(x, step), event)
-        _shadow_verdict(x, step, hook, v)
     except Exception:
         _report(x, step, HOOK_NAMES[<int>hook])
-        _drop_given(x)
+        v = V_FAILED
+    _shadow_verdict(x, step, hook, v)
     _leave_shadow(x, a, &m)
 
 
@@ -250,10 +294,13 @@ cdef void resume_shadow(Exchange x, Ticket t) noexcept:
     x.running = step.policy
     try:
         v = (<Policy>step.policy).on_resume(x, _slot(x, step), t.event)
-        if t.event != TICKET_CANCELLED:
-            _shadow_verdict(x, step, <Hook>t.hook, v)
     except Exception:
         _report(x, step, "on_resume")
+        v = V_FAILED
+    if v == V_RESPOND and t.event == TICKET_TIMEOUT and step.pass_failures:
+        v = V_CONTINUE
+    if t.event != TICKET_CANCELLED:
+        _shadow_verdict(x, step, <Hook>t.hook, v)
     _drop_given(x)
     _leave_shadow(x, None, &m)
 
@@ -388,9 +435,14 @@ cdef Ran run_body_step(Exchange x, Side side, const Step* step) noexcept:
 cdef Ran resume_step(Exchange x, Side side, const Step* step, Ticket t) noexcept:
     """Tell one policy that waits what happened."""
     cdef bint passed = False
-    cdef Verdict v = _last_word(x, step, t.event, &passed)
+    cdef Reply kept = x.reply
+    cdef Verdict v
+    memset(&x.reply, 0, sizeof(Reply))
+    v = _last_word(x, step, t.event, &passed)
     if v == V_SUSPEND and x.given.spent:
         v = _resume_early(x, step, &passed)
+    if v != V_RESPOND:
+        x.reply = kept
     if t.waiter is not None:
         return _ran(x, side, v, passed)
     if v == V_SUSPEND:

@@ -1,3 +1,10 @@
+#: Variables without an argument.
+VARIABLES: dict[str, int]
+OF_RESPONSE: frozenset[str]
+
+def split(source: str) -> list[tuple[bool, str]]: ...
+def unknown(name: str) -> ValueError: ...
+
 class Template:
     source: str
     fixed: bool

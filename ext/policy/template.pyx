@@ -9,7 +9,6 @@ from fastgw.ext.http.head cimport Field, fields_find, fields_find_name
 from fastgw.ext.http.names cimport NAME_OTHER, NameId
 from fastgw.ext.policy.field cimport FieldName, is_clean
 from fastgw.ext.policy.field import read_name
-from fastgw.ext.route.snapshot cimport Snapshot, plan_text
 from fastgw.ext.upstream.contract cimport Endpoint
 
 #: Variables without an argument.
@@ -196,8 +195,8 @@ cdef Span _rare_value(Exchange x, int kind, char (*digits)[8]) noexcept:
         return span(x.facts.client.text, x.facts.client.text_n)
     if kind == PART_CLIENT_PORT and x.facts != NULL:
         return _decimal(x.facts.client.port, digits[0])
-    if kind == PART_ROUTE and x.route != NULL and x.snapshot is not None:
-        return plan_text(<Snapshot>x.snapshot, x.route.name)
+    if kind == PART_ROUTE:
+        return x.route_name
     if kind == PART_RESPONSE_STATUS:
         return _decimal(x.response.status, digits[1])
     if kind == PART_UPSTREAM:

@@ -39,4 +39,3 @@ cdef class ResponseView(View):
 cdef RequestView new_request_view(Exchange x)
 cdef ResponseView new_response_view(Exchange x)
 cdef str client_ip(Exchange x)
-cdef str route_name(Exchange x)

@@ -5,7 +5,6 @@ from fastgw.ext.base.span cimport Span, span, span_bytes
 from fastgw.ext.http.head cimport F_HIDDEN, F_REMOVAL, Field, fields_remove, same_name
 from fastgw.ext.policy.field cimport FieldName, append_copy
 from fastgw.ext.policy.field import parse_name, parse_value, read_name
-from fastgw.ext.route.snapshot cimport Snapshot, plan_text
 from fastgw.policy import BODILESS, Headers, Request, Response, ViewExpired
 
 
@@ -157,7 +156,7 @@ cdef class RequestView(View):
     @property
     def route(self) -> str:
         """Name of the route."""
-        return route_name(self.live())
+        return _text(self.live().route_name)
 
     def __repr__(self) -> str:
         return f"<Request {self.method} {self.path}>"
@@ -205,13 +204,6 @@ Response.register(ResponseView)
 cdef str client_ip(Exchange x):
     """The client's address as text."""
     return _text(span(x.facts.client.text, x.facts.client.text_n)) if x.facts != NULL else ""
-
-
-cdef str route_name(Exchange x):
-    """The route's name; empty when none matched."""
-    if x.route == NULL or x.snapshot is None:
-        return ""
-    return _text(plan_text(<Snapshot>x.snapshot, x.route.name))
 
 
 cdef HeadersView _headers(View of, bint response):

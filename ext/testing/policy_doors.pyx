@@ -1,9 +1,12 @@
-"""What policies' tests need besides the fakes: a client with an address."""
+"""What policies' tests need besides the fakes: a client with an address, odd policies."""
 
 from ipaddress import ip_address
+from libc.stdint cimport uint8_t
 from libc.string cimport memcpy, memset
+from fastgw.ext.base.arena cimport arena_alloc
 from fastgw.ext.exchange.contract cimport (
-    HOOK_REQUEST, V_CONTINUE, V_FAILED, Exchange, Policy, Verdict,
+    HOOK_ATTEMPT, HOOK_REQUEST, V_CONTINUE, V_FAILED, V_SUSPEND, Attempt, Exchange, Policy,
+    Verdict,
 )
 from fastgw.ext.io.stream cimport Facts
 
@@ -35,3 +38,29 @@ cdef class ClientIs(Policy):
     cdef Verdict on_request(self, Exchange x, void* slot) except V_FAILED:
         x.facts = &self.facts
         return V_CONTINUE
+
+
+cdef class HidesFields(Policy):
+    """Removes every field of the request from what one attempt sends."""
+
+    def __init__(self):
+        self.name = self.kind = "hides"
+        self.hooks = 1 << HOOK_ATTEMPT
+
+    cdef Verdict on_attempt(self, Exchange x, void* slot, Attempt a) except V_FAILED:
+        cdef size_t n = x.request.fields.n // 8 + 1
+        if a.hidden == NULL:
+            a.hidden = <uint8_t*>arena_alloc(&x.arena, n)
+        memset(a.hidden, 0xFF, n)
+        return V_CONTINUE
+
+
+cdef class SuspendsWithoutTicket(Policy):
+    """Breaks the contract."""
+
+    def __init__(self):
+        self.name = self.kind = "ticketless"
+        self.hooks = 1 << HOOK_REQUEST
+
+    cdef Verdict on_request(self, Exchange x, void* slot) except V_FAILED:
+        return V_SUSPEND

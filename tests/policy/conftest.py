@@ -20,5 +20,5 @@ def door() -> Iterator[Callable[..., Door]]:
         return made[-1]
 
     yield make
-    for one in made:
-        one.close()
+    while made:
+        made.pop().close()

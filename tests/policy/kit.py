@@ -11,9 +11,11 @@ import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 from fastgw.ext.testing.client import FakeStream
+from fastgw.ext.testing.origin import FakeAttempt
 from fastgw.ext.testing.policies import ScriptedPolicy
 from tests.policy import plugins
 from tests.policy.door import Door
@@ -51,6 +53,8 @@ class Passage:
         self.sample = sample
         self.size = size
         self.stream: FakeStream | None = None
+        self.answered: list[FakeAttempt] = []
+        self.fed: list[FakeAttempt] = []
         self.steps: list[Callable[[], None]] = [
             self.head, self.body, self.open_gates, self.answer, self.open_gates, self.feed,
         ]
@@ -74,25 +78,38 @@ class Passage:
             gate.set()
 
     def answer(self) -> None:
-        """The head of the upstream's answer."""
-        if self.door.target.attempts:
-            self.door.attempt.answer(200, [("Server", "up"), ("X-Up", "1")])
+        """The head of the upstream's answer, from every attempt that has not answered."""
+        for attempt in self.door.target.attempts:
+            if attempt not in self.answered and "begin" in attempt.events and attempt.wire:
+                self.answered.append(attempt)
+                attempt.answer(200, [("Server", "up"), ("X-Up", "1")])
 
     def feed(self) -> None:
         """The body of it, in chunks of `size`."""
-        if self.door.target.attempts:
-            for i in range(0, len(RESPONSE_BODY), self.size):
-                self.door.attempt.feed(RESPONSE_BODY[i:i + self.size])
-            self.door.attempt.feed(b"", True)
+        for attempt in self.answered:
+            if attempt not in self.fed:
+                self.fed.append(attempt)
+                for i in range(0, len(RESPONSE_BODY), self.size):
+                    attempt.feed(RESPONSE_BODY[i:i + self.size])
+                attempt.feed(b"", True)
 
     async def run(self, upto: int | None = None) -> FakeStream:
         """The steps, all or the first few."""
         for step in self.steps[:upto]:
-            step()
-            await settle()
-            self.door.rig.turn()
+            await self.go(step)
         assert self.stream is not None
         return self.stream
+
+    async def go(self, step: Callable[[], object]) -> None:
+        """One step and what follows from it."""
+        step()
+        await settle()
+        self.door.rig.turn()
+
+    async def finish(self) -> None:
+        """Whatever was missed while something waited."""
+        for step in (self.open_gates, self.answer, self.open_gates, self.feed):
+            await self.go(step)
 
 
 def wires(door: Door) -> Any:
@@ -174,36 +191,45 @@ async def check_reply_at_each_hook(sample: Sample) -> None:
 async def check_wait_at_each_hook(sample: Sample) -> None:
     """A neighbour waits at any hook: let go, timed out, or the client leaves meanwhile."""
     for hook in HOOKS:
-        for event in ("done", "timeout", "gone", "twice"):
-            other = ScriptedPolicy("other", {hook: "suspend"}, timeout_ms=100,
+        for event in ("done", "timeout", "gone"):
+            script = {hook: "suspend", "on_resume": {"timeout": ("reason", "policy_timeout")}}
+            other = ScriptedPolicy("other", script, timeout_ms=100,
                                    changes_length=(False, False))
             with opened(sample, other, sample.make()) as door:
                 passage = Passage(door, sample)
-                await passage.run()
-                await end_wait(passage, other, event)
+                stream = await passage.run()
+                await end_waits(passage, other, event)
+                if event == "done" or not waited(other):
+                    assert_answered(stream, sample, door)
+                elif event == "timeout":
+                    assert (stream.ends, stream.status) in (
+                        (["finish"], 504), (["reset:policy_timeout"], sample.answers or 200))
+                else:
+                    assert stream.ends == ["gone"]
 
 
-async def end_wait(passage: Passage, other: ScriptedPolicy, event: str) -> None:
-    """End what `other` waits for, and see the exchange end once."""
+def waited(other: ScriptedPolicy) -> bool:
+    """Whether it was called in a hook in which it waits."""
+    return bool(other.tickets)
+
+
+async def end_waits(passage: Passage, other: ScriptedPolicy, event: str) -> None:
+    """End every wait of `other`, each once; then let the exchange come to its end."""
     stream = passage.stream
     assert stream is not None
-    for round_ in range(20):
-        if not other.tickets or not stream.live:
-            break
+    ended = 0
+    while stream.live and ended < len(other.tickets):
+        ended = len(other.tickets)
         if event == "gone":
-            stream.leave()
+            await passage.go(stream.leave)
         elif event == "timeout":
-            passage.door.rig.pass_ms(200)
+            await passage.go(lambda: passage.door.rig.pass_ms(200))
         else:
-            other.fire()
-            assert event != "twice" or not other.fire()
+            assert other.fire(ended - 1)
+            assert not other.fire(ended - 1)
         await settle()
-        passage.answer() if round_ == 0 and not stream.status else None
-        passage.feed() if round_ == 0 and not stream.status else None
-        await settle()
-        passage.door.rig.turn()
-    if stream.live:
-        stream.leave()
+        await passage.finish()
+    assert not any(other.fire(i) for i in range(len(other.tickets)))
     assert len(stream.ends) == 1
 
 
@@ -225,15 +251,16 @@ async def check_upstream_fails_at_each_point(sample: Sample) -> None:
     """The upstream breaks after any step: the client is answered or reset, once."""
     for upto in range(1, 7):
         with opened(sample, sample.make()) as door:
-            stream = await Passage(door, sample).run(upto)
+            passage = Passage(door, sample)
+            stream = await passage.run(upto)
             if door.target.attempts:
-                door.attempt.fail("upstream_reset", sent=True)
-            for gate in plugins.gates.values():
-                gate.set()
-            await settle()
-            door.rig.turn()
+                attempt = door.attempt
+                await passage.go(partial(attempt.fail, "upstream_reset", sent=True))
+            await passage.finish()
             if stream.live:
-                stream.leave()
+                assert upto == 1
+                await passage.go(passage.body)
+                await passage.finish()
             assert len(stream.ends) == 1
 
 
@@ -246,22 +273,15 @@ async def check_reload_while_waiting(sample: Sample) -> None:
         held = sys.getrefcount(mine)
         door.reload(mine, other)
         passage = Passage(door, sample)
-        await passage.run(1)
+        stream = await passage.run(1)
         door.reload(other)
-        if not sample.answers:
-            assert sys.getrefcount(mine) > held
-        for step in passage.steps[1:]:
-            step()
-            await settle()
-            if other.tickets:
-                other.fire()
-            door.rig.turn()
-        passage.answer()
-        passage.feed()
-        await settle()
-        door.rig.turn()
-        assert passage.stream is not None
-        assert passage.stream.status == (sample.answers or 200)
+        assert sample.answers or sys.getrefcount(mine) > held
+        for step in passage.steps[1:3]:
+            await passage.go(step)
+        if waited(other):
+            await passage.go(other.fire)
+        await passage.finish()
+        assert_answered(stream, sample, door)
         assert sys.getrefcount(mine) == held
 
 
@@ -271,30 +291,33 @@ async def check_own_waits(sample: Sample) -> None:
         mine = sample.make()
         with opened(sample, mine) as door:
             passage = Passage(door, sample)
-            passage.steps.remove(passage.open_gates)
-            upto = 2 if "on_request" in sample.waits else 3
-            stream = await passage.run(upto)
+            await passage.go(passage.head)
+            await passage.go(passage.body)
             if "on_response" in sample.waits:
-                assert (stream.live, stream.status) == (True, 0)
+                await passage.go(passage.answer)
+            stream = passage.stream
+            assert stream is not None
+            assert (stream.live, stream.status) == (True, 0)
             held = sys.getrefcount(mine)
-            if event == "timeout":
-                door.rig.pass_ms(60000)
-                assert stream.status == 504
-            elif event == "gone":
-                stream.leave()
-            elif event == "fail" and door.target.attempts:
-                door.attempt.fail("upstream_reset", sent=True)
-            elif event == "reload":
-                door.reload(ScriptedPolicy("other", {}))
-            await settle()
-            passage.open_gates()
-            await settle()
-            passage.answer()
-            passage.feed()
-            await settle()
-            door.rig.turn()
+            failed = event == "fail" and bool(passage.answered)
+            await passage.go(partial(happen, event, passage))
+            await passage.finish()
             assert len(stream.ends) == 1
+            assert stream.status == {"timeout": 504, "gone": 0}.get(event, 502 if failed else 200)
             assert event != "reload" or sys.getrefcount(mine) < held
+
+
+def happen(event: str, passage: Passage) -> None:
+    """What happens while the policy waits."""
+    assert passage.stream is not None
+    if event == "timeout":
+        passage.door.rig.pass_ms(60000)
+    elif event == "gone":
+        passage.stream.leave()
+    elif event == "fail" and passage.answered:
+        passage.answered[0].fail("upstream_reset", sent=True)
+    elif event == "reload":
+        passage.door.reload(ScriptedPolicy("other", {}))
 
 
 CHECKS = [value for name, value in list(globals().items()) if name.startswith("check_")]

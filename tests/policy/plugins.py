@@ -130,6 +130,23 @@ class Wrong(fastgw.Policy):
         raise LookupError("nobody home")
 
 
+class EditsTooLate(fastgw.Policy):
+    """Changes the request when it has long been sent."""
+
+    def on_response(self, request: fastgw.Request, response: fastgw.Response) -> None:
+        request.headers.set("X-Late", "1")
+
+
+class SetsStatus(fastgw.Policy):
+    """Changes the status to what its options say."""
+
+    def __init__(self, options: Mapping[str, int]) -> None:
+        self.status = options["status"]
+
+    def on_response(self, request: fastgw.Request, response: fastgw.Response) -> None:
+        response.status = self.status
+
+
 class Future(fastgw.Policy):
     """Returns an awaitable that is no coroutine."""
 

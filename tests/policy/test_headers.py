@@ -60,7 +60,9 @@ def test_only_what_was_entered_sees_the_answer(door: Doors) -> None:
     assert ("X-Seen", "1") not in d.ask().fields
 
 
-@pytest.mark.parametrize("options", [{"request": {"set": {"a": "1"}}}, {"response": {"remove": ["a"]}}, {}])
+@pytest.mark.parametrize("options", [
+    {"request": {"set": {"a": "1"}}}, {"response": {"remove": ["a"]}}, {},
+])
 def test_hooks_are_only_those_needed(options: dict[str, Any]) -> None:
     hooks = policy("headers", **options).hooks
     assert bool(hooks & 1) == ("request" in options)

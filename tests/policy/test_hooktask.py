@@ -52,7 +52,8 @@ def test_waits_and_is_awaited(run: Callable[[Main], None]) -> None:
         future = asyncio.get_running_loop().create_future()
         ended: list[HookTask] = []
         task = begin(wait(future), ended)
-        assert task in asyncio.all_tasks()
+        others: set[object] = {*asyncio.all_tasks()}
+        assert task in others
         future.set_result(8)
         assert await task == 8
         assert ended == [task]
@@ -74,7 +75,7 @@ def test_exceptions(run: Callable[[Main], None]) -> None:
 def test_current_task_is_put_back(run: Callable[[Main], None]) -> None:
     async def main() -> None:
         mine = asyncio.current_task()
-        seen = []
+        seen: list[object] = []
 
         async def look() -> None:
             seen.append(asyncio.current_task())

@@ -38,7 +38,8 @@ class Both(fastgw.Policy):
 def mypy(path: Path) -> subprocess.CompletedProcess[str]:
     """The verdict on one file."""
     return subprocess.run(
-        [sys.executable, "-m", "mypy", "--strict", "--cache-dir", str(path.parent / "cache"), str(path)],
+        [sys.executable, "-m", "mypy", "--strict", "--cache-dir", str(path.parent / "cache"),
+         str(path)],
         cwd=ROOT, capture_output=True, text=True, timeout=120, check=False,
     )
 
@@ -55,7 +56,8 @@ def test_plugin_is_typed(tmp_path: Path) -> None:
 
 def test_import_is_light() -> None:
     """A plugin's test imports neither the data plane nor a loop."""
-    code = "import sys, fastgw; print(*[m for m in sys.modules if m.startswith(('fastgw.', 'asyncio', 'uvloop'))])"
+    code = ("import sys, fastgw\n"
+            "print(*[m for m in sys.modules if m.startswith(('fastgw.', 'asyncio', 'uvloop'))])")
     out = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True,
                          timeout=60, check=True).stdout
     assert set(out.split()) == {"fastgw.policy", "fastgw.fields"}
@@ -67,7 +69,8 @@ def test_headers() -> None:
     assert (headers.get("b"), headers.get("c"), headers.get("c", "d")) == ("2", None, "d")
     headers.set("A", "3")
     assert headers.items() == [("B", "2"), ("A", "3")]
-    assert (headers.remove("b"), "b" in headers, len(headers), list(headers)) == (1, False, 1, ["A"])
+    assert headers.remove("b") == 1
+    assert ("b" in headers, len(headers), list(headers)) == (False, 1, ["A"])
 
 
 @pytest.mark.parametrize(("name", "value", "error"), [
@@ -92,5 +95,6 @@ def test_response_refuses(how: tuple[object, ...], error: type[Exception]) -> No
 
 def test_response_types() -> None:
     assert fastgw.Response(200, {}, b"x").headers.get("content-type") == "application/octet-stream"
-    assert fastgw.Response(200, {"content-type": "a/b"}, "x").headers.items() == [("content-type", "a/b")]
+    assert fastgw.Response(200, {"Content-Type": "a/b"}, "x").headers.get_all("content-type") == [
+        "a/b"]
     assert fastgw.Response(200).headers.items() == []
