@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,8 @@ PAGES = sorted(
     [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), ROOT / "ext/README.md",
      ROOT / "changes/README.md"]
 )  # fmt: skip
+
+CONTRIBUTING = ROOT / "CONTRIBUTING.md"
 
 
 def ids(page: Path) -> str:
@@ -91,3 +95,37 @@ def test_changes_are_fragments() -> None:
             assert re.fullmatch(
                 r"[a-z0-9-]+\.(add|change|fix|perf|remove|security)\.md", fragment.name
             )
+
+
+def test_first_change_works_as_written(tmp_path: Path) -> None:
+    """The walk-through of CONTRIBUTING.md, up to the build, in a copy of the tree."""
+    row = re.search(r"^       (\[\[reason\]\]\n(?:       .+\n)+)", CONTRIBUTING.read_text(), re.M)
+    assert row
+    for part in ("fastgw/__init__.py", "ext/__init__.py", "ext/generate", "ext/base", "docs"):
+        source, target = ROOT / part, tmp_path / part
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if source.is_dir():
+            ignored = shutil.ignore_patterns("*.so", "__pycache__")
+            shutil.copytree(source, target, ignore=ignored)
+        else:
+            shutil.copy(source, target)
+    (tmp_path / "fastgw/ext").symlink_to("../ext")
+    table = tmp_path / "ext/base/reasons.toml"
+    table.write_text(table.read_text() + "\n" + re.sub(r"^ {7}", "", row[1], flags=re.M))
+
+    def generators(*words: str) -> list[int]:
+        return [
+            subprocess.run(
+                [sys.executable, "-m", f"fastgw.ext.generate.{name}", *words],
+                cwd=tmp_path,
+                capture_output=True,
+                timeout=60,
+            ).returncode
+            for name in ("reasons", "reasons_page")
+        ]
+
+    assert generators("--check") == [1, 1]
+    assert generators() == [0, 0]
+    assert generators("--check") == [0, 0]
+    assert "REASON_TEA_ONLY" in (tmp_path / "ext/base/reasons.pxd").read_text()
+    assert "### tea_only" in (tmp_path / "docs/reasons.md").read_text()
