@@ -64,9 +64,9 @@ cdef class Worker:
 
     def listen(self, index: int, fd: int) -> None:
         """Accept from a bound, listening, non-blocking socket of listener `index`; the
-        descriptor stays the caller's."""
+        descriptor is the data plane's from here on."""
         self.listeners.append(Listener(
-            self.engine, os.dup(fd), self.server, self.limit, index=index, log=self.listener_says,
+            self.engine, fd, self.server, self.limit, index=index, log=self.listener_says,
         ))
 
     def listener_says(self, event: str, details: object) -> None:

@@ -78,7 +78,7 @@ class Gateway:
                 log=lambda level, text: self.logged.append((level, text)),
                 access_log=f"/proc/self/fd/{self._record_end}",
             )
-            self.worker.listen(0, listener.fileno())
+            self.worker.listen(0, listener.detach())
         except BaseException as e:
             self._failure = e
             self._started.set()
@@ -86,7 +86,6 @@ class Gateway:
         self.loop.call_soon(self._started.set)
         self.loop.run_forever()
         self.worker.stop()
-        listener.close()
         self.loop.run_until_complete(asyncio.sleep(0))
         del self.worker
         self.loop.close()
