@@ -3,6 +3,7 @@
 import asyncio
 import inspect
 from importlib import import_module
+from types import CoroutineType
 
 from cpython.ref cimport Py_INCREF, Py_XDECREF, PyObject
 from fastgw.ext.base.arena cimport arena_copy
@@ -128,9 +129,9 @@ async def _wrapped(awaitable):
 
 cdef object _new_task(object awaitable, str hook, object on_end):
     """A task of the loop that runs this worker, not begun yet."""
-    if not inspect.isawaitable(awaitable):
-        raise TypeError(f"a hook returns None or a fastgw.Response, not {awaitable!r}")
-    if not inspect.iscoroutine(awaitable):
+    if type(awaitable) is not CoroutineType and not inspect.iscoroutine(awaitable):
+        if not inspect.isawaitable(awaitable):
+            raise TypeError(f"a hook returns None or a fastgw.Response, not {awaitable!r}")
         awaitable = _wrapped(awaitable)
     return HookTask(awaitable, asyncio.get_running_loop(), hook, on_end)
 
