@@ -50,6 +50,22 @@ def test_exactly_n_bytes_pass_and_the_rest_is_delivered(loop: str) -> None:
     run(loop, test)
 
 
+def test_a_relay_does_not_overtake_what_is_queued(loop: str) -> None:
+    """More is queued than a turn writes, and the body is there already."""
+    async def test(net: Net) -> None:
+        upstream, origin, downstream, client = await two(net)
+        upstream.pause()
+        await net.send(origin, b"body")
+        await net.until(lambda: upstream.has("readable"))
+        before = noise(600_000)
+        downstream.write(before, counted=True)
+        assert upstream.relay(downstream, 4)
+        upstream.resume()
+        assert await net.recv(client, len(before) + 4) == before + b"body"
+
+    run(loop, test)
+
+
 def test_a_stalled_reader_brakes_the_origin(loop: str) -> None:
     async def test(net: Net) -> None:
         upstream, origin, downstream, client = await two(net)

@@ -566,6 +566,26 @@ def test_writing_to_a_peer_that_closed(loop: str) -> None:
     run(loop, test)
 
 
+def test_a_reset_met_by_a_write_is_not_taken_for_an_end(loop: str) -> None:
+    """The failed send consumes the socket's error; what recv then says looks like a FIN."""
+    async def test(net: Net) -> None:
+        door, peer = await net.pair()
+        await net.turns(10)
+
+        def break_it(_: Door, name: str, value: Any) -> None:
+            if name == "bytes":         # inside a turn, whose events are collected already
+                send_rst(peer)
+                door.write(b"too late")
+
+        _, trigger = await net.pair(break_it)
+        await net.send(trigger, b"now")
+        await net.told(door, "gone")
+        assert door.names() == ["accepted", "gone"]
+        assert door.events[-1] == ("gone", "client_reset")
+
+    run(loop, test)
+
+
 def test_a_unix_peer_that_closed_is_gone(loop: str, tmp_path: Path) -> None:
     """Nothing can be written to it any more, so `eof` alone would say too little."""
     async def test(net: Net) -> None:
