@@ -27,7 +27,7 @@ from fastgw.plan.model import ObjectSpec, Step
 Check = Callable[[str, str, dict[str, Any]], object]
 
 #: Kinds that answer instead of an upstream.
-ANSWERING = frozenset({"respond", "redirect", "python"})
+ANSWERING = frozenset({"respond", "redirect", "plugin"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +128,7 @@ class Policies:
     # -- steps ---------------------------------------------------------------------------
 
     def _step(self, placed: Placed) -> Step:
-        kind = "python" if placed.key == "plugin" else placed.key
+        kind = placed.key
         spec = self._specs.get((kind, placed.name))
         if spec is None:
             spec = ObjectSpec(kind, placed.name, options(placed.model))
@@ -140,7 +140,7 @@ class Policies:
 
     def _try(self, where: Where, spec: ObjectSpec) -> None:
         """Note what keeps a worker from building the policy. Plugins are the workers' to load."""
-        if self.check is None or spec.kind == "python":
+        if self.check is None or spec.kind == "plugin":
             return
         try:
             self.check(spec.kind, spec.name, dict(spec.options))

@@ -18,16 +18,12 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from fastgw.config.units import Duration
+from fastgw.fields import RESERVED
 
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+\Z")
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _PLUGIN = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*\Z")
 Stage = Literal["ingress", "identity", "access", "limit", "cache", "shape", "balance"]
-#: What only the gateway itself writes: framing and hop-by-hop fields.
-GATEWAYS_OWN = frozenset({
-    "connection", "content-length", "host", "keep-alive", "proxy-connection", "te", "trailer",
-    "transfer-encoding", "upgrade",
-})
 
 
 class Model(BaseModel):
@@ -48,7 +44,7 @@ def header_name(name: str) -> str:
     """A token that is not the gateway's own to write."""
     if not _TOKEN.match(name):
         raise PydanticCustomError("FGW502", "'{name}' is not a header's name", {"name": name})
-    if name.lower() in GATEWAYS_OWN:
+    if name.lower() in RESERVED:
         raise PydanticCustomError("FGW502", "'{name}' belongs to the gateway{hint}", {
             "name": name,
             "hint": " (an upstream's 'host:' says what is sent)" if name.lower() == "host" else "",

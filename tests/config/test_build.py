@@ -183,7 +183,7 @@ def test_stages_order_policies_whatever_the_order_of_the_file() -> None:
     assert chain(
         "routes: {r: {match: /, respond: 404, headers: {request: {remove: [a]}},"
         " plugin: 'a:B', ip: {deny: [10.0.0.1]}}}"
-    ) == [("ip", "routes.r"), ("python", "routes.r"), ("headers", "routes.r"),
+    ) == [("ip", "routes.r"), ("plugin", "routes.r"), ("headers", "routes.r"),
           ("respond", "routes.r")]
 
 
@@ -191,11 +191,11 @@ def test_a_plugin_may_say_its_stage() -> None:
     assert [kind for kind, _ in chain(
         "routes: {r: {match: /, respond: 404, ip: {deny: [10.0.0.1]},"
         " plugin: {class: 'a:B', stage: shape}, headers: {request: {remove: [a]}}}}"
-    )] == ["ip", "python", "headers", "respond"]
+    )] == ["ip", "plugin", "headers", "respond"]
     assert [kind for kind, _ in chain(
         "routes: {r: {match: /, respond: 404, headers: {request: {remove: [a]}},"
         " plugin: {class: 'a:B', stage: balance}}}"
-    )] == ["headers", "respond", "python"]
+    )] == ["headers", "respond", "plugin"]
 
 
 LISTS = (
@@ -237,7 +237,7 @@ def test_mode_failure_and_timeout_belong_to_the_step() -> None:
      {"status": 200, "body": "hi", "headers": {"a": "b"}}),
     ("redirect: https://x/", "redirect", {"to": "https://x/", "status": 302}),
     ("redirect: {to: /y, status: 308}", "redirect", {"to": "/y", "status": 308}),
-    ("plugin: a:B", "python", {"class": "a:B", "options": {}}),
+    ("plugin: a:B", "plugin", {"class": "a:B", "options": {}}),
     ("respond: 404, ip: {allow: [10.0.0.0/8]}", "ip", {"allow": ["10.0.0.0/8"], "deny": []}),
     ("respond: 404, headers: {request: {set: {a: b}, remove: [c]}, response: {add: {d: e}}}",
      "headers", {"request": {"set": {"a": "b"}, "add": {}, "remove": ["c"]},

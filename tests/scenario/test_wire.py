@@ -82,6 +82,9 @@ def passes(case: Case, c: Client, origin: Origin) -> None:
     c.send(case.raw)
     received = origin.request()
     c.answer(case.one.get("method", "GET"))
+    if " HTTP/1.1" in case.one.get("rest", ""):
+        origin.request()
+        c.answer()
     has_request(case, received)
 
 
