@@ -43,9 +43,10 @@ def _ranges(texts: tuple[str, ...]) -> list[list[int]]:
     found = []
     for text in texts:
         first, last = parse_network(text)
-        if first < MAPPED_FIRST and last > MAPPED_LAST:
-            found += [[first, MAPPED_FIRST - 1], [MAPPED_LAST + 1, last]]
-        else:
+        if first < MAPPED_FIRST <= last:
+            found.append([first, MAPPED_FIRST - 1])
+            first = MAPPED_LAST + 1
+        if first <= last:
             found.append([first, last])
     merged: list[list[int]] = []
     end = -2
