@@ -20,6 +20,10 @@ from fastgw.ext.target.http import HttpTarget
 from fastgw.ext.target.none import NoneTarget
 
 
+#: The kernel gives up on bytes that nobody acknowledges, past the default `idle` of 60 s.
+USER_TIMEOUT_MS = 90_000
+
+
 def builders() -> dict:
     """What makes the objects of a plan, by kind."""
     made = dict(KINDS)
@@ -66,7 +70,8 @@ cdef class Worker:
         """Accept from a bound, listening, non-blocking socket of listener `index`; the
         descriptor is the data plane's from here on."""
         self.listeners.append(Listener(
-            self.engine, fd, self.server, self.limit, index=index, log=self.listener_says,
+            self.engine, fd, self.server, self.limit, index=index,
+            user_timeout_ms=USER_TIMEOUT_MS, log=self.listener_says,
         ))
 
     def listener_says(self, event: str, details: object) -> None:

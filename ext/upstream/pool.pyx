@@ -6,7 +6,7 @@ below that of the usual servers, so that it is nearly always us who close.
 
 cimport cython
 from fastgw.ext.exchange.contract cimport Attempt
-from fastgw.ext.upstream.h1 cimport D_POOL, H1Connection
+from fastgw.ext.upstream.h1_connection cimport D_POOL, H1Connection
 
 
 @cython.final

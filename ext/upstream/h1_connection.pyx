@@ -1,15 +1,13 @@
-"""HTTP/1.1 to the upstream; see h1.pxd."""
+"""A connection to an upstream; see h1_connection.pxd."""
 
 cimport cython
 from libc.stdint cimport int64_t
 from libc.string cimport memcpy, memset
-from fastgw.ext.base.arena cimport arena_alloc
 from fastgw.ext.base.buffers cimport BufferPool, buffer_hold, buffer_release, chunk_keep, chunk_release
 from fastgw.ext.base.deadlines cimport deadline_init
-from fastgw.ext.base.debug cimport ATTEMPTS, debug_assert, debug_born, debug_died
 from fastgw.ext.base.reasons cimport (
-    REASON_CANCELLED, REASON_CONNECT_FAILED, REASON_CONNECT_TIMEOUT, REASON_MEMORY, REASON_NONE, REASON_NO_ENDPOINT,
-    REASON_RESPONSE_HEAD_TIMEOUT, REASON_UPSTREAM_BAD_CHUNK, REASON_UPSTREAM_BAD_FRAMING,
+    REASON_CANCELLED, REASON_CONNECT_TIMEOUT, REASON_MEMORY,
+    REASON_RESPONSE_HEAD_TIMEOUT, REASON_UPSTREAM_BAD_CHUNK,
     REASON_UPSTREAM_BAD_HEAD, REASON_UPSTREAM_HEAD_TOO_LARGE, REASON_UPSTREAM_RESET,
     REASON_UPSTREAM_STALLED, REASON_UPSTREAM_TRUNCATED,
 )
@@ -22,18 +20,15 @@ from fastgw.ext.http.head cimport (
     BODY_CHUNKED, BODY_LENGTH, BODY_NONE, BODY_UNTIL_CLOSE, H_KEEP_ALIVE, Field, fields_find,
 )
 from fastgw.ext.http.names cimport NAME_KEEP_ALIVE, NAME_UPGRADE
-from fastgw.ext.http.chunk_writer cimport write_chunk, write_trailers
 from fastgw.ext.http.keep cimport keep_response, keep_trailers, no_body
 from fastgw.ext.http.response cimport parse_response
-from fastgw.ext.io.connect cimport connect_stream
 from fastgw.ext.route.plan cimport Limits
 from fastgw.ext.route.snapshot cimport Snapshot
-from fastgw.ext.upstream.h1_request cimport wants_tunnel, write_request_head
+from fastgw.ext.upstream.h1_request cimport wants_tunnel
 
 cdef enum:
     ROWS = 512                  # field lines that are looked at; limits.fields is at most this
     BULK = 32768                # bytes of body from which on buffers are passed by reference
-    USER_TIMEOUT_MS = 30000     # bytes sent and not acknowledged for this long: given up
     MAX_INFORMATIONAL = 32      # 1xx heads before one answer
 
 cdef Field _rows[512]           # where a head's rows stand until it is whole
@@ -43,10 +38,23 @@ cdef void _due(void* owner, int kind) noexcept:
     (<H1Connection>owner).on_deadline(kind)
 
 
+cdef class Borrower(Attempt):
+    """See h1_connection.pxd."""
+
+    cdef void on_connected(self) noexcept:
+        """The connection is there: the head may be sent."""
+
+    cdef void on_finished(self) noexcept:
+        """The response was whole, and the connection is given back."""
+
+    cdef void on_lost(self, const Outcome* outcome) noexcept:
+        """The connection failed; the exchange is told next."""
+
+
 @cython.no_gc
 @cython.final
 cdef class H1Connection(Codec):
-    """See h1.pxd."""
+    """See h1_connection.pxd."""
 
     def __cinit__(self):
         deadline_init(&self.deadline, <void*>self, _due)
@@ -59,15 +67,15 @@ cdef class H1Connection(Codec):
 
     cdef void on_open(self) noexcept:
         """Connected: the attempt may begin."""
-        cdef H1Attempt a = self.attempt
+        cdef Borrower a = self.attempt
         if a is None:
             return
         self.state = U_IDLE
         self.stream.engine.wheel.clear(&self.deadline)
         self.start(a)
-        a.ready()
+        a.on_connected()
 
-    cdef void start(self, H1Attempt a) noexcept:
+    cdef void start(self, Borrower a) noexcept:
         """Become the connection of `a`."""
         self.attempt = a
         self.state = U_HEAD
@@ -88,7 +96,7 @@ cdef class H1Connection(Codec):
 
     cdef void on_room(self) noexcept:
         """The upstream takes bytes again."""
-        cdef H1Attempt a = self.attempt
+        cdef Borrower a = self.attempt
         if a is not None and self.state < U_CLOSED:
             if self.deadline.kind == D_STALL:
                 self.stream.engine.wheel.clear(&self.deadline)
@@ -101,7 +109,7 @@ cdef class H1Connection(Codec):
 
     cdef void on_eof(self) noexcept:
         """The upstream ended its side and everything was read."""
-        cdef H1Attempt a = self.attempt
+        cdef Borrower a = self.attempt
         if a is None:
             self.pool.discard(self)
         elif self.state == U_UNTIL_CLOSE or self.state == U_TUNNEL:
@@ -134,7 +142,7 @@ cdef class H1Connection(Codec):
 
         Telling the exchange of the response's end may put this very connection to work for
         another attempt, so everything looks first whether `a` is still the one."""
-        cdef H1Attempt a = self.attempt
+        cdef Borrower a = self.attempt
         cdef size_t used
         self.reading = True
         while c.n and self.attempt is a:
@@ -174,7 +182,7 @@ cdef class H1Connection(Codec):
     cdef void resume_reading(self) noexcept:
         """The exchange takes body again: what was put by comes first."""
         cdef Chunk c
-        cdef H1Attempt a = self.attempt
+        cdef Borrower a = self.attempt
         self.asked = True
         if self.reading:
             return
@@ -190,7 +198,7 @@ cdef class H1Connection(Codec):
 
     cdef size_t take_head(self, const char* p, size_t n) noexcept:
         """Parse as soon as there is enough; how many of the new bytes were used, 0 = stop."""
-        cdef H1Attempt a = self.attempt
+        cdef Borrower a = self.attempt
         cdef Exchange x = a.x
         cdef ResponseHead head
         cdef size_t before = 0
@@ -244,7 +252,7 @@ cdef class H1Connection(Codec):
 
     cdef bint accept_head(self, const char* p, size_t used, ResponseHead* head) noexcept:
         """A whole head; whether reading goes on for the same attempt."""
-        cdef H1Attempt a = self.attempt
+        cdef Borrower a = self.attempt
         cdef Exchange x = a.x
         cdef bint last
         if head.status < 200 and head.status != 101:
@@ -270,7 +278,7 @@ cdef class H1Connection(Codec):
 
     cdef bint accept_informational(self, ResponseHead* head) noexcept:
         """A 1xx head, whose rows are lent for the call; too many are refused."""
-        cdef H1Attempt a = self.attempt
+        cdef Borrower a = self.attempt
         self.informational += 1
         if self.informational > MAX_INFORMATIONAL:
             self.fail(REASON_UPSTREAM_BAD_HEAD)
@@ -283,7 +291,7 @@ cdef class H1Connection(Codec):
 
     cdef bint accept_tunnel(self, ResponseHead* head) noexcept:
         """101 Switching Protocols, only to what was asked for (RFC 9110 section 15.2.2)."""
-        cdef H1Attempt a = self.attempt
+        cdef Borrower a = self.attempt
         cdef Exchange x = a.x
         cdef Field* f
         cdef uint32_t i
@@ -307,7 +315,7 @@ cdef class H1Connection(Codec):
 
     cdef void begin_body(self, const ResponseHead* head, bint last) noexcept:
         """What is to be read next."""
-        cdef H1Attempt a = self.attempt
+        cdef Borrower a = self.attempt
         cdef const Limits* limits
         if last:
             self.response_whole()
@@ -382,7 +390,7 @@ cdef class H1Connection(Codec):
 
     cdef void end_chunked(self, Fields* trailers) noexcept:
         """The last chunk and the trailers were read."""
-        cdef H1Attempt a = self.attempt
+        cdef Borrower a = self.attempt
         cdef Exchange x = a.x
         cdef Fields* kept = NULL
         if trailers.n:
@@ -399,7 +407,7 @@ cdef class H1Connection(Codec):
 
     cdef bint deliver(self, const char* p, size_t n, Buffer* owner, bint last) noexcept:
         """Hand a piece on; whether reading goes on for the same attempt."""
-        cdef H1Attempt a = self.attempt
+        cdef Borrower a = self.attempt
         cdef Exchange x = a.x
         cdef Chunk c
         cdef bint room
@@ -433,7 +441,7 @@ cdef class H1Connection(Codec):
 
     cdef void request_whole(self) noexcept:
         """Everything of the request was handed to the stream."""
-        cdef H1Attempt a = self.attempt
+        cdef Borrower a = self.attempt
         a.sent_last = True
         if a.whole:
             self.give_back()
@@ -442,12 +450,12 @@ cdef class H1Connection(Codec):
 
     cdef void give_back(self) noexcept:
         """The attempt is over as it should be."""
-        cdef H1Attempt a = self.attempt
+        cdef Borrower a = self.attempt
         self.attempt = None
         self.state = U_IDLE
         self.stream.set_bulk(False)
         a.connection = None
-        a.finish()
+        a.on_finished()
         if self.persistent:
             self.pool.release(self)
         else:
@@ -455,7 +463,7 @@ cdef class H1Connection(Codec):
 
     cdef void fail(self, Reason why) noexcept:
         """The attempt is over as it should not be."""
-        cdef H1Attempt a = self.attempt
+        cdef Borrower a = self.attempt
         cdef Exchange x
         cdef Outcome outcome
         if a is None:
@@ -468,11 +476,12 @@ cdef class H1Connection(Codec):
         outcome.sent = outcome.connected and self.stream.bytes_out != self.sent_before
         outcome.head_seen = a.head_seen
         outcome.peer_closed_first = not outcome.sent
+        outcome.nowhere = False
         self.attempt = None
         a.connection = None
         self.persistent = False
         self.pool.discard(self)
-        a.end(&outcome)
+        a.on_lost(&outcome)
         x.on_attempt_failed(a, &outcome)
 
     cdef void shut(self) noexcept:
@@ -535,193 +544,3 @@ cdef uint32_t _idle_allowed(Fields* fields, uint32_t idle_ms) noexcept:
                 i += 1
             break
     return max(idle_ms, (seconds - 1) * 1000 if 1 < seconds <= 3600 else 0)
-
-
-# -- attempts ------------------------------------------------------------------------------
-
-cdef H1Attempt new_attempt(Exchange x, Endpoint endpoint, HostMode mode, bytes host_text):
-    """An attempt of `x` at `endpoint`; None fails in `begin`, as the last one failed."""
-    cdef H1Attempt a = H1Attempt.__new__(H1Attempt)
-    a.x = x
-    a.endpoint = endpoint
-    a.host_mode = mode
-    a.host_text = host_text
-    debug_born(ATTEMPTS)
-    return a
-
-
-@cython.no_gc
-@cython.freelist(256)
-@cython.final
-cdef class H1Attempt(Attempt):
-    """See h1.pxd."""
-
-    def __dealloc__(self):
-        debug_died(ATTEMPTS)
-
-    cdef void begin(self) noexcept:
-        """An idle connection if there is one, else a new one."""
-        cdef Endpoint e = <Endpoint>self.endpoint
-        cdef H1Connection c
-        if self.endpoint is None:
-            self.refuse(self.why_none())
-            return
-        self.begun = True
-        e.begin()
-        if not self.x.fresh_only:
-            c = <H1Connection>e.pool.acquire(self)
-            if c is not None:
-                self.connection = c
-                c.start(self)
-                self.ready()
-                return
-        self.connect(e)
-
-    cdef Reason why_none(self) noexcept:
-        """No endpoint is left: why the last one that was tried failed, or that there is none."""
-        cdef list tried = self.x.tried
-        if not tried:
-            return REASON_NO_ENDPOINT
-        return (<Endpoint>tried[len(tried) - 1]).last_failure
-
-    cdef void connect(self, Endpoint e) noexcept:
-        """Open a connection; how it ends is told later, never within this call."""
-        cdef H1Connection c = H1Connection()
-        c.endpoint = e
-        c.pool = e.pool
-        c.state = U_CONNECTING
-        c.attempt = self
-        c.stream = connect_stream(
-            self.x.engine, c, e.address, e.address_n, USER_TIMEOUT_MS
-        )
-        if c.stream is None:
-            c.attempt = None
-            self.refuse(REASON_CONNECT_FAILED)
-            return
-        e.pool.busy += 1
-        self.connection = c
-        c.set_deadline(D_CONNECT, self.x.timeouts.connect)
-
-    cdef void refuse(self, Reason why) noexcept:
-        """Fail before there is a connection."""
-        cdef Outcome outcome
-        cdef Exchange x = self.x
-        memset(&outcome, 0, sizeof(outcome))
-        outcome.reason = why
-        self.end(&outcome)
-        x.on_attempt_failed(self, &outcome)
-
-    cdef void ready(self) noexcept:
-        """The head may be sent."""
-        self.x.on_attempt_ready(self)
-
-    cdef void send_head(self, bint last) noexcept:
-        """See contract.pxd."""
-        cdef H1Connection c = self.connection
-        if not write_request_head(c.stream, self.x, self, self.host()):
-            c.fail(REASON_MEMORY)
-            return
-        self.chunked = self.x.request.framing == BODY_CHUNKED
-        if last:
-            c.request_whole()
-
-    cdef Span host(self) noexcept:
-        """What the Host field says."""
-        cdef bytes text = self.host_text
-        if self.host_mode == HOST_KEEP and self.x.request.authority.n:
-            return self.x.request.authority
-        if self.host_mode != HOST_FIXED:
-            text = (<Endpoint>self.endpoint).authority
-        return span(<const char*>text, len(text))
-
-    cdef bint send_chunk(self, Chunk* c, bint last) noexcept:
-        """See contract.pxd."""
-        cdef H1Connection conn = self.connection
-        cdef bint room = True
-        if conn is None or conn.stream is None:
-            chunk_release(c)
-            return False
-        if conn.state == U_TUNNEL:
-            return self.send_opaque(c, last)
-        if self.chunked:
-            room = write_chunk(conn.stream, c, last)
-        elif c.n:
-            room = conn.stream.write(c)
-        else:
-            chunk_release(c)
-        if last:
-            conn.request_whole()
-        elif not room:
-            conn.mark_stall()
-        return room
-
-    cdef bint send_opaque(self, Chunk* c, bint last) noexcept:
-        """Bytes of a tunnel; the client's end is passed on as a FIN."""
-        cdef H1Connection conn = self.connection
-        cdef bint room = True
-        if c.n:
-            room = conn.stream.write(c)
-        else:
-            chunk_release(c)
-        conn.set_deadline(D_IDLE, self.x.timeouts.idle)
-        if last:
-            conn.stream.half_close()
-            conn.request_whole()
-        return room
-
-    cdef void send_trailers(self, Fields* trailers) noexcept:
-        """See contract.pxd; without chunked framing there is no place for them."""
-        cdef H1Connection c = self.connection
-        if c is None or c.stream is None:
-            return
-        if self.chunked and not write_trailers(c.stream, trailers):
-            c.fail(REASON_MEMORY)
-            return
-        c.request_whole()
-
-    cdef void ask_body(self, bint on) noexcept:
-        """See contract.pxd."""
-        cdef H1Connection c = self.connection
-        if c is None or c.stream is None:
-            return
-        if on:
-            c.resume_reading()
-            return
-        c.asked = False
-        if not c.reading:
-            c.stream.pause()
-        c.stream.engine.wheel.clear(&c.deadline)
-
-    cdef void open_tunnel(self) noexcept:
-        """See contract.pxd; the connection reads opaque bytes since the 101."""
-
-    cdef void cancel(self, Reason why) noexcept:
-        """See contract.pxd."""
-        cdef Outcome outcome
-        cdef H1Connection c = self.connection
-        if self.x is None:
-            return
-        memset(&outcome, 0, sizeof(outcome))
-        outcome.reason = why
-        self.connection = None
-        if c is not None:
-            outcome.connected = c.state != U_CONNECTING
-            c.attempt = None
-            c.persistent = False
-            c.pool.discard(c)
-        self.end(&outcome)
-
-    cdef void finish(self) noexcept:
-        """It ended with a whole response."""
-        cdef Outcome outcome
-        memset(&outcome, 0, sizeof(outcome))
-        outcome.connected = outcome.sent = outcome.head_seen = True
-        self.end(&outcome)
-
-    cdef void end(self, const Outcome* outcome) noexcept:
-        """Account for it, once, and let the exchange go."""
-        cdef Exchange x = self.x
-        self.x = None
-        if self.begun:
-            self.begun = False
-            (<Endpoint>self.endpoint).end(outcome, x.engine.now_ms)

@@ -1,7 +1,7 @@
-"""HTTP/1.1 to the upstream: one connection, and the attempt that uses it.
+"""HTTP/1.1 to the upstream: a connection, and what it tells whoever uses it.
 
-The connection is the stream's codec and lives in a pool between attempts; the attempt lives
-as long as its exchange wants it. They stand on one page because each names the other.
+The connection is the stream's codec: it reads responses, and lives in a pool between
+attempts. It sends nothing itself; attempt.pyx does.
 
 A response that is whole gives its connection back *before* its last bytes are handed on: whoever
 is told of the end may need a connection at once, and this one is the warmest.
@@ -40,12 +40,22 @@ cdef enum DeadlineKind:
     D_POOL                      # waits in the pool
 
 
+cdef class Borrower(Attempt):
+    """An attempt as its connection sees it; ended by exactly one of the last two."""
+    cdef H1Connection connection      # None before it is there and after it was given back
+    cdef bint whole                   # the response was received whole
+
+    cdef void on_connected(self) noexcept
+    cdef void on_finished(self) noexcept
+    cdef void on_lost(self, const Outcome* outcome) noexcept
+
+
 cdef class H1Connection(Codec):
     """A connection to an endpoint."""
     cdef Stream stream                # None once closed
     cdef Endpoint endpoint
     cdef Pool pool
-    cdef H1Attempt attempt            # whose response is read; None while idle
+    cdef Borrower attempt             # whose response is read; None while idle
     cdef Deadline deadline            # one at a time: connect, head, idle, stall, pool
     cdef uint8_t state                # ReadState
     cdef bint reused                  # served an attempt before this one
@@ -63,7 +73,7 @@ cdef class H1Connection(Codec):
     cdef size_t searched              # how far `partial` was looked through
     cdef Chunk kept                   # received, not deliverable yet (owner set), n = 0: none
 
-    cdef void start(self, H1Attempt a) noexcept
+    cdef void start(self, Borrower a) noexcept
     cdef void consume(self, Chunk* c) noexcept
     cdef size_t take_head(self, const char* p, size_t n) noexcept
     cdef bint gather(self, const char* p, size_t n) noexcept
@@ -90,31 +100,3 @@ cdef class H1Connection(Codec):
     cdef void on_deadline(self, int kind) noexcept
     cdef void mark_stall(self) noexcept
     cdef Reason cut_reason(self) noexcept
-
-
-cdef class H1Attempt(Attempt):
-    """One request to an endpoint over HTTP/1.1."""
-    cdef H1Connection connection      # None before it is there and after it was given back
-    cdef bint chunked                 # the request's body goes out chunked
-    cdef bint begun                   # endpoint.begin() was called, end() not yet
-    cdef bint whole                   # the response was received whole
-    cdef uint8_t host_mode            # HostMode
-    cdef bytes host_text              # with HOST_FIXED
-
-    cdef Reason why_none(self) noexcept
-    cdef void connect(self, Endpoint e) noexcept
-    cdef void refuse(self, Reason why) noexcept
-    cdef void ready(self) noexcept
-    cdef Span host(self) noexcept
-    cdef bint send_opaque(self, Chunk* c, bint last) noexcept
-    cdef void finish(self) noexcept
-    cdef void end(self, const Outcome* outcome) noexcept
-
-
-cdef enum HostMode:
-    HOST_KEEP                   # what the client asked for
-    HOST_UPSTREAM               # the endpoint's own authority
-    HOST_FIXED                  # a configured name
-
-
-cdef H1Attempt new_attempt(Exchange x, Endpoint endpoint, HostMode mode, bytes host_text)
