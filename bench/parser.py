@@ -104,8 +104,10 @@ def line(name: str, size: int, found: dict[str, list[list[float]]], at: int | No
     """Print a row; the ratio of ours to llhttp."""
     ours, llhttp, slow = (column(found[k], at) for k in ("fastgw", "llhttp", "h11"))
     ratio = ratios(ours, llhttp)
-    print(f"{name:20} {size:6} {spread(ours).median:9.0f} {spread(llhttp).median:9.0f} "
-          f"{spread(slow).median:9.0f}   {ratio}")
+    print(
+        f"{name:20} {size:6} {spread(ours).median:9.0f} {spread(llhttp).median:9.0f} "
+        f"{spread(slow).median:9.0f}   {ratio}"
+    )
     return ratio
 
 

@@ -13,7 +13,6 @@ from fastgw.ext.io.engine cimport Engine
 from fastgw.ext.io.listener cimport Listener
 from fastgw.ext.record.access_log cimport AccessLog
 from fastgw.ext.record.counters cimport Counters
-from fastgw.ext.route.snapshot cimport Snapshot
 from fastgw.ext.policy.build import KINDS
 from fastgw.ext.route.load import load_plan
 from fastgw.ext.target.http import HttpTarget

@@ -3,7 +3,7 @@
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy
 from fastgw.ext.base.debug cimport BUFFERS, debug_assert, debug_born, debug_died, debug_poison
-import fastgw.ext.base.debug
+import fastgw.ext.base.debug  # no-cython-lint
 
 cdef enum:
     SPARE_BYTES = 4194304       # what each free list may keep, in bytes

@@ -2,13 +2,16 @@
 
 cimport cython
 from libc.string cimport memcpy, memset
-from fastgw.ext.base.buffers cimport BufferPool, buffer_hold, buffer_release, chunk_keep, chunk_release
+from fastgw.ext.base.buffers cimport (
+    BufferPool, buffer_hold, buffer_release, chunk_keep, chunk_release,
+)
 from fastgw.ext.base.deadlines cimport deadline_init
 from fastgw.ext.base.debug cimport debug_assert
 from fastgw.ext.base.networks cimport Networks
 from fastgw.ext.base.reasons cimport (
     REASON_BAD_CHUNK, REASON_BAD_PATH, REASON_BODY_TIMEOUT, REASON_CLIENT_EOF,
-    REASON_CLIENT_RESET, REASON_CLIENT_STALLED, REASON_HEAD_TIMEOUT, REASON_HEAD_TOO_LARGE, REASON_KEEPALIVE_TIMEOUT,
+    REASON_CLIENT_RESET, REASON_CLIENT_STALLED,
+    REASON_HEAD_TIMEOUT, REASON_HEAD_TOO_LARGE, REASON_KEEPALIVE_TIMEOUT,
     REASON_MEMORY, REASON_NONE,
 )
 from fastgw.ext.base.span cimport Span
@@ -16,9 +19,12 @@ from fastgw.ext.downstream.h1_response cimport (
     W_CHUNKED, W_CLOSE, W_NOTHING, W_TUNNEL, choose_framing, write_informational,
     write_response_head,
 )
-from fastgw.ext.http.chunk_writer cimport write_chunk, write_trailers
+from fastgw.ext.http.chunk_writer cimport (
+    write_chunk, write_trailers,
+)
 from fastgw.ext.http.chunked cimport (
-    CHUNK_BAD, CHUNK_DATA, CHUNK_END, CHUNK_MORE, CHUNK_TOO_LARGE, ChunkEvent, chunked_begin, chunked_feed,
+    CHUNK_BAD, CHUNK_DATA, CHUNK_END, CHUNK_MORE,
+    CHUNK_TOO_LARGE, ChunkEvent, chunked_begin, chunked_feed,
 )
 from fastgw.ext.http.head cimport (
     BODY_CHUNKED, BODY_LENGTH, BODY_NONE, Field, Fields, H_EXPECT_100, H_KEEP_ALIVE, ResponseHead,
@@ -179,7 +185,7 @@ cdef class H1Downstream(Downstream):
         return self.stream.queued >= self.stream.mark
 
     cdef bint wants_body(self) noexcept:
-        """Whether the exchange takes body now; a client that did not wait for its 100 is told on."""
+        """Whether the exchange takes body now; one that did not wait for its 100 tells."""
         if not self.asked and self.expects:
             self.expects = False
             self.x.on_body_waiting()

@@ -318,7 +318,7 @@ cdef class Stream(Handle):
 
     cdef void receive(self) noexcept:
         """Receive and deliver, up to this stream's share of a turn."""
-        cdef Codec held = self.codec        # it may hand the stream to another codec
+        cdef Codec held = self.codec        # it may hand the stream to another codec  # no-cython-lint
         cdef uint64_t enough = self.bytes_in + READ_BYTES
         cdef int reads = READS
         if self.flags & S_RELAYING and not self.flags & S_CLOSED:

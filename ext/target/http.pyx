@@ -1,12 +1,15 @@
 """The target that forwards to an upstream; see http.pxd."""
 
 cimport cython
-from fastgw.ext.base.reasons cimport REASON_NONE
 from fastgw.ext.exchange.contract cimport MODE_STREAM, RETRY_SAFE, Attempt, Exchange
 from fastgw.ext.upstream.contract cimport Endpoint
 from fastgw.ext.upstream.endpoint cimport new_endpoint
-from fastgw.ext.upstream.h1_attempt cimport HOST_FIXED, HOST_KEEP, HOST_UPSTREAM, HostMode, new_attempt
-from fastgw.ext.upstream.round_robin cimport RoundRobin
+from fastgw.ext.upstream.h1_attempt cimport (
+    HOST_FIXED, HOST_KEEP, HOST_UPSTREAM, HostMode, new_attempt,
+)
+from fastgw.ext.upstream.round_robin cimport (
+    RoundRobin,
+)
 
 #: Balancers by their name in the plan.
 BALANCERS = {"round_robin": RoundRobin}

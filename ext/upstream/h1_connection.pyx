@@ -3,7 +3,9 @@
 cimport cython
 from libc.stdint cimport int64_t
 from libc.string cimport memcpy, memset
-from fastgw.ext.base.buffers cimport BufferPool, buffer_hold, buffer_release, chunk_keep, chunk_release
+from fastgw.ext.base.buffers cimport (
+    BufferPool, buffer_hold, buffer_release, chunk_keep, chunk_release,
+)
 from fastgw.ext.base.deadlines cimport deadline_init
 from fastgw.ext.base.reasons cimport (
     REASON_CANCELLED, REASON_CONNECT_TIMEOUT, REASON_MEMORY,
@@ -12,9 +14,12 @@ from fastgw.ext.base.reasons cimport (
     REASON_UPSTREAM_STALLED, REASON_UPSTREAM_TRUNCATED,
 )
 from fastgw.ext.base.span cimport Span, span, span_eq_fold
-from fastgw.ext.exchange.contract cimport Outcome
+from fastgw.ext.exchange.contract cimport (
+    Outcome,
+)
 from fastgw.ext.http.chunked cimport (
-    CHUNK_BAD, CHUNK_DATA, CHUNK_END, CHUNK_MORE, CHUNK_TOO_LARGE, ChunkEvent, chunked_begin, chunked_feed,
+    CHUNK_BAD, CHUNK_DATA, CHUNK_END, CHUNK_MORE,
+    CHUNK_TOO_LARGE, ChunkEvent, chunked_begin, chunked_feed,
 )
 from fastgw.ext.http.head cimport (
     BODY_CHUNKED, BODY_LENGTH, BODY_NONE, BODY_UNTIL_CLOSE, H_KEEP_ALIVE, Field, fields_find,

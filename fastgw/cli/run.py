@@ -83,7 +83,7 @@ def read_seconds(_ctx: click.Context, _option: click.Parameter, value: str) -> f
     "--access-log",
     metavar="PATH",
     default="",
-    help="File (or pipe) that gets a JSON line for each request; /dev/stdout works.  [default: none]",
+    help="File (or pipe) that gets a JSON line for each request.  [default: none]",
 )
 def run(
     timeout_drain: float,

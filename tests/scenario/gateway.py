@@ -17,7 +17,16 @@ import uvloop
 
 from fastgw.ext.worker import Worker
 from fastgw.plan import (
-    Limits, Listener, Match, ObjectSpec, PlanModel, Rewrite, Route, Step, Timeouts, build_plan,
+    Limits,
+    Listener,
+    Match,
+    ObjectSpec,
+    PlanModel,
+    Rewrite,
+    Route,
+    Step,
+    Timeouts,
+    build_plan,
 )
 
 DEADLINE_S = 10.0
