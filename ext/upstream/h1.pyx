@@ -183,7 +183,7 @@ cdef class H1Connection(Codec):
             self.kept.n, self.kept.owner = 0, NULL
             self.consume(&c)
         if self.attempt is a and self.asked and self.stream is not None:
-            self.set_deadline(D_IDLE, a.x.timeouts.idle)
+            self.watch_idle()
             self.stream.resume()
 
     # -- heads ----------------------------------------------------------------------------
@@ -301,7 +301,7 @@ cdef class H1Connection(Codec):
         a.sent_last = False
         head.framing = BODY_NONE
         x.tunnel = True
-        self.set_deadline(D_IDLE, x.timeouts.idle)
+        self.watch_idle()
         x.on_response_head(a, False)
         return self.attempt is a
 
@@ -415,7 +415,7 @@ cdef class H1Connection(Codec):
             return False
         self.asked = room
         if room:
-            self.set_deadline(D_IDLE, x.timeouts.idle)
+            self.watch_idle()
         else:
             self.stream.engine.wheel.clear(&self.deadline)
         return True
@@ -500,6 +500,14 @@ cdef class H1Connection(Codec):
             self.stream.engine.wheel.set(&self.deadline, self.stream.engine.now_ms + after_ms)
         else:
             self.stream.engine.wheel.clear(&self.deadline)
+
+    cdef void watch_idle(self) noexcept:
+        """From now on a byte must come within `idle`. A tunnel is watched by its downstream,
+        for both directions: silence there is no failure of the upstream."""
+        if self.state == U_TUNNEL:
+            self.stream.engine.wheel.clear(&self.deadline)
+        else:
+            self.set_deadline(D_IDLE, self.attempt.x.timeouts.idle)
 
     cdef void on_deadline(self, int kind) noexcept:
         """What was waited for did not happen."""
@@ -663,7 +671,6 @@ cdef class H1Attempt(Attempt):
             room = conn.stream.write(c)
         else:
             chunk_release(c)
-        conn.set_deadline(D_IDLE, self.x.timeouts.idle)
         if last:
             conn.stream.half_close()
             conn.request_whole()
