@@ -1,19 +1,21 @@
 """Chunked bodies into a stream; see chunk_writer.pxd."""
 
 from fastgw.ext.base.buffers cimport chunk_release
+from fastgw.ext.base.reasons cimport REASON_MEMORY
 from fastgw.ext.io.stream cimport stream_reserve
 from fastgw.ext.http.chunked cimport CHUNK_HEADER, chunk_header
 from fastgw.ext.http.write cimport fields_bound, put, put_fields
 
 
-cdef bint _write_text(Stream s, const char* p, size_t n) noexcept:
-    """Append a constant; False without memory."""
+cdef void _write_text(Stream s, const char* p, size_t n) noexcept:
+    """Append a constant. Without memory the stream is aborted, as by `write`: a chunk whose
+    framing is missing would make the rest mean something else."""
     cdef char* at = stream_reserve(s, n)
     if at == NULL:
-        return False
+        s.abort(REASON_MEMORY)
+        return
     put(at, p, n)
     s.commit(n)
-    return True
 
 
 cdef bint write_chunk(Stream s, Chunk* c, bint last) noexcept:
@@ -26,6 +28,7 @@ cdef bint write_chunk(Stream s, Chunk* c, bint last) noexcept:
         begin = stream_reserve(s, CHUNK_HEADER)
         if begin == NULL:
             chunk_release(c)
+            s.abort(REASON_MEMORY)
             return False
         s.commit(chunk_header(begin, c.n))
         room = s.write(c)

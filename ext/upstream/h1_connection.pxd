@@ -96,6 +96,7 @@ cdef class H1Connection(Codec):
     cdef void give_back(self) noexcept
     cdef void fail(self, Reason why) noexcept
     cdef void shut(self) noexcept
+    cdef void watch_idle(self) noexcept
     cdef void set_deadline(self, int kind, uint32_t after_ms) noexcept
     cdef void on_deadline(self, int kind) noexcept
     cdef void mark_stall(self) noexcept
