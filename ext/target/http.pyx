@@ -43,6 +43,15 @@ cdef class HttpTarget(Target):
         """Every endpoint, in the order of the configuration."""
         return list(self.balancer.endpoints)
 
+    def connections(self) -> tuple:
+        """How many wait for a request, and how many carry one or are being made."""
+        cdef Endpoint e
+        idle = busy = 0
+        for e in self.balancer.endpoints:
+            idle += e.pool.idle
+            busy += e.pool.busy
+        return idle, busy
+
     def trim(self) -> None:
         """Close the idle connections of every endpoint."""
         cdef Endpoint e
