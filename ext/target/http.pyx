@@ -5,7 +5,8 @@ from fastgw.ext.base.reasons cimport REASON_NONE
 from fastgw.ext.exchange.contract cimport MODE_STREAM, RETRY_SAFE, Attempt, Exchange
 from fastgw.ext.upstream.contract cimport Endpoint
 from fastgw.ext.upstream.endpoint cimport new_endpoint
-from fastgw.ext.upstream.h1 cimport HOST_FIXED, HOST_KEEP, HOST_UPSTREAM, HostMode, new_attempt
+from fastgw.ext.upstream.endpoint_attempt cimport HOST_FIXED, HOST_KEEP, HOST_UPSTREAM, HostMode
+from fastgw.ext.upstream.h1 cimport new_attempt
 from fastgw.ext.upstream.round_robin cimport RoundRobin
 
 #: Balancers by their name in the plan.

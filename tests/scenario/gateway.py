@@ -23,7 +23,7 @@ from fastgw.plan import (
 DEADLINE_S = 10.0
 __all__ = [
     "DEADLINE_S", "Gateway", "Limits", "Listener", "Match", "ObjectSpec", "PlanModel", "Rewrite",
-    "Route", "Step", "Timeouts", "policy", "route_to", "server", "upstream",
+    "Route", "Step", "Timeouts", "plugin", "policy", "route_to", "server", "upstream",
 ]
 
 
@@ -47,6 +47,12 @@ def upstream(
         server(one, weights[i] if weights else 1) for i, one in enumerate(addresses)
     ]
     return ObjectSpec("http", name, {"name": name, "servers": servers, **options})
+
+
+def plugin(name: str, timeout_ms: int = 0) -> Step:
+    """The step of a class of tests/scenario/plugins.py."""
+    spec = policy("plugin", name.lower(), **{"class": f"tests.scenario.plugins:{name}"})
+    return Step(spec, timeout_ms=timeout_ms)
 
 
 def route_to(target: ObjectSpec, timeouts: Timeouts | None = None, **more: Any) -> Route:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.scenario.client import Client
-from tests.scenario.gateway import Gateway, Timeouts, route_to, upstream
+from tests.scenario.gateway import Gateway, Timeouts, plugin, route_to, upstream
 from tests.scenario.origin import DEADLINE_S, OK, Origin, Peer, Script, answering
 
 HEAD = b"HTTP/1.1 200 OK\r\n"
@@ -85,26 +85,33 @@ def test_never_two_requests_at_once_on_a_connection() -> None:
 
 
 def test_the_newest_is_used_first() -> None:
-    gate = Gate()
-    with Origin(gate) as origin, Gateway(upstream(origin.address)) as gw:
-        with Client(gw.address) as a, Client(gw.address) as b:
-            for c in (a, b):
-                c.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
-                gate.arrived.get(timeout=DEADLINE_S)
-            gate.open.put(None)         # whichever answers first is the older one in the pool
-            gw.until(lambda now: now["upstream_idle"] == 1, "given back")
-            gate.open.put(None)
-            gw.until(idle(2), "given back")
-            bodies = [a.answer().body, b.answer().body]
-            first = int(gw.record()["upstream_ms"] >= 0) and bodies
-            for _ in range(10):
-                gate.open.put(None)
-                used = a.get().body
-                assert used in first
-                gate.arrived.get(timeout=DEADLINE_S)
-                newest = used if _ == 0 else newest
-                assert used == newest
-        assert len(origin.peers) == 2
+    gates = [queue.Queue[None]() for _ in range(3)]
+
+    def script(peer: Peer) -> None:
+        while True:
+            peer.request()
+            arrived.put(peer.number)
+            gates[peer.number].get(timeout=DEADLINE_S)
+            peer.send(HEAD + b"Content-Length: 3\r\n\r\n%03d" % peer.number)
+
+    arrived: queue.Queue[int] = queue.Queue()
+    with Origin(script) as origin, Gateway(upstream(origin.address)) as gw:
+        clients = [Client(gw.address) for _ in gates]
+        for i, c in enumerate(clients):
+            c.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+            assert arrived.get(timeout=DEADLINE_S) == i
+        for n, i in enumerate((2, 0, 1)):
+            gates[i].put(None)
+            gw.until(lambda now, n=n: now["upstream_idle"] == n + 1, "given back")
+        for c, newest in zip(clients, (1, 0, 2), strict=True):
+            c.answer()
+            c.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+            assert arrived.get(timeout=DEADLINE_S) == newest
+        for i in range(3):
+            gates[i].put(None)
+        for c in clients:
+            c.answer()
+            c.close()
 
 
 def test_pipelined_requests_share_a_connection() -> None:
@@ -294,23 +301,36 @@ def test_one_that_talks_unasked_is_dropped(data: bytes) -> None:
             assert c.get().body == b"001"
 
 
-def test_a_reader_that_was_held_back_leaves_a_connection_that_reads() -> None:
-    """The end of a body that was put by goes out later: the connection must not stay paused."""
-    body = b"x" * (3 << 20)
-    data = HEAD + b"Content-Length: %d\r\n\r\n" % len(body) + body
+def test_a_response_that_was_held_back_leaves_a_connection_that_reads() -> None:
+    """Its end was put by, with the connection paused, until a policy was ready for it."""
     with (
-        Origin(answering(data)) as origin,
-        Gateway(route_to(upstream(origin.address), Timeouts(response_head=3000))) as gw,
+        Origin(answering(OK)) as origin,
+        Gateway(route_to(
+            upstream(origin.address), Timeouts(response_head=2000),
+            steps=(plugin("SlowResponse"),),
+        )) as gw,
+        Client(gw.address) as c,
     ):
         for _ in range(3):
-            with Client(gw.address, receive_buffer=4096) as c:
-                c.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
-                c.head()
-                time.sleep(0.1)         # long enough that everything is full
-                assert len(c.exactly(len(body))) == len(body)
-                gw.until(idle(1), "given back")
-                assert gw.record()["status"] == 200
+            assert c.get().body == b"ok"
+            gw.until(idle(1), "given back")
         assert len(origin.peers) == 1
+
+
+def test_nor_one_that_misses_the_upstreams_end() -> None:
+    def script(peer: Peer) -> None:
+        peer.request()
+        peer.send(OK)
+        end.wait(DEADLINE_S)
+
+    end = threading.Event()
+    route = {"steps": (plugin("SlowResponse"),)}
+    with Origin(script) as origin, Gateway(route_to(upstream(origin.address), **route)) as gw:
+        with Client(gw.address) as c:
+            assert c.get().body == b"ok"
+            gw.until(idle(1), "given back")
+            end.set()
+            gw.until(idle(0), "dropped")
 
 
 def wait_until(condition: Callable[[], bool]) -> None:
