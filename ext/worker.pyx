@@ -99,8 +99,16 @@ cdef class Worker:
         self.engine.detach(self.loop)
 
     def counters(self) -> dict[str, int]:
-        """What was counted since the start."""
+        """What was counted since the start, and how many are there now."""
+        idle = busy = 0
+        for target in self.dispatcher.snapshot.target_list:
+            if isinstance(target, HttpTarget):
+                waiting, working = target.connections()
+                idle += waiting
+                busy += working
         return self.record.snapshot() | {
+            "upstream_idle": idle,
+            "upstream_busy": busy,
             "connections": self.limit.current,
             "connections_accepted": self.server.accepted,
             "exchanges_live": self.dispatcher.live,

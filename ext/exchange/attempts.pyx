@@ -236,10 +236,7 @@ cdef class Attempts(ResponseSide):
             if self.is_rival(a):
                 self.rivals.remove(a)
             return
-        if outcome.nowhere:
-            self.tries -= 1
-        else:
-            self.endpoint = a.endpoint
+        self.endpoint = a.endpoint
         self.current = None
         if a is self.winner:
             self.lose_winner(outcome)
@@ -267,7 +264,7 @@ cdef class Attempts(ResponseSide):
         """reasons.toml: unsent requests always, idempotent ones once after a stale connection."""
         if (
             self.target.retry_rule != RETRY_SAFE or self.tries >= self.target.max_tries
-            or outcome.nowhere or self.not_replayable or outcome.head_seen
+            or self.not_replayable or outcome.head_seen
             or self.request_state == RQ_CUT
             or reason_row(outcome.reason).side != SIDE_UPSTREAM
         ):

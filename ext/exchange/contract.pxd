@@ -107,7 +107,6 @@ cdef struct Outcome:
     uint8_t sent                # the upstream may have accepted bytes of the request
     uint8_t head_seen           # a byte of the response was received
     uint8_t peer_closed_first   # the peer had closed before any byte was sent
-    uint8_t nowhere             # there was nobody (left) to try: this was no attempt
 
 
 # An answer that does not come from an upstream. All memory is the exchange's.

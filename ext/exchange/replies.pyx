@@ -10,7 +10,7 @@ from libc.stdint cimport uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset, strlen
 from fastgw.ext.base.arena cimport Arena, arena_alloc
 from fastgw.ext.base.reasons cimport (
-    REASON_MEMORY, ReasonRow, reason_row,
+    REASON_MEMORY, REASON_METHOD_NOT_ALLOWED, ReasonRow, reason_row,
 )
 from fastgw.ext.base.span cimport Span, span
 from fastgw.ext.exchange.contract cimport Reply

@@ -32,20 +32,41 @@ from fastgw.plan import (
 DEADLINE_S = 10.0
 __all__ = [
     "DEADLINE_S", "Gateway", "Limits", "Listener", "Match", "ObjectSpec", "PlanModel", "Rewrite",
-    "Route", "Step", "Timeouts", "policy", "upstream",
+    "Route", "Step", "Timeouts", "plugin", "policy", "route_to", "server", "upstream",
 ]
 
 
-def upstream(*addresses: tuple[str, int], name: str = "origin", **options: Any) -> ObjectSpec:
+def server(address: tuple[str, int] | str, weight: int = 1) -> dict[str, Any]:
+    """A server of an upstream: an IPv4 or IPv6 address with a port, or a unix socket's path."""
+    if isinstance(address, str):
+        return {"url": f"unix:{address}", "host": "localhost", "port": 0, "unix": address,
+                "weight": weight, "addresses": []}
+    host, port = address
+    bracketed = f"[{host}]" if ":" in host else host
+    return {"url": f"http://{bracketed}:{port}", "host": host, "port": port, "unix": "",
+            "weight": weight, "addresses": [[10 if ":" in host else 2, host, port]]}
+
+
+def upstream(
+    *addresses: tuple[str, int] | str, name: str = "origin", weights: tuple[int, ...] = (),
+    **options: Any,
+) -> ObjectSpec:
     """A target of kind `http` with these servers."""
     servers = [
-        {
-            "url": f"http://{host}:{port}", "host": host, "port": port, "unix": "",
-            "weight": 1, "addresses": [[2, host, port]],
-        }
-        for host, port in addresses
+        server(one, weights[i] if weights else 1) for i, one in enumerate(addresses)
     ]
     return ObjectSpec("http", name, {"name": name, "servers": servers, **options})
+
+
+def plugin(name: str, timeout_ms: int = 0) -> Step:
+    """The step of a class of tests/scenario/plugins.py."""
+    spec = policy("plugin", name.lower(), **{"class": f"tests.scenario.plugins:{name}"})
+    return Step(spec, timeout_ms=timeout_ms)
+
+
+def route_to(target: ObjectSpec, timeouts: Timeouts | None = None, **more: Any) -> Route:
+    """The one route of a gateway."""
+    return Route("default", (Match(),), target, timeouts=timeouts or Timeouts(), **more)
 
 
 def policy(kind: str, name: str = "", **options: Any) -> ObjectSpec:

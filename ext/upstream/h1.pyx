@@ -1,0 +1,598 @@
+"""HTTP/1.1 to the upstream; see h1.pxd."""
+
+cimport cython
+from libc.stdint cimport int64_t
+from libc.string cimport memset
+from fastgw.ext.base.buffers cimport buffer_hold, chunk_release
+from fastgw.ext.base.reasons cimport (
+    REASON_CONNECT_FAILED, REASON_CONNECT_TIMEOUT, REASON_MEMORY,
+    REASON_RESPONSE_HEAD_TIMEOUT, REASON_UPSTREAM_BAD_CHUNK, REASON_UPSTREAM_BAD_HEAD,
+    REASON_UPSTREAM_HEAD_TOO_LARGE, REASON_UPSTREAM_RESET, REASON_UPSTREAM_STALLED,
+    REASON_UPSTREAM_TRUNCATED,
+)
+from fastgw.ext.base.span cimport Span
+from fastgw.ext.exchange.contract cimport Outcome
+from fastgw.ext.http.chunked cimport (
+    CHUNK_DATA, CHUNK_END, CHUNK_MORE, CHUNK_SPACE, CHUNK_TOO_LARGE, ChunkEvent, chunked_begin,
+)
+from fastgw.ext.http.head cimport (
+    BODY_CHUNKED, BODY_LENGTH, BODY_NONE, BODY_UNTIL_CLOSE, H_KEEP_ALIVE,
+)
+from fastgw.ext.http.names cimport NAME_KEEP_ALIVE
+from fastgw.ext.http.chunk_writer cimport write_chunk, write_trailers
+from fastgw.ext.http.keep cimport keep_response, keep_trailers, no_body
+from fastgw.ext.io.connect cimport connect_stream
+from fastgw.ext.io.stream cimport S_DRAIN_FIRST, S_PAUSED, S_WANT_ROOM
+from fastgw.ext.route.plan cimport Limits
+from fastgw.ext.route.snapshot cimport Snapshot
+from fastgw.ext.upstream.h1_link cimport (
+    D_CONNECT, D_HEAD, D_IDLE, D_NONE, D_POOL, UNUSABLE, idle_allowed,
+)
+from fastgw.ext.upstream.h1_request cimport agrees_to_tunnel, write_request_head
+
+cdef enum:
+    BULK = 32768                # bytes of body from which on buffers are passed by reference
+    USER_TIMEOUT_MS = 90000     # the kernel's last resort, past the default `idle`
+    MAX_INFORMATIONAL = 32      # 1xx heads before one answer
+
+
+@cython.no_gc
+@cython.final
+cdef class H1Connection(H1Link):
+    """See h1.pxd."""
+
+    # -- told by the stream ---------------------------------------------------------------
+
+    cdef void on_open(self) noexcept:
+        """Connected: the attempt may begin."""
+        cdef H1Attempt a = self.attempt
+        if a is None:
+            return
+        self.start(a)
+        a.ready()
+
+    cdef void start(self, H1Attempt a) noexcept:
+        """Become the connection of `a`. The deadline of what was before stays on the wheel, where
+        moving it is cheap, and means nothing."""
+        self.attempt = a
+        self.state = U_HEAD
+        self.deadline.kind = D_NONE
+        self.reused = self.served > 0
+        self.served += 1
+        self.persistent = True
+        self.asked = True
+        self.informational = 0
+        self.sent_before = self.stream.bytes_out
+
+    cdef void on_bytes(self, Chunk* c) noexcept:
+        """Bytes of a response; a connection that talks before it is asked is not to be trusted:
+        they would be taken for the answer (CWE-444)."""
+        if self.attempt is None:
+            chunk_release(c)
+            self.pool.discard(self)
+        elif self.state == U_HEAD and self.stream.bytes_out == self.sent_before:
+            chunk_release(c)
+            self.fail(REASON_UPSTREAM_RESET if self.reused else REASON_UPSTREAM_BAD_HEAD)
+        else:
+            self.consume(c)
+
+    cdef void on_room(self) noexcept:
+        """The upstream takes bytes again."""
+        cdef H1Attempt a = self.attempt
+        if a is not None:
+            self.watch()
+            a.x.on_attempt_room(a)
+
+    cdef void on_half_closed(self) noexcept:
+        """The upstream ended its side; what is unread comes first, an idle one is useless."""
+        if self.attempt is None:
+            self.pool.discard(self)
+
+    cdef void on_eof(self) noexcept:
+        """The upstream ended its side and everything was read."""
+        if self.attempt is None:
+            self.pool.discard(self)
+        elif self.state == U_UNTIL_CLOSE or self.state == U_TUNNEL:
+            self.persistent = False
+            self.deliver(NULL, 0, NULL, True)
+        else:
+            self.fail(self.cut_reason())
+
+    cdef void on_gone(self, Reason why) noexcept:
+        """The connection broke, was never made, or is closed as we wanted."""
+        if self.stream is None:
+            return
+        if self.attempt is None:
+            self.pool.discard(self)
+        elif self.state == U_CONNECTING or why == REASON_MEMORY or why == REASON_UPSTREAM_STALLED:
+            self.fail(why)
+        else:
+            self.fail(self.cut_reason())
+
+    cdef Reason cut_reason(self) noexcept:
+        """What an end at this point means."""
+        if self.state == U_HEAD and not self.attempt.head_seen:
+            return REASON_UPSTREAM_RESET
+        return REASON_UPSTREAM_TRUNCATED
+
+    # -- reading --------------------------------------------------------------------------
+
+    cdef void consume(self, Chunk* c) noexcept:
+        """Work through received bytes until they, or the exchange's appetite, end.
+
+        Telling the exchange of the response's end may put this very connection to work for
+        another attempt, so everything looks first whether `a` is still the one."""
+        cdef H1Attempt a = self.attempt
+        cdef size_t used
+        self.reading = True
+        while c.n and self.attempt is a:
+            if self.state == U_HEAD:
+                used = self.take_head(c.p, c.n)
+            elif self.state == U_WHOLE:
+                self.persistent = False
+                break
+            elif not self.asked:
+                if not self.put_by(c):
+                    self.fail(REASON_MEMORY)
+                break
+            elif self.state == U_LENGTH:
+                used = self.take_length(c)
+            elif self.state == U_CHUNKED:
+                used = self.take_chunked(c)
+            else:
+                used = c.n
+                self.deliver(c.p, c.n, c.owner, False)
+            if used == 0:
+                break
+            c.p += used
+            c.n -= used
+        self.reading = False
+        chunk_release(c)
+        if self.attempt is a and not self.asked:
+            self.stream.pause()
+
+    cdef void resume_reading(self) noexcept:
+        """The exchange takes body again: what was put by comes first."""
+        cdef H1Attempt a = self.attempt
+        cdef Chunk c
+        self.asked = True
+        if self.reading:
+            return
+        if self.kept.n:
+            c = self.take_kept()
+            self.consume(&c)
+        if self.attempt is a and self.asked:
+            self.watch()
+            self.stream.resume()
+
+    # -- heads ----------------------------------------------------------------------------
+
+    cdef size_t take_head(self, const char* p, size_t n) noexcept:
+        """Parse as soon as there is enough; how many of the new bytes were used, 0 = stop."""
+        cdef H1Attempt a = self.attempt
+        cdef const Limits* limits = &(<Snapshot>a.x.snapshot).limits
+        cdef ResponseHead head
+        cdef size_t all_n = n
+        cdef int64_t got
+        a.head_seen = True
+        got = self.read_head(&p, &all_n, limits, a.x.request.method_id, &head)
+        if got < 0:
+            self.fail(<Reason>-got)
+            return 0
+        if got == 0:
+            return n
+        if not self.accept_head(&head, p, got, all_n > <size_t>got):
+            return 0
+        return got - (all_n - n)
+
+    cdef bint accept_head(self, ResponseHead* head, const char* p, size_t used, bint more) noexcept:
+        """A whole head of `used` bytes, with `more` behind it; whether reading goes on for the
+        same attempt."""
+        cdef H1Attempt a = self.attempt
+        cdef Exchange x = a.x
+        cdef bint last
+        if head.status < 200 and head.status != 101:
+            return self.accept_informational(head)
+        a.response = head[0]
+        if not keep_response(&a.response, &x.arena, p, used):
+            self.fail(REASON_MEMORY)
+            return False
+        self.drop_partial()
+        if head.status == 101:
+            return self.accept_tunnel(&a.response)
+        last = no_body(head.status, x.request.method_id) or head.framing == BODY_NONE or (
+            head.framing == BODY_LENGTH and head.content_length == 0
+        )
+        self.note_persistence(&a.response, last and more)
+        self.begin_body(&a.response, last)
+        x.on_response_head(a, last)
+        if last:
+            self.response_told(a, x)
+        return self.attempt is a
+
+    cdef void note_persistence(self, ResponseHead* head, bint more) noexcept:
+        """Whether the connection may serve again (RFC 9112 section 9.3), and how long it may wait.
+        Not with bytes behind a response: whatever they are, nobody asked for them."""
+        if more or not head.flags & H_KEEP_ALIVE:
+            self.persistent = False
+        self.idle_ms = self.pool.idle_ms
+        if head.fields.seen & (<uint64_t>1 << <int>NAME_KEEP_ALIVE):
+            self.idle_ms = idle_allowed(&head.fields, self.idle_ms)
+
+    cdef bint accept_informational(self, ResponseHead* head) noexcept:
+        """A 1xx head, whose rows are lent for the call; too many are refused."""
+        cdef H1Attempt a = self.attempt
+        self.informational += 1
+        if self.informational > MAX_INFORMATIONAL:
+            self.fail(REASON_UPSTREAM_BAD_HEAD)
+            return False
+        if not a.sent_last:
+            self.watch()                # it was the 100 that was awaited, or may be
+        a.x.on_informational(a, head)
+        if self.attempt is not a:
+            return False
+        self.drop_partial()
+        return True
+
+    cdef bint accept_tunnel(self, ResponseHead* head) noexcept:
+        """101 Switching Protocols, only to what was asked for (RFC 9110 section 15.2.2)."""
+        cdef H1Attempt a = self.attempt
+        cdef Exchange x = a.x
+        if not agrees_to_tunnel(x, head):
+            self.fail(REASON_UPSTREAM_BAD_HEAD)
+            return False
+        self.state = U_TUNNEL
+        self.persistent = False
+        a.sent_last = False
+        head.framing = BODY_NONE
+        x.tunnel = True
+        self.watch()
+        x.on_response_head(a, False)
+        return self.attempt is a
+
+    cdef void begin_body(self, const ResponseHead* head, bint last) noexcept:
+        """What is to be read next."""
+        cdef const Limits* limits
+        if last:
+            self.response_whole()
+            return
+        if head.framing == BODY_LENGTH:
+            self.state = U_LENGTH
+            self.left = head.content_length
+            if self.left >= BULK:
+                self.stream.set_bulk(True)
+        elif head.framing == BODY_CHUNKED:
+            self.state = U_CHUNKED
+            limits = &(<Snapshot>self.attempt.x.snapshot).limits
+            chunked_begin(&self.chunks, limits.head, limits.fields)
+        else:
+            self.state = U_UNTIL_CLOSE
+        self.watch()
+
+    # -- bodies ---------------------------------------------------------------------------
+
+    cdef size_t take_length(self, Chunk* c) noexcept:
+        """Bytes of a body of known length."""
+        cdef size_t n = min(self.left, c.n)
+        self.left -= n
+        if self.left == 0 and c.n > n:
+            self.persistent = False
+        self.deliver(c.p, n, c.owner, self.left == 0)
+        return n
+
+    cdef size_t take_chunked(self, Chunk* c) noexcept:
+        """One piece of a chunked body, or its end."""
+        cdef Span data
+        cdef Fields trailers
+        cdef size_t used = 0
+        cdef ChunkEvent said = self.feed_chunked(c, &used, &data, &trailers)
+        if said == CHUNK_MORE:
+            return used
+        if said == CHUNK_DATA:
+            self.deliver(data.p, data.n, c.owner, False)
+            return used
+        if said == CHUNK_END:
+            if c.n > used:
+                self.persistent = False
+            self.end_chunked(&trailers)
+            return used
+        self.fail(
+            REASON_MEMORY if said == CHUNK_SPACE
+            else REASON_UPSTREAM_HEAD_TOO_LARGE if said == CHUNK_TOO_LARGE
+            else REASON_UPSTREAM_BAD_CHUNK
+        )
+        return 0
+
+    cdef void end_chunked(self, Fields* trailers) noexcept:
+        """The last chunk and the trailers were read."""
+        cdef H1Attempt a = self.attempt
+        cdef Exchange x = a.x
+        cdef Fields* kept = NULL
+        if trailers.n:
+            kept = keep_trailers(trailers, &x.arena)
+            if kept == NULL:
+                self.fail(REASON_MEMORY)
+                return
+        self.drop_partial()
+        if kept == NULL:
+            self.deliver(NULL, 0, NULL, True)
+            return
+        self.response_whole()
+        x.on_response_trailers(a, kept)
+        self.response_told(a, x)
+
+    cdef bint deliver(self, const char* p, size_t n, Buffer* owner, bint last) noexcept:
+        """Hand a piece on; whether reading goes on for the same attempt."""
+        cdef H1Attempt a = self.attempt
+        cdef Exchange x = a.x
+        cdef Chunk c
+        cdef bint room
+        c.p, c.n, c.owner = p, n, owner
+        if owner != NULL:
+            buffer_hold(owner)
+        if last:
+            self.response_whole()
+            x.on_response_chunk(a, &c, True)
+            self.response_told(a, x)
+            return False
+        room = x.on_response_chunk(a, &c, False)
+        if self.attempt is not a:
+            return False
+        self.asked = room
+        self.watch()
+        return True
+
+    # -- ends -----------------------------------------------------------------------------
+
+    cdef void response_whole(self) noexcept:
+        """Everything of the response was received. What was held back is read on: whatever comes
+        now is the connection's end, or none of the response's."""
+        self.attempt.whole = True
+        if self.stream.flags & S_PAUSED:
+            self.stream.resume()
+        if self.attempt.sent_last:
+            self.give_back()
+        elif self.state != U_TUNNEL:
+            self.state = U_WHOLE
+            self.watch()
+
+    cdef void response_told(self, H1Attempt a, Exchange x) noexcept:
+        """The exchange has the whole response. An error that ends the connection says that the rest
+        of the request is not wanted: stop sending it (RFC 9112 section 9.5)."""
+        if self.attempt is a and self.state == U_WHOLE and not self.persistent and (
+            a.response.status >= 400
+        ):
+            self.leave()
+
+    cdef void request_whole(self) noexcept:
+        """Everything of the request was handed to the stream."""
+        cdef H1Attempt a = self.attempt
+        a.sent_last = True
+        if a.whole:
+            self.give_back()
+        elif self.state == U_HEAD:
+            self.set_deadline(D_HEAD, a.x.timeouts.response_head)
+
+    cdef bint reusable(self) noexcept:
+        """Whether another attempt may have it. Not while some of this request is still to be sent:
+        an upstream that answered without reading it may never do so."""
+        return self.persistent and not self.stream.flags & UNUSABLE and self.stream.queued == 0
+
+    cdef void give_back(self) noexcept:
+        """The attempt is over as it should be; what is queued is still sent."""
+        cdef H1Attempt a = self.attempt
+        self.attempt = None
+        self.state = U_IDLE
+        self.stream.set_bulk(False)
+        a.connection = None
+        a.finish()
+        if self.reusable():
+            self.pool.release(self)
+        else:
+            self.flush = True
+            self.pool.discard(self)
+
+    cdef void leave(self) noexcept:
+        """The response is whole, and the rest of the request won't be taken: no failure."""
+        cdef H1Attempt a = self.attempt
+        cdef Exchange x = a.x
+        self.attempt = None
+        a.connection = None
+        self.pool.discard(self)
+        a.finish()
+        x.on_enough(a)
+
+    cdef void fail(self, Reason why) noexcept:
+        """The attempt is over as it should not be."""
+        cdef H1Attempt a = self.attempt
+        cdef Exchange x = a.x
+        cdef Outcome outcome
+        if self.state == U_WHOLE:
+            self.leave()
+            return
+        memset(&outcome, 0, sizeof(outcome))
+        outcome.reason = why
+        outcome.connected = self.state != U_CONNECTING
+        outcome.reused = outcome.connected and self.reused
+        outcome.sent = outcome.connected and self.stream.bytes_out != self.sent_before
+        outcome.head_seen = a.head_seen
+        outcome.peer_closed_first = outcome.connected and not outcome.sent
+        self.attempt = None
+        a.connection = None
+        self.pool.discard(self)
+        a.end(&outcome)
+        x.on_attempt_failed(a, &outcome)
+
+    cdef void on_deadline(self, int kind) noexcept:
+        """What was waited for did not happen."""
+        if kind == D_NONE:
+            return
+        if kind == D_POOL:
+            self.pool.discard(self)
+        elif kind == D_CONNECT:
+            self.fail(REASON_CONNECT_TIMEOUT)
+        elif kind == D_HEAD:
+            self.fail(REASON_RESPONSE_HEAD_TIMEOUT)
+        elif self.stream.bytes_out != self.sent_at_mark:
+            self.watch()
+        else:
+            self.fail(REASON_UPSTREAM_STALLED)
+
+    cdef void watch(self) noexcept:
+        """A byte has to move within `idle`, while the upstream owes us some of a body or room for
+        the request's. Not while a slow client holds the response's body back."""
+        cdef bint owes = self.asked
+        if self.state < U_LENGTH:
+            owes = not self.attempt.sent_last and self.stream.flags & S_WANT_ROOM
+        if self.state == U_TUNNEL:
+            owes = False        # watched by its downstream, for both directions
+        if owes:
+            self.sent_at_mark = self.stream.bytes_out
+            self.set_deadline(D_IDLE, self.attempt.x.timeouts.idle)
+        else:
+            self.set_deadline(D_NONE, 0)
+
+
+# -- attempts ------------------------------------------------------------------------------
+
+cdef H1Attempt new_attempt(Exchange x, Endpoint endpoint, HostMode mode, bytes host_text):
+    """An attempt of `x` at `endpoint`; None fails in `begin`, as the last one failed."""
+    cdef H1Attempt a = H1Attempt.__new__(H1Attempt)
+    a.aim(x, endpoint, mode, host_text)
+    return a
+
+
+@cython.no_gc
+@cython.final
+cdef class H1Attempt(EndpointAttempt):
+    """See h1.pxd."""
+
+    cdef void begin(self) noexcept:
+        """An idle connection if there is one, else a new one."""
+        cdef Endpoint e = <Endpoint>self.endpoint
+        cdef H1Connection c
+        if self.endpoint is None:
+            self.refuse_all()
+            return
+        self.account(e)
+        if not self.x.fresh_only:
+            c = <H1Connection>e.pool.acquire(self)
+            if c is not None:
+                self.connection = c
+                c.start(self)
+                self.ready()
+                return
+        self.connect(e)
+
+    cdef void connect(self, Endpoint e) noexcept:
+        """Open a connection; how it ends is told later, never within this call."""
+        cdef H1Connection c = H1Connection()
+        c.pool = e.pool
+        c.state = U_CONNECTING
+        c.attempt = self
+        c.stream = connect_stream(
+            self.x.engine, c, e.address, e.address_n, USER_TIMEOUT_MS
+        )
+        if c.stream is None:
+            c.attempt = None
+            self.refuse(REASON_CONNECT_FAILED)
+            return
+        c.stream.flags |= S_DRAIN_FIRST
+        e.pool.busy += 1
+        self.connection = c
+        c.set_deadline(D_CONNECT, self.x.timeouts.connect)
+
+    cdef void ready(self) noexcept:
+        """The head may be sent."""
+        self.x.on_attempt_ready(self)
+
+    cdef void send_head(self, bint last) noexcept:
+        """See contract.pxd."""
+        cdef H1Connection c = self.connection
+        if not write_request_head(c.stream, self.x, self, self.host()):
+            c.fail(c.unwritten())
+            return
+        self.chunked = self.x.request.framing == BODY_CHUNKED
+        if last:
+            c.request_whole()
+        elif self.x.awaits_continue:
+            c.set_deadline(D_HEAD, self.x.timeouts.response_head)
+
+    cdef bint send_chunk(self, Chunk* c, bint last) noexcept:
+        """See contract.pxd."""
+        cdef H1Connection conn = self.connection
+        cdef bint room = True
+        if conn is None or conn.stream is None:
+            chunk_release(c)
+            return False
+        if conn.state == U_TUNNEL:
+            return self.send_opaque(c, last)
+        self.accepted = conn.stream.bytes_out - conn.sent_before
+        if self.chunked:
+            room = write_chunk(conn.stream, c, last)
+        elif c.n:
+            room = conn.stream.write(c)
+        else:
+            chunk_release(c)
+        if last:
+            conn.request_whole()
+        elif not room or conn.deadline.kind == D_HEAD:
+            conn.watch()
+        return room
+
+    cdef bint send_opaque(self, Chunk* c, bint last) noexcept:
+        """Bytes of a tunnel; the client's end is passed on as a FIN."""
+        cdef H1Connection conn = self.connection
+        cdef bint room = True
+        if c.n:
+            room = conn.stream.write(c)
+        else:
+            chunk_release(c)
+        conn.watch()
+        if last:
+            conn.stream.half_close()
+            conn.request_whole()
+        return room
+
+    cdef void send_trailers(self, Fields* trailers) noexcept:
+        """See contract.pxd; without chunked framing there is no place for them."""
+        cdef H1Connection c = self.connection
+        if c is None or c.stream is None:
+            return
+        if self.chunked and not write_trailers(c.stream, trailers):
+            c.fail(c.unwritten())
+            return
+        c.request_whole()
+
+    cdef void ask_body(self, bint on) noexcept:
+        """See contract.pxd."""
+        cdef H1Connection c = self.connection
+        if c is None or c.stream is None or self.whole:
+            return
+        if on:
+            c.resume_reading()
+            return
+        c.asked = False
+        if not c.reading:
+            c.stream.pause()
+        c.watch()
+
+    cdef void open_tunnel(self) noexcept:
+        """See contract.pxd; the connection reads opaque bytes since the 101."""
+
+    cdef void cancel(self, Reason why) noexcept:
+        """See contract.pxd."""
+        cdef Outcome outcome
+        cdef H1Connection c = self.connection
+        if self.x is None:
+            return
+        memset(&outcome, 0, sizeof(outcome))
+        outcome.reason = why
+        self.connection = None
+        if c is not None:
+            outcome.connected = c.state != U_CONNECTING
+            outcome.head_seen = self.head_seen
+            c.attempt = None
+            c.flush = c.state == U_TUNNEL
+            c.pool.discard(c)
+        self.end(&outcome)
