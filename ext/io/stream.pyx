@@ -4,6 +4,8 @@ The socket is registered once, edge-triggered. One recv a readable event: a read
 than asked for means that the socket is drained, unless a FIN or a reset waits behind.
 EPOLLOUT is added after the first EAGAIN and stays: TCP wakes writers only after they met
 EAGAIN. A unix socket wakes them for whatever its peer reads, so there it is taken back.
+
+A little longer than 600 lines: one socket, whose flags every method reads and writes.
 """
 
 from libc.errno cimport EAGAIN, ECONNREFUSED, EINTR, ETIMEDOUT, errno

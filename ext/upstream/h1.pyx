@@ -16,7 +16,7 @@ from fastgw.ext.http.chunked cimport (
     CHUNK_DATA, CHUNK_END, CHUNK_MORE, CHUNK_SPACE, CHUNK_TOO_LARGE, ChunkEvent, chunked_begin,
 )
 from fastgw.ext.http.head cimport (
-    BODY_CHUNKED, BODY_LENGTH, BODY_NONE, BODY_UNTIL_CLOSE, H_KEEP_ALIVE,
+    BODY_CHUNKED, BODY_LENGTH, BODY_NONE, H_KEEP_ALIVE,
 )
 from fastgw.ext.http.names cimport NAME_KEEP_ALIVE
 from fastgw.ext.http.chunk_writer cimport write_chunk, write_trailers

@@ -33,7 +33,8 @@ class Request:
         lower = name.lower().encode() + b":"
         return [
             line.split(b":", 1)[1].strip()
-            for line in self.head.split(b"\r\n")[1:] if line.lower().startswith(lower)
+            for line in self.head.split(b"\r\n")[1:]
+            if line.lower().startswith(lower)
         ]
 
     def value(self, name: str) -> bytes:
