@@ -117,6 +117,7 @@ cdef class H1Downstream(Downstream):
     # -- writing ----------------------------------------------------------------------------
     cdef bint may_persist(self, Exchange x, WriteFraming framing) noexcept
     cdef bint write_text(self, const char* p, size_t n) noexcept
+    cdef uint64_t taken(self) noexcept
     cdef void mark_stall(self) noexcept
     # -- ends -------------------------------------------------------------------------------
     cdef void on_stream_room(self) noexcept

@@ -25,6 +25,7 @@ from fastgw.ext.http.head cimport (
 )
 from fastgw.ext.http.keep cimport keep_request, keep_trailers
 from fastgw.ext.http.request cimport HeadSpace, parse_request
+from fastgw.ext.io.options cimport unacknowledged
 from fastgw.ext.io.stream cimport S_READABLE
 from fastgw.ext.route.plan cimport Limits
 from fastgw.ext.route.snapshot cimport Snapshot
@@ -731,17 +732,23 @@ cdef class H1Downstream(Downstream):
         else:
             self.lose(REASON_CLIENT_STALLED)
 
+    cdef uint64_t taken(self) noexcept:
+        """Bytes that the client took; with none queued, those that the kernel took."""
+        if self.stream.queued:
+            return self.stream.bytes_out - unacknowledged(self.stream.fd)
+        return self.stream.bytes_out
+
     cdef void mark_stall(self) noexcept:
         """From now on some bytes must reach the client within `idle`, while any are queued."""
         cdef Snapshot snapshot = self.server.dispatcher.snapshot
         cdef uint32_t idle = self.x.timeouts.idle if self.x is not None else snapshot.timeouts.idle
-        self.sent_at_mark = self.stream.bytes_out
+        self.sent_at_mark = self.taken()
         if idle:
             self.stream.engine.wheel.set(&self.writes, self.stream.engine.now_ms + idle)
 
     cdef void on_write_deadline(self) noexcept:
         """No room for `idle`, unless bytes did move."""
-        if self.stream.queued and self.stream.bytes_out == self.sent_at_mark:
+        if self.stream.queued and self.taken() == self.sent_at_mark:
             self.lose(REASON_CLIENT_STALLED)
         elif self.stream.queued:
             self.mark_stall()

@@ -233,9 +233,13 @@ cdef class RequestSide(Attempts):
 
     cdef void on_body_waiting(self) noexcept:
         """The client did not wait for its 100."""
-        if self.generation and self.awaits_continue:
-            self.awaits_continue = False
-            self.ask_request()
+        if self.generation == 0:
+            return
+        if not self.awaits_continue:
+            self.body_wanted = True     # an attempt that is opening need not wait either
+            return
+        self.awaits_continue = False
+        self.ask_request()
 
     cdef void ask_request(self) noexcept:
         """Let the request's body come, if it was held."""
