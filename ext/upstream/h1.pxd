@@ -60,7 +60,6 @@ cdef class H1Connection(H1Link):
     cdef void response_whole(self) noexcept
     cdef void response_told(self, H1Attempt a, Exchange x) noexcept
     cdef void request_whole(self) noexcept
-    cdef bint reusable(self) noexcept
     cdef void give_back(self) noexcept
     cdef void leave(self) noexcept
     cdef void fail(self, Reason why) noexcept

@@ -374,11 +374,6 @@ cdef class H1Connection(H1Link):
         elif self.state == U_HEAD:
             self.set_deadline(D_HEAD, a.x.timeouts.response_head)
 
-    cdef bint reusable(self) noexcept:
-        """Whether another attempt may have it. Not while some of this request is still to be sent:
-        an upstream that answered without reading it may never do so."""
-        return self.persistent and not self.stream.flags & UNUSABLE and self.stream.queued == 0
-
     cdef void give_back(self) noexcept:
         """The attempt is over as it should be; what is queued is still sent."""
         cdef H1Attempt a = self.attempt
@@ -387,7 +382,7 @@ cdef class H1Connection(H1Link):
         self.stream.set_bulk(False)
         a.connection = None
         a.finish()
-        if self.reusable():
+        if self.persistent and not self.stream.flags & UNUSABLE:
             self.pool.release(self)
         else:
             self.flush = True
