@@ -113,4 +113,6 @@ cdef class Worker:
             "connections_accepted": self.server.accepted,
             "exchanges_live": self.dispatcher.live,
             "buffer_bytes": self.engine.pool.in_use,
+            "buffers_refused": self.engine.pool.refused,
+            "sends": self.engine.sends,
         }

@@ -40,7 +40,7 @@ cdef class H1Connection(H1Link):
     cdef uint8_t informational        # 1xx heads seen for this request
     cdef uint64_t left                # with U_LENGTH: bytes of body to come
     cdef uint64_t sent_before         # stream.bytes_out when the attempt began
-    cdef uint64_t sent_at_mark        # stream.bytes_out when D_IDLE was set
+    cdef uint64_t taken_at_mark       # what the upstream had taken when D_IDLE was set
 
     cdef void start(self, H1Attempt a) noexcept
     # -- reading ----------------------------------------------------------------------------
@@ -60,11 +60,11 @@ cdef class H1Connection(H1Link):
     cdef void response_whole(self) noexcept
     cdef void response_told(self, H1Attempt a, Exchange x) noexcept
     cdef void request_whole(self) noexcept
-    cdef bint reusable(self) noexcept
     cdef void give_back(self) noexcept
     cdef void leave(self) noexcept
     cdef void fail(self, Reason why) noexcept
     cdef Reason cut_reason(self) noexcept
+    cdef uint64_t taken(self) noexcept
     cdef void watch(self) noexcept
 
 
@@ -75,7 +75,6 @@ cdef class H1Attempt(EndpointAttempt):
     cdef bint whole                   # the response was received whole
 
     cdef void connect(self, Endpoint e) noexcept
-    cdef void ready(self) noexcept
     cdef bint send_opaque(self, Chunk* c, bint last) noexcept
 
 

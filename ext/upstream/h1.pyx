@@ -22,6 +22,7 @@ from fastgw.ext.http.names cimport NAME_KEEP_ALIVE
 from fastgw.ext.http.chunk_writer cimport write_chunk, write_trailers
 from fastgw.ext.http.keep cimport keep_response, keep_trailers, no_body
 from fastgw.ext.io.connect cimport connect_stream
+from fastgw.ext.io.options cimport unacknowledged
 from fastgw.ext.io.stream cimport S_DRAIN_FIRST, S_PAUSED, S_WANT_ROOM
 from fastgw.ext.route.plan cimport Limits
 from fastgw.ext.route.snapshot cimport Snapshot
@@ -49,7 +50,7 @@ cdef class H1Connection(H1Link):
         if a is None:
             return
         self.start(a)
-        a.ready()
+        a.x.on_attempt_ready(a)
 
     cdef void start(self, H1Attempt a) noexcept:
         """Become the connection of `a`. The deadline of what was before stays on the wheel, where
@@ -373,11 +374,6 @@ cdef class H1Connection(H1Link):
         elif self.state == U_HEAD:
             self.set_deadline(D_HEAD, a.x.timeouts.response_head)
 
-    cdef bint reusable(self) noexcept:
-        """Whether another attempt may have it. Not while some of this request is still to be sent:
-        an upstream that answered without reading it may never do so."""
-        return self.persistent and not self.stream.flags & UNUSABLE and self.stream.queued == 0
-
     cdef void give_back(self) noexcept:
         """The attempt is over as it should be; what is queued is still sent."""
         cdef H1Attempt a = self.attempt
@@ -386,7 +382,7 @@ cdef class H1Connection(H1Link):
         self.stream.set_bulk(False)
         a.connection = None
         a.finish()
-        if self.reusable():
+        if self.persistent and not self.stream.flags & UNUSABLE:
             self.pool.release(self)
         else:
             self.flush = True
@@ -433,10 +429,16 @@ cdef class H1Connection(H1Link):
             self.fail(REASON_CONNECT_TIMEOUT)
         elif kind == D_HEAD:
             self.fail(REASON_RESPONSE_HEAD_TIMEOUT)
-        elif self.stream.bytes_out != self.sent_at_mark:
+        elif self.taken() != self.taken_at_mark:
             self.watch()
         else:
             self.fail(REASON_UPSTREAM_STALLED)
+
+    cdef uint64_t taken(self) noexcept:
+        """Bytes that the upstream took; where the kernel has room for more, those that it took."""
+        if self.stream.flags & S_WANT_ROOM:
+            return self.stream.bytes_out - unacknowledged(self.stream.fd)
+        return self.stream.bytes_out
 
     cdef void watch(self) noexcept:
         """A byte has to move within `idle`, while the upstream owes us some of a body or room for
@@ -447,7 +449,7 @@ cdef class H1Connection(H1Link):
         if self.state == U_TUNNEL:
             owes = False        # watched by its downstream, for both directions
         if owes:
-            self.sent_at_mark = self.stream.bytes_out
+            self.taken_at_mark = self.taken()
             self.set_deadline(D_IDLE, self.attempt.x.timeouts.idle)
         else:
             self.set_deadline(D_NONE, 0)
@@ -480,7 +482,7 @@ cdef class H1Attempt(EndpointAttempt):
             if c is not None:
                 self.connection = c
                 c.start(self)
-                self.ready()
+                self.x.on_attempt_ready(self)
                 return
         self.connect(e)
 
@@ -501,10 +503,6 @@ cdef class H1Attempt(EndpointAttempt):
         e.pool.busy += 1
         self.connection = c
         c.set_deadline(D_CONNECT, self.x.timeouts.connect)
-
-    cdef void ready(self) noexcept:
-        """The head may be sent."""
-        self.x.on_attempt_ready(self)
 
     cdef void send_head(self, bint last) noexcept:
         """See contract.pxd."""

@@ -20,10 +20,16 @@ cdef class IdlePool(Pool):
         self.waiting = []
 
     cdef object acquire(self, Attempt a):
-        """The newest idle connection, or None."""
+        """The newest idle connection, or None. Not one with the rest of a request still to be sent:
+        an upstream that answered without reading it may never do so."""
+        cdef Py_ssize_t i = len(self.waiting)
         cdef H1Link c
-        while self.waiting:
-            c = <H1Link>self.waiting.pop()
+        while i > 0:
+            i -= 1
+            c = <H1Link>self.waiting[i]
+            if c.stream.queued:
+                continue
+            self.waiting.pop(i)
             self.idle -= 1
             self.busy += 1
             c.pooled = False

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import select
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import Any
 
@@ -166,6 +167,22 @@ class Gateway:
         self.loop.call_soon_threadsafe(there)
         assert done.wait(DEADLINE_S), "the loop is stuck"
         return said[0]
+
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        """Hold the loop: what happens inside is seen in one turn afterwards."""
+        holding, go_on = threading.Event(), threading.Event()
+
+        def hold() -> None:
+            holding.set()
+            go_on.wait(DEADLINE_S)
+
+        self.loop.call_soon_threadsafe(hold)
+        assert holding.wait(DEADLINE_S)
+        try:
+            yield
+        finally:
+            go_on.set()
 
     # -- the test's side -----------------------------------------------------------------------
 

@@ -70,7 +70,7 @@ def echo(peer: Peer) -> None:
     """Answer every request and log it."""
     while True:
         request = peer.request()
-        peer.log(request)  # type: ignore[attr-defined]
+        peer.log(request)
         head = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n"
         peer.send(head if request.line.startswith(b"HEAD ") else head + b"ok")
 
