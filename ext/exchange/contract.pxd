@@ -29,7 +29,9 @@ chunk that is `last`, on its own.
 
 Calls nest: `Attempt.begin` may tell `on_attempt_ready` before it returns, `send_chunk`
 may end the exchange. After telling anything, look at your own state again: `generation`
-is 0 once the exchange is over.
+is 0 once the exchange is over. Whatever the exchange lets go of (itself, a Downstream,
+an Attempt, the snapshot) lives until the engine's turn ends, so that a call under way in
+it can return.
 """
 
 from libc.stddef cimport size_t

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from fastgw.ext.testing.origin import FakeTarget
+from fastgw.ext.testing.origin import FakeTarget, StaticTarget
 from fastgw.ext.testing.policies import ScriptedPolicy
 
 from .conftest import MakeBed
@@ -293,3 +293,11 @@ def test_a_target_that_raises_is_an_internal_error(bed: MakeBed) -> None:
     s = b.request("GET", "/")
     assert s.status == 500 and b.rig.records[0]["reason"] == "internal"
     assert "no attempt for a test" in b.rig.logged[0][1]
+
+
+def test_an_attempt_outlives_the_call_in_which_it_ends_its_exchange(bed: MakeBed) -> None:
+    policy = ScriptedPolicy("p", {"on_response": "suspend", "on_response_body": "continue"})
+    b = bed([(policy, "enforce")], target=StaticTarget(b"static"))
+    s = b.request("GET", "/")
+    policy.fire()  # the fake aborts if it is freed while it is being called
+    assert s.body == b"static" and s.ends == ["finish"]
