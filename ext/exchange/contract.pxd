@@ -34,6 +34,7 @@ an Attempt, the snapshot) lives until the engine's turn ends, so that a call und
 it can return.
 """
 
+cimport cython
 from libc.stddef cimport size_t
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from cpython.ref cimport PyObject
@@ -201,6 +202,7 @@ cdef enum ResponseState:
     RS_RESET                    # ended without being whole
 
 
+@cython.no_gc
 cdef class Exchange:
     """One request and its answer: the record every part of the gateway works on.
 
