@@ -283,7 +283,7 @@ cdef class Exchange:
 
     # -- told by the Downstream ----------------------------------------------------------------
     cdef void on_request_head(self, bint last) noexcept
-    cdef void on_refused(self, Reason why) noexcept        # of the head, or later of the body
+    cdef void on_refused(self, Reason why) noexcept  # of the head, or later of the body
     cdef void on_body_waiting(self) noexcept
     cdef bint on_request_chunk(self, Chunk* c, bint last) noexcept
     cdef void on_request_trailers(self, Fields* trailers) noexcept
@@ -378,11 +378,15 @@ cdef class Policy:
 
     cdef Verdict on_request(self, Exchange x, void* slot) except V_FAILED
     cdef Verdict on_resume(self, Exchange x, void* slot, TicketEvent event) except V_FAILED
-    cdef Verdict on_request_chunk(self, Exchange x, void* slot, Chunk* c, bint last) except V_FAILED
+    cdef Verdict on_request_chunk(
+        self, Exchange x, void* slot, Chunk* c, bint last
+    ) except V_FAILED
     cdef Verdict on_request_body(self, Exchange x, void* slot) except V_FAILED
     cdef Verdict on_attempt(self, Exchange x, void* slot, Attempt a) except V_FAILED
     cdef Verdict on_response(self, Exchange x, void* slot) except V_FAILED
-    cdef Verdict on_response_chunk(self, Exchange x, void* slot, Chunk* c, bint last) except V_FAILED
+    cdef Verdict on_response_chunk(
+        self, Exchange x, void* slot, Chunk* c, bint last
+    ) except V_FAILED
     cdef Verdict on_response_body(self, Exchange x, void* slot) except V_FAILED
     cdef Verdict on_log(self, Exchange x, void* slot) except V_FAILED
     cdef void on_release(self, Exchange x, void* slot) noexcept

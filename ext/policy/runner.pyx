@@ -2,7 +2,6 @@
 
 from libc.stdint cimport uint16_t, uint32_t
 from libc.string cimport memset
-from cpython.ref cimport PyObject
 from fastgw.ext.base.reasons cimport (
     REASON_NONE, REASON_POLICY_FAILED, REASON_POLICY_REPLY, reason_row,
 )

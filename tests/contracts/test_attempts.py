@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from fastgw.ext.testing.origin import FakeTarget, StaticTarget
@@ -50,7 +52,7 @@ def test_an_idempotent_request_goes_once_more_after_a_stale_connection(bed: Make
     {"reused": True, "sent": True, "reason": "response_head_timeout"},
 ])
 def test_an_idempotent_request_in_doubt_is_not_tried_again(
-    bed: MakeBed, how: dict[str, object],
+    bed: MakeBed, how: dict[str, Any],
 ) -> None:
     b = bed()
     s = b.request("GET", "/")
@@ -146,7 +148,7 @@ def test_an_early_answer_while_the_replay_is_under_way_loses_nothing(bed: MakeBe
 def test_a_failure_within_send_chunk_goes_on_with_the_next_attempt(bed: MakeBed) -> None:
     b = bed()
 
-    def break_first(a: object, event: object) -> None:
+    def break_first(a: Any, event: object) -> None:
         if a is b.attempts[0] and event == ("chunk", b"two", False):
             b.attempts[0].fail(RESET, reused=True, sent=True)
 
@@ -167,7 +169,7 @@ def test_the_same_through_a_pipe(bed: MakeBed) -> None:
     })
     b = bed([(policy, "enforce")])
 
-    def break_first(a: object, event: object) -> None:
+    def break_first(a: Any, event: object) -> None:
         if a is b.attempts[0] and event == ("chunk", b"TWO", False):
             b.attempts[0].fail(RESET, reused=True, sent=True)
 

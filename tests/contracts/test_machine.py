@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+from collections.abc import Callable
 from typing import Any
 
 from hypothesis import HealthCheck, settings
@@ -64,11 +65,12 @@ class Exchanges(RuleBasedStateMachine):
     )
     def begin(self, scripts: list[Any], kind: str) -> None:
         self.before = debug.live()
-        made: Any = {
+        makers: dict[str, Callable[[], Any]] = {
             "fake": FakeTarget, "slow": lambda: FakeTarget(auto_ready=False),
             "whole": lambda: FakeTarget(whole_limit=6000), "echo": EchoTarget,
             "static": lambda: StaticTarget(b"static"),
-        }[kind]()
+        }
+        made = makers[kind]()
         self.policies = [
             ScriptedPolicy(f"p{i}", script, limit=6000) for i, (script, _, _) in enumerate(scripts)
         ]

@@ -150,7 +150,8 @@ def test_an_internal_exchange_outlives_the_one_that_began_it(bed: MakeBed) -> No
     mirror.answer(200)
     mirror.feed(b"answer")
     mirror.feed_trailers([("a", "b")])
-    assert (r.status, r.body, r.trailers, r.ends) == (200, b"answer", [("a", "b")], ["none"])
+    assert (r.status, r.trailers, r.ends) == (200, [("a", "b")], ["none"])
+    assert r.body == b"answer"
 
 
 def test_an_internal_exchange_brakes_ends_broken_and_is_abandoned(bed: MakeBed) -> None:

@@ -69,7 +69,7 @@ def test_it_times_out_and_fails_closed(bed: MakeBed, hook: str) -> None:
 
 @pytest.mark.parametrize("hook", HOOKS)
 def test_it_times_out_and_passes_where_failures_pass(bed: MakeBed, hook: str) -> None:
-    b, s, policy = begin(bed, hook, {"timeout": ("reason", "policy_timeout")}, "pass")
+    b, s, _ = begin(bed, hook, {"timeout": ("reason", "policy_timeout")}, "pass")
     b.rig.pass_ms(1100)
     finish(b, s, hook)
 
@@ -99,7 +99,7 @@ def test_the_client_leaves_while_it_waits(bed: MakeBed, hook: str) -> None:
 
 @pytest.mark.parametrize("hook", HOOKS)
 def test_its_failure_on_resuming_is_a_policy_failure(bed: MakeBed, hook: str) -> None:
-    b, s, policy = begin(bed, hook, "raise")
+    b, _, policy = begin(bed, hook, "raise")
     policy.fire()
     assert b.rig.records[0]["reason"] == "policy_failed"
     assert "a policy failed for a test" in b.rig.logged[0][1]
