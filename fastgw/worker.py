@@ -31,8 +31,8 @@ class DataPlane(Protocol):
     def listen(self, index: int, fd: int) -> None:
         """Accept from a bound, listening, non-blocking socket for a listener of the plan.
 
-        The descriptor is the data plane's from then on; a drain closes it. A listener may
-        have two, one for each family of addresses."""
+        The descriptor stays the caller's, who closes it after a drain. A listener may have
+        two, one for each family of addresses."""
 
     def drain(self, done: Callable[[], None]) -> None:
         """Stop accepting, finish what is under way, close what is idle, then call `done`."""
@@ -124,7 +124,7 @@ class Worker:
             log=self.log,
         )
         for index, listener in shift.listeners:
-            self.plane.listen(index, listener.detach())
+            self.plane.listen(index, listener.fileno())
         # What is here now stays for the worker's life: never walk it again.
         gc.collect()
         gc.freeze()
@@ -166,6 +166,9 @@ class Worker:
             return
         self.draining = True
         self.plane.drain(self.loop.stop)
+        # The last copy goes here: from now on new connections are refused.
+        for _, listener in self.shift.listeners:
+            listener.close()
         self.say("draining", pid=os.getpid(), slot=self.shift.slot)
 
     def quit(self) -> None:

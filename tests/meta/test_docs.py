@@ -101,8 +101,10 @@ def test_first_change_works_as_written(tmp_path: Path) -> None:
     """The walk-through of CONTRIBUTING.md, up to the build, in a copy of the tree."""
     row = re.search(r"^       (\[\[reason\]\]\n(?:       .+\n)+)", CONTRIBUTING.read_text(), re.M)
     assert row
-    python = [str(p.relative_to(ROOT)) for p in (ROOT / "fastgw").glob("*.py")]
-    for part in (*python, "ext/__init__.py", "ext/generate", "ext/base", "docs"):
+    for part in (
+        "fastgw/__init__.py", "fastgw/policy.py", "fastgw/fields.py", "ext/__init__.py",
+        "ext/generate", "ext/base", "docs",
+    ):
         source, target = ROOT / part, tmp_path / part
         target.parent.mkdir(parents=True, exist_ok=True)
         if source.is_dir():

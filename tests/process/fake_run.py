@@ -76,7 +76,6 @@ class FakePlane:
         """Wait for the clients that are there."""
         for fd in self.listening:
             self.loop.remove_reader(fd)
-            os.close(fd)
         self.done = done
         if not self.open:
             done()
