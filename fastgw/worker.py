@@ -31,8 +31,8 @@ class DataPlane(Protocol):
     def listen(self, index: int, fd: int) -> None:
         """Accept from a bound, listening, non-blocking socket for a listener of the plan.
 
-        The descriptor stays the caller's, who closes it after a drain. A listener may have
-        two, one for each family of addresses."""
+        The descriptor is the data plane's from then on; a drain closes it. A listener may
+        have two, one for each family of addresses."""
 
     def drain(self, done: Callable[[], None]) -> None:
         """Stop accepting, finish what is under way, close what is idle, then call `done`."""
@@ -54,6 +54,7 @@ class MakeDataPlane(Protocol):
         *,
         memory: int,
         max_connections: int,
+        access_log: str,
         log: Callable[[str, str], None],
     ) -> DataPlane:
         """Map the plan and stand ready to listen."""
@@ -71,6 +72,8 @@ class Shift:
     plan_size: int
     memory: int
     max_connections: int
+    #: Where the access log goes; empty: nowhere.
+    access_log: str
     make: MakeDataPlane
     new_loop: Callable[[], asyncio.AbstractEventLoop]
     log: Log
@@ -121,14 +124,20 @@ class Worker:
             plan,
             memory=shift.memory,
             max_connections=shift.max_connections,
+            access_log=shift.access_log,
             log=self.log,
         )
         for index, listener in shift.listeners:
-            self.plane.listen(index, listener.fileno())
+            self.plane.listen(index, listener.detach())
         # What is here now stays for the worker's life: never walk it again.
         gc.collect()
         gc.freeze()
-        self.say("ready", pid=os.getpid(), slot=shift.slot)
+        # From inside the loop: before it runs, uvloop loses a TERM that arrives.
+        self.loop.call_soon(self.stand_ready)
+
+    def stand_ready(self) -> None:
+        """Tell the master that this worker accepts and hears its signals."""
+        self.say("ready", pid=os.getpid(), slot=self.shift.slot)
 
     def say(self, kind: str, **fields: object) -> None:
         """Tell the master; a master that is gone is noticed by reading."""
@@ -166,9 +175,6 @@ class Worker:
             return
         self.draining = True
         self.plane.drain(self.loop.stop)
-        # The last copy goes here: from now on new connections are refused.
-        for _, listener in self.shift.listeners:
-            listener.close()
         self.say("draining", pid=os.getpid(), slot=self.shift.slot)
 
     def quit(self) -> None:

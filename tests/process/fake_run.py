@@ -32,6 +32,7 @@ class FakePlane:
         *,
         memory: int,
         max_connections: int,
+        access_log: str,
         log: Callable[[str, str], None],
     ) -> None:
         self.loop = loop
@@ -76,6 +77,7 @@ class FakePlane:
         """Wait for the clients that are there."""
         for fd in self.listening:
             self.loop.remove_reader(fd)
+            os.close(fd)
         self.done = done
         if not self.open:
             done()
