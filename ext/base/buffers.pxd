@@ -36,19 +36,24 @@ cdef enum:
 cdef class BufferPool:
     """Every byte a worker buffers comes from here, so that the sum is bounded.
 
-    `near_bytes`: from here on bodies pause (`tight`). `bound_bytes`: past it `take`
-    refuses, and new requests are answered 503 `memory`.
+    Three marks, each above the one before. `near_bytes`: bodies pause (`pool_tight`).
+    `full_bytes`: `take` refuses, and new requests are answered 503 `memory`.
+    `bound_bytes`: nothing goes past it; what lies between is a reserve for what must be
+    said even so, such as that very answer (`take_reserved`).
     """
     cdef Buffer* free[4]        # one LIFO list a size class: the hottest buffer first
     cdef uint32_t spare[4]      # how many wait in each list; trimmed to a small number
     cdef readonly size_t in_use       # bytes handed out
     cdef readonly size_t bound_bytes
+    cdef readonly size_t full_bytes
     cdef readonly size_t near_bytes
-    cdef readonly uint64_t refused    # how often `take` said no
+    cdef readonly uint64_t refused    # how often somebody got nothing
     cdef readonly uint32_t live       # buffers handed out and not yet back
     cdef public bint relief           # set when `in_use` falls below `near_bytes` again
 
     cdef Buffer* take(self, size_t want) noexcept
+    cdef Buffer* take_reserved(self, size_t want) noexcept
+    cdef Buffer* take_below(self, size_t want, size_t most) noexcept
     cdef void give_back(self, Buffer* b) noexcept
 
 

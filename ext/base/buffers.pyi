@@ -1,6 +1,7 @@
 class BufferPool:
     in_use: int
     bound_bytes: int
+    full_bytes: int
     near_bytes: int
     refused: int
     live: int

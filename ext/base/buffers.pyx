@@ -3,11 +3,13 @@
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy
 from fastgw.ext.base.debug cimport BUFFERS, debug_assert, debug_born, debug_died, debug_poison
-import fastgw.ext.base.debug
+import fastgw.ext.base.debug  # no-cython-lint
 
 cdef enum:
     SPARE_BYTES = 4194304       # what each free list may keep, in bytes
     EXACT = 255                 # size class of buffers larger than the classes
+    RESERVE_SHARE = 16          # this part of the bound is the reserve,
+    RESERVE_MOST = 4194304      # of so many bytes at the most
 
 cdef size_t _CAPS[4]
 _CAPS[0], _CAPS[1], _CAPS[2], _CAPS[3] = 4096, 16384, 65536, 262144
@@ -18,6 +20,7 @@ cdef class BufferPool:
 
     def __cinit__(self, size_t bound_bytes=256 << 20):
         self.bound_bytes = bound_bytes
+        self.full_bytes = bound_bytes - min(bound_bytes // RESERVE_SHARE, <size_t>RESERVE_MOST)
         self.near_bytes = bound_bytes - bound_bytes // 10
 
     def __dealloc__(self):
@@ -30,14 +33,23 @@ cdef class BufferPool:
                 free(b)
 
     cdef Buffer* take(self, size_t want) noexcept:
-        """A buffer of at least `want` bytes with one holder; NULL past the bound."""
+        """A buffer of at least `want` bytes with one holder; NULL when memory is full."""
+        return self.take_below(want, self.full_bytes)
+
+    cdef Buffer* take_reserved(self, size_t want) noexcept:
+        """The same out of the reserve, too. For small things that end something: heads and
+        texts of the gateway's own, framing of what was sent already. Never for bodies."""
+        return self.take_below(want, self.bound_bytes)
+
+    cdef Buffer* take_below(self, size_t want, size_t most) noexcept:
+        """A buffer, unless more than `most` bytes would be in use."""
         cdef int i = 0
         cdef size_t cap
         cdef Buffer* b
         while i < SIZE_CLASSES and _CAPS[i] < want:
             i += 1
         cap = _CAPS[i] if i < SIZE_CLASSES else want
-        if self.in_use + cap > self.bound_bytes:
+        if self.in_use + cap > most:
             self.refused += 1
             return NULL
         if i < SIZE_CLASSES and self.free[i] != NULL:

@@ -1,6 +1,6 @@
 """The table of reasons. Generated from reasons.toml; do not edit."""
 
-cdef ReasonRow _rows[47]
+cdef ReasonRow _rows[48]
 cdef const char* _deciders[11]
 
 _rows[0] = ReasonRow(b"none", b"", 0, 0, 0, 4, 0)
@@ -24,32 +24,33 @@ _rows[17] = ReasonRow(b"client_eof", b"Client ended its side", 0, 1, 3, 10, 21)
 _rows[18] = ReasonRow(b"client_reset", b"Client reset the connection", 0, 1, 3, 12, 27)
 _rows[19] = ReasonRow(b"client_stalled", b"Client stopped reading", 0, 1, 2, 14, 22)
 _rows[20] = ReasonRow(b"keepalive_timeout", b"Idle connection closed", 0, 1, 2, 17, 22)
-_rows[21] = ReasonRow(b"no_route", b"No route matches", 404, 2, 4, 8, 16)
-_rows[22] = ReasonRow(b"method_not_allowed", b"Method not allowed", 405, 2, 4, 18, 18)
-_rows[23] = ReasonRow(b"no_endpoint", b"No endpoint available", 503, 2, 5, 11, 21)
-_rows[24] = ReasonRow(b"memory", b"Gateway out of buffer memory", 503, 2, 6, 6, 28)
-_rows[25] = ReasonRow(b"draining", b"Gateway is shutting down", 503, 2, 7, 8, 24)
-_rows[26] = ReasonRow(b"fixed_reply", b"Answered by configuration", 200, 2, 8, 11, 25)
-_rows[27] = ReasonRow(b"ip_denied", b"Client address not allowed", 403, 2, 8, 9, 26)
-_rows[28] = ReasonRow(b"policy_reply", b"Answered by a policy", 200, 2, 8, 12, 20)
-_rows[29] = ReasonRow(b"policy_failed", b"A policy failed", 500, 2, 8, 13, 15)
-_rows[30] = ReasonRow(b"policy_timeout", b"A policy took too long", 504, 2, 8, 14, 22)
-_rows[31] = ReasonRow(b"request_timeout", b"Request took too long", 504, 2, 2, 15, 21)
-_rows[32] = ReasonRow(b"internal", b"Internal error", 500, 2, 7, 8, 14)
-_rows[33] = ReasonRow(b"connect_refused", b"Upstream refused the connection", 502, 3, 9, 15, 31)
-_rows[34] = ReasonRow(b"connect_timeout", b"Upstream connect timed out", 504, 3, 2, 15, 26)
-_rows[35] = ReasonRow(b"connect_failed", b"Upstream unreachable", 502, 3, 9, 14, 20)
-_rows[36] = ReasonRow(b"upstream_reset", b"Upstream closed the connection before answering", 502, 3, 9, 14, 47)
-_rows[37] = ReasonRow(b"upstream_reset_ambiguous", b"Upstream connection lost with the request in doubt", 502, 3, 9, 24, 50)
-_rows[38] = ReasonRow(b"upstream_truncated", b"Upstream response cut short", 502, 3, 9, 18, 27)
-_rows[39] = ReasonRow(b"upstream_bad_head", b"Upstream response head malformed", 502, 3, 1, 17, 32)
-_rows[40] = ReasonRow(b"upstream_bad_framing", b"Upstream response length ambiguous", 502, 3, 1, 20, 34)
-_rows[41] = ReasonRow(b"upstream_bad_chunk", b"Upstream response chunk malformed", 502, 3, 1, 18, 33)
-_rows[42] = ReasonRow(b"upstream_head_too_large", b"Upstream response head too large", 502, 3, 1, 23, 32)
-_rows[43] = ReasonRow(b"upstream_body_too_large", b"Upstream response body too large", 502, 3, 8, 23, 32)
-_rows[44] = ReasonRow(b"response_head_timeout", b"Upstream did not answer in time", 504, 3, 2, 21, 31)
-_rows[45] = ReasonRow(b"upstream_stalled", b"Upstream stalled", 504, 3, 2, 16, 16)
-_rows[46] = ReasonRow(b"cancelled", b"Attempt no longer wanted", 0, 2, 10, 9, 24)
+_rows[21] = ReasonRow(b"tunnel_idle", b"Idle tunnel closed", 0, 2, 2, 11, 18)
+_rows[22] = ReasonRow(b"no_route", b"No route matches", 404, 2, 4, 8, 16)
+_rows[23] = ReasonRow(b"method_not_allowed", b"Method not allowed", 405, 2, 4, 18, 18)
+_rows[24] = ReasonRow(b"no_endpoint", b"No endpoint available", 503, 2, 5, 11, 21)
+_rows[25] = ReasonRow(b"memory", b"Gateway out of buffer memory", 503, 2, 6, 6, 28)
+_rows[26] = ReasonRow(b"draining", b"Gateway is shutting down", 503, 2, 7, 8, 24)
+_rows[27] = ReasonRow(b"fixed_reply", b"Answered by configuration", 200, 2, 8, 11, 25)
+_rows[28] = ReasonRow(b"ip_denied", b"Client address not allowed", 403, 2, 8, 9, 26)
+_rows[29] = ReasonRow(b"policy_reply", b"Answered by a policy", 200, 2, 8, 12, 20)
+_rows[30] = ReasonRow(b"policy_failed", b"A policy failed", 500, 2, 8, 13, 15)
+_rows[31] = ReasonRow(b"policy_timeout", b"A policy took too long", 504, 2, 8, 14, 22)
+_rows[32] = ReasonRow(b"request_timeout", b"Request took too long", 504, 2, 2, 15, 21)
+_rows[33] = ReasonRow(b"internal", b"Internal error", 500, 2, 7, 8, 14)
+_rows[34] = ReasonRow(b"connect_refused", b"Upstream refused the connection", 502, 3, 9, 15, 31)
+_rows[35] = ReasonRow(b"connect_timeout", b"Upstream connect timed out", 504, 3, 2, 15, 26)
+_rows[36] = ReasonRow(b"connect_failed", b"Upstream unreachable", 502, 3, 9, 14, 20)
+_rows[37] = ReasonRow(b"upstream_reset", b"Upstream closed the connection before answering", 502, 3, 9, 14, 47)
+_rows[38] = ReasonRow(b"upstream_reset_ambiguous", b"Upstream connection lost with the request in doubt", 502, 3, 9, 24, 50)
+_rows[39] = ReasonRow(b"upstream_truncated", b"Upstream response cut short", 502, 3, 9, 18, 27)
+_rows[40] = ReasonRow(b"upstream_bad_head", b"Upstream response head malformed", 502, 3, 1, 17, 32)
+_rows[41] = ReasonRow(b"upstream_bad_framing", b"Upstream response length ambiguous", 502, 3, 1, 20, 34)
+_rows[42] = ReasonRow(b"upstream_bad_chunk", b"Upstream response chunk malformed", 502, 3, 1, 18, 33)
+_rows[43] = ReasonRow(b"upstream_head_too_large", b"Upstream response head too large", 502, 3, 1, 23, 32)
+_rows[44] = ReasonRow(b"upstream_body_too_large", b"Upstream response body too large", 502, 3, 8, 23, 32)
+_rows[45] = ReasonRow(b"response_head_timeout", b"Upstream did not answer in time", 504, 3, 2, 21, 31)
+_rows[46] = ReasonRow(b"upstream_stalled", b"Upstream stalled", 504, 3, 2, 16, 16)
+_rows[47] = ReasonRow(b"cancelled", b"Attempt no longer wanted", 0, 2, 10, 9, 24)
 
 _deciders[0] = b""
 _deciders[1] = b"http"
@@ -85,6 +86,7 @@ REASON_TABLE: tuple[tuple[str, str, int, str, str, str, str], ...] = (
     ('client_reset', 'client', 0, 'never', 'client', 'Client reset the connection', 'The connection broke before the answer was delivered.'),
     ('client_stalled', 'client', 0, 'never', 'deadline', 'Client stopped reading', 'No byte of the answer could be delivered for timeouts.idle.'),
     ('keepalive_timeout', 'client', 0, 'never', 'deadline', 'Idle connection closed', 'No request began within timeouts.keepalive, or the connection served limits.requests.'),
+    ('tunnel_idle', 'gateway', 0, 'never', 'deadline', 'Idle tunnel closed', 'No byte moved through a tunnel, in either direction, for timeouts.idle.'),
     ('no_route', 'gateway', 404, 'never', 'route', 'No route matches', 'No route matches this host and path; `fastgw show --plan` lists the routes.'),
     ('method_not_allowed', 'gateway', 405, 'never', 'route', 'Method not allowed', 'Routes match this host and path, but none of them this method.'),
     ('no_endpoint', 'gateway', 503, 'never', 'balance', 'No endpoint available', 'The upstream has no endpoint that could be tried.'),

@@ -264,7 +264,8 @@ cdef class Attempts(ResponseSide):
         """reasons.toml: unsent requests always, idempotent ones once after a stale connection."""
         if (
             self.target.retry_rule != RETRY_SAFE or self.tries >= self.target.max_tries
-            or self.not_replayable or outcome.head_seen or self.request_state == RQ_CUT
+            or self.not_replayable or outcome.head_seen
+            or self.request_state == RQ_CUT
             or reason_row(outcome.reason).side != SIDE_UPSTREAM
         ):
             return False

@@ -375,11 +375,15 @@ cdef class Policy:
 
     cdef Verdict on_request(self, Exchange x, void* slot) except V_FAILED
     cdef Verdict on_resume(self, Exchange x, void* slot, TicketEvent event) except V_FAILED
-    cdef Verdict on_request_chunk(self, Exchange x, void* slot, Chunk* c, bint last) except V_FAILED
+    cdef Verdict on_request_chunk(
+        self, Exchange x, void* slot, Chunk* c, bint last
+    ) except V_FAILED
     cdef Verdict on_request_body(self, Exchange x, void* slot) except V_FAILED
     cdef Verdict on_attempt(self, Exchange x, void* slot, Attempt a) except V_FAILED
     cdef Verdict on_response(self, Exchange x, void* slot) except V_FAILED
-    cdef Verdict on_response_chunk(self, Exchange x, void* slot, Chunk* c, bint last) except V_FAILED
+    cdef Verdict on_response_chunk(
+        self, Exchange x, void* slot, Chunk* c, bint last
+    ) except V_FAILED
     cdef Verdict on_response_body(self, Exchange x, void* slot) except V_FAILED
     cdef Verdict on_log(self, Exchange x, void* slot) except V_FAILED
     cdef void on_release(self, Exchange x, void* slot) noexcept

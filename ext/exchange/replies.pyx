@@ -6,22 +6,24 @@ names a version.
 """
 
 from libc.stddef cimport size_t
-from libc.stdint cimport uint16_t, uint64_t
+from libc.stdint cimport uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset, strlen
 from fastgw.ext.base.arena cimport Arena, arena_alloc
 from fastgw.ext.base.reasons cimport (
-    REASON_MEMORY, REASON_METHOD_NOT_ALLOWED, REASON_NONE, ReasonRow, reason_row,
+    REASON_MEMORY, REASON_METHOD_NOT_ALLOWED, ReasonRow, reason_row,
 )
 from fastgw.ext.base.span cimport Span, span
 from fastgw.ext.exchange.contract cimport Reply
 from fastgw.ext.http.head cimport (
-    BODY_LENGTH, BODY_NONE, F_OWN, H_KEEP_ALIVE, Field, Fields, ResponseHead, fields_append,
-    fields_copy, fields_find, fields_remove,
+    BODY_LENGTH, BODY_NONE, F_OWN, H_KEEP_ALIVE, M_CONNECT, M_DELETE, M_GET, M_HEAD, M_OPTIONS,
+    M_OTHER, M_PATCH, M_POST, M_PUT, M_QUERY, M_TRACE, Field, Fields, ResponseHead,
+    fields_append, fields_copy, fields_find, fields_remove,
 )
 from fastgw.ext.http.names cimport (
-    NAME_ACCEPT, NAME_ACCEPT_RANGES, NAME_CACHE_CONTROL, NAME_CONTENT_DIGEST,
+    NAME_ACCEPT, NAME_ACCEPT_RANGES, NAME_ALLOW, NAME_CACHE_CONTROL, NAME_CONTENT_DIGEST,
     NAME_CONTENT_TYPE, NAME_DIGEST, NAME_ETAG, NAME_REPR_DIGEST, NameId,
 )
+from fastgw.ext.route.snapshot cimport Snapshot
 
 cdef const char* _JSON = b"application/problem+json"
 cdef const char* _HTML = b"text/html; charset=utf-8"
@@ -36,12 +38,46 @@ _bare_row.name, _bare_row.name_n = b"Content-Type", 12
 _bare_row.value, _bare_row.value_n = _JSON, 24
 cdef enum:
     PAGE_BYTES = 1024           # room for a document; titles and ids are short
+    ALLOW_BYTES = 128           # every method, with separators
+    METHODS = 11                # of MethodId
+
+cdef const char* _METHODS[11]
+_METHODS[<int>M_OTHER] = b""
+_METHODS[<int>M_GET], _METHODS[<int>M_HEAD], _METHODS[<int>M_POST] = b"GET", b"HEAD", b"POST"
+_METHODS[<int>M_PUT], _METHODS[<int>M_DELETE], _METHODS[<int>M_OPTIONS] = (
+    b"PUT", b"DELETE", b"OPTIONS"
+)
+_METHODS[<int>M_PATCH], _METHODS[<int>M_TRACE], _METHODS[<int>M_CONNECT] = (
+    b"PATCH", b"TRACE", b"CONNECT"
+)
+_METHODS[<int>M_QUERY] = b"QUERY"
 
 
 cdef void set_reply(Exchange x, Reason why) noexcept:
     """Make the reply that a reason stands for."""
     memset(&x.reply, 0, sizeof(Reply))
     x.reply.reason = why
+
+
+cdef void refuse_method(Exchange x, uint32_t methods) noexcept:
+    """Make the reply to a method that no route takes; Allow names those that some take
+    (RFC 9110 section 15.5.6). `methods` has a bit a MethodId."""
+    cdef char* begin = <char*>arena_alloc(&x.arena, ALLOW_BYTES)
+    cdef char* at = begin
+    cdef int method
+    if begin == NULL:
+        set_reply(x, REASON_MEMORY)
+        return
+    set_reply(x, REASON_METHOD_NOT_ALLOWED)
+    for method in range(1, METHODS):
+        if methods & (<uint32_t>1 << method):
+            if at != begin:
+                at = _put(at, b", ")
+            at = _put(at, _METHODS[method])
+    if fields_append(
+        &x.reply.fields, &x.arena, NAME_ALLOW, span(b"Allow", 5), span(begin, at - begin)
+    ) == NULL:
+        set_reply(x, REASON_MEMORY)
 
 
 cdef char* _put(char* at, const char* text) noexcept:
@@ -61,7 +97,11 @@ cdef char* _put_number(char* at, unsigned int value) noexcept:
 
 cdef bint _wants_html(Exchange x) noexcept:
     """Whether Accept names text/html and does not name a JSON type before it."""
-    cdef Field* f = fields_find(&x.request.fields, NAME_ACCEPT)
+    cdef Field* f
+    cdef Snapshot snapshot = <Snapshot>x.snapshot
+    if snapshot is None or not snapshot.error_html:
+        return False
+    f = fields_find(&x.request.fields, NAME_ACCEPT)
     cdef Span v
     cdef size_t i
     if f == NULL:
@@ -144,6 +184,7 @@ cdef bint build_response(Exchange x) noexcept:
     cdef const ReasonRow* row = reason_row(x.reply.reason)
     cdef ResponseHead* head = &x.response
     cdef bint html
+    cdef const char* kind
     memset(head, 0, sizeof(ResponseHead))
     head.status = x.reply.status if x.reply.status else row.status
     head.minor = 1
@@ -153,8 +194,10 @@ cdef bint build_response(Exchange x) noexcept:
     if x.reply.body.n == 0 and not x.reply.plain and head.status >= 400:
         html = _wants_html(x)
         x.reply.body = _page(x, row, head.status) if html else _problem(x, row, head.status)
-        if x.reply.body.p == NULL or not _add(x, NAME_CONTENT_TYPE, b"Content-Type",
-                    span(_HTML if html else _JSON, strlen(_HTML if html else _JSON))):
+        kind = _HTML if html else _JSON
+        if x.reply.body.p == NULL or not _add(
+            x, NAME_CONTENT_TYPE, b"Content-Type", span(kind, strlen(kind))
+        ):
             return False
         if fields_find(&head.fields, NAME_CACHE_CONTROL) == NULL and not _add(
             x, NAME_CACHE_CONTROL, b"Cache-Control", span(b"no-store", 8)

@@ -4,9 +4,8 @@ The random half comes from xoshiro256** seeded by getrandom: ids must be unique,
 secret. A fork seeds anew, because both sides would go on with the same state.
 """
 
-from libc.stdint cimport int64_t, uint8_t, uint64_t
+from libc.stdint cimport int64_t, uint64_t
 from libc.string cimport memcpy
-from posix.types cimport pid_t
 import os
 
 cdef uint64_t _state[4]

@@ -7,8 +7,7 @@ cimport cython
 from fastgw.ext.base.arena cimport arena_alloc
 from fastgw.ext.base.buffers cimport chunk_release
 from fastgw.ext.base.reasons cimport (
-    REASON_BAD_PATH, REASON_BODY_TOO_LARGE, REASON_MEMORY, REASON_METHOD_NOT_ALLOWED,
-    REASON_NONE, REASON_NO_ROUTE, Reason,
+    REASON_BAD_PATH, REASON_BODY_TOO_LARGE, REASON_MEMORY, REASON_NONE, REASON_NO_ROUTE, Reason,
 )
 from fastgw.ext.base.span cimport Span, span
 from fastgw.ext.exchange.contract cimport (
@@ -18,7 +17,7 @@ from fastgw.ext.exchange.contract cimport (
 from fastgw.ext.exchange.held cimport Held
 from fastgw.ext.exchange.pipe cimport FLOW_REPLY, FLOW_ROOM, Flow, Pipe, Pipes, request_pipe
 from fastgw.ext.exchange.replay cimport Replay
-from fastgw.ext.exchange.replies cimport drop_body_facts
+from fastgw.ext.exchange.replies cimport drop_body_facts, refuse_method
 from fastgw.ext.exchange.forwarded cimport add_forwarded, take_request_id
 from fastgw.ext.exchange.shared cimport Shared
 from fastgw.ext.exchange.states cimport move_request
@@ -78,8 +77,12 @@ cdef class RequestSide(Attempts):
         cdef int32_t i
         self.take_id()
         i = s.match(&self.request, &methods)
+        if i == NO_METHOD:
+            refuse_method(self, methods)
+            self.answer()
+            return False
         if i < 0:
-            self.refuse(REASON_METHOD_NOT_ALLOWED if i == NO_METHOD else REASON_NO_ROUTE)
+            self.refuse(REASON_NO_ROUTE)
             return False
         self.route = &s.routes[i]
         self.route_name = plan_text(s, self.route.name)
@@ -232,14 +235,14 @@ cdef class RequestSide(Attempts):
     # -- the body ------------------------------------------------------------------------
 
     cdef void on_body_waiting(self) noexcept:
-        """The client did not wait for its 100."""
+        """The client did not wait for its 100, perhaps before there was anyone to ask: then the
+        attempt does not wait for it either."""
         if self.generation == 0:
             return
-        if not self.awaits_continue:
-            self.body_wanted = True     # an attempt that is opening need not wait either
-            return
-        self.awaits_continue = False
-        self.ask_request()
+        self.body_wanted = True
+        if self.awaits_continue:
+            self.awaits_continue = False
+            self.ask_request()
 
     cdef void ask_request(self) noexcept:
         """Let the request's body come, if it was held."""

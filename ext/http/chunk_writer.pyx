@@ -1,6 +1,5 @@
 """Chunked bodies into a stream; see chunk_writer.pxd."""
 
-from libc.stddef cimport size_t
 from fastgw.ext.base.buffers cimport chunk_release
 from fastgw.ext.base.reasons cimport REASON_MEMORY
 from fastgw.ext.io.stream cimport (

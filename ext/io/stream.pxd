@@ -19,7 +19,7 @@ the descriptor is closed.
 
 from libc.stddef cimport size_t
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
-from fastgw.ext.base.buffers cimport Buffer, Chunk
+from fastgw.ext.base.buffers cimport Buffer, Chunk, pool_tight
 from fastgw.ext.base.span cimport Span
 from fastgw.ext.base.reasons cimport Reason
 from fastgw.ext.io.connection_limit cimport ConnectionLimit
@@ -49,7 +49,8 @@ cdef enum StreamFlag:
     S_READABLE     = 1 << 1     # the socket may hold bytes we have not received
     S_BLOCKED      = 1 << 2     # the last write met EAGAIN; EPOLLOUT is asked for
     S_WANT_ROOM    = 1 << 3     # tell the codec when the queue has drained
-    S_BULK         = 1 << 4     # receive into counted buffers: a large body is under way
+    S_BULK         = 1 << 4     # receive into counted buffers: a body is under way, which
+                                # waits while buffer memory is tight
     S_EOF          = 1 << 5     # the peer's FIN was read
     S_HALF_CLOSED  = 1 << 6     # the peer's FIN was seen, bytes may be unread
     S_SHUT_AFTER   = 1 << 7     # half-close once the queue is empty
@@ -143,6 +144,7 @@ cdef class Stream(Handle):
     cdef void receive_counted(self) noexcept
     cdef bint received(self, ssize_t n, size_t asked) noexcept
     # -- the queue ----------------------------------------------------------------
+    cdef char* new_tail(self, size_t n, bint reserved) noexcept
     cdef bint copy_in(self, const char* p, size_t n) noexcept
     cdef bint push(self, const char* p, size_t n, Buffer* owner) noexcept
     cdef bint widen(self) noexcept
@@ -174,8 +176,9 @@ cdef inline char* stream_reserve(Stream s, size_t n) noexcept:
 
 
 cdef inline bint stream_has_room(Stream s) noexcept:
-    """What `write` answers; after "no" the codec is told `on_room`."""
-    if s.queued < s.mark:
+    """What `write` answers; after "no" the codec is told `on_room`. While buffer memory is
+    tight a stream may queue one piece at a time."""
+    if s.queued < s.mark and (s.queued == 0 or not pool_tight(s.engine.pool)):
         return True
     s.flags |= S_WANT_ROOM
     return False

@@ -4,6 +4,8 @@ The socket is registered once, edge-triggered. One recv a readable event: a read
 than asked for means that the socket is drained, unless a FIN or a reset waits behind.
 EPOLLOUT is added after the first EAGAIN and stays: TCP wakes writers only after they met
 EAGAIN. A unix socket wakes them for whatever its peer reads, so there it is taken back.
+
+A little longer than 600 lines: one socket, whose flags every method reads and writes.
 """
 
 from libc.errno cimport EAGAIN, ECONNREFUSED, EINTR, ETIMEDOUT, errno
@@ -106,21 +108,13 @@ cdef class Stream(Handle):
     cdef char* reserve(self, size_t n) noexcept:
         """Where up to `n` bytes may be put, then committed; NULL: no memory, or ended.
 
-        Nothing else may be written between `reserve` and `commit`."""
-        cdef Buffer* b
+        Nothing else may be written between `reserve` and `commit`. For heads and framing, not
+        for bodies: it may use the pool's reserve."""
         if self.flags & WRITTEN_OUT:
             return NULL
-        if self.tail == NULL or self.tail.cap - self.tail.used < n:
-            # A tail that ran full shows that more is coming: the next one is larger.
-            if self.tail != NULL and n < self.tail.cap * 4:
-                n = self.tail.cap * 4 if self.tail.cap < 65536 else self.tail.cap
-            b = self.engine.pool.take(n if n > TAIL else TAIL)
-            if b == NULL:
-                return NULL
-            if self.tail != NULL:
-                buffer_release(self.tail)
-            self.tail = b
-        return self.tail.data + self.tail.used
+        if self.tail != NULL and self.tail.cap - self.tail.used >= n:
+            return self.tail.data + self.tail.used
+        return self.new_tail(n, True)
 
     cdef void commit(self, size_t n) noexcept:
         """Queue the first `n` bytes of what was reserved."""
@@ -318,7 +312,7 @@ cdef class Stream(Handle):
 
     cdef void receive(self) noexcept:
         """Receive and deliver, up to this stream's share of a turn."""
-        cdef Codec held = self.codec        # it may hand the stream to another codec
+        cdef Codec held = self.codec        # it may hand the stream to another codec  # no-cython-lint
         cdef uint64_t enough = self.bytes_in + READ_BYTES
         cdef int reads = READS
         if self.flags & S_RELAYING and not self.flags & S_CLOSED:
@@ -329,6 +323,10 @@ cdef class Stream(Handle):
                 self.engine.do_next(self)
                 return
             reads -= 1
+            if self.flags & S_BULK and pool_tight(self.engine.pool):
+                self.flags |= S_STARVED
+                self.engine.starve(self)
+                return
             if self.flags & S_BULK and self.bulk_level:
                 self.receive_counted()
             else:
@@ -354,7 +352,7 @@ cdef class Stream(Handle):
         cdef Chunk c
         cdef BufferPool pool = self.engine.pool
         cdef size_t asked = 65536 if self.bulk_level == 1 else 262144
-        cdef Buffer* b = NULL if pool_tight(pool) else pool.take(asked)
+        cdef Buffer* b = pool.take(asked)
         cdef ssize_t n
         if b == NULL:
             self.flags |= S_STARVED
@@ -398,9 +396,31 @@ cdef class Stream(Handle):
 
     # -- the write queue ------------------------------------------------------------------
 
+    cdef char* new_tail(self, size_t n, bint reserved) noexcept:
+        """Begin a buffer with space for `n` bytes at least; NULL without memory."""
+        cdef BufferPool pool = self.engine.pool
+        cdef size_t want = TAIL
+        cdef Buffer* b
+        if self.tail != NULL:
+            # A tail that ran full shows that more is coming: the next one is larger.
+            want = self.tail.cap * 4 if self.tail.cap < 65536 else self.tail.cap
+        b = pool.take(want if want > n else n)
+        if b == NULL and reserved:
+            b = pool.take_reserved(n)
+        if b == NULL:
+            return NULL
+        if self.tail != NULL:
+            buffer_release(self.tail)
+        self.tail = b
+        return b.data
+
     cdef bint copy_in(self, const char* p, size_t n) noexcept:
         """Append a copy to the tail."""
-        cdef char* to = stream_reserve(self, n)
+        cdef char* to
+        if self.tail != NULL and self.tail.cap - self.tail.used >= n:
+            to = self.tail.data + self.tail.used
+        else:
+            to = self.new_tail(n, False)
         if to == NULL:
             return False
         memcpy(to, p, n)
@@ -457,7 +477,9 @@ cdef class Stream(Handle):
 
     cdef void tell_room(self) noexcept:
         """Tell the codec, if it waits for that, that half of the mark is free."""
-        if self.flags & S_WANT_ROOM and self.queued < self.mark // 2:
+        if self.flags & S_WANT_ROOM and self.queued < self.mark // 2 and (
+            self.queued == 0 or not pool_tight(self.engine.pool)
+        ):
             self.flags &= ~S_WANT_ROOM
             if not self.flags & WRITTEN_OUT:
                 self.codec.on_room()

@@ -1,7 +1,6 @@
 """The target that forwards to an upstream; see http.pxd."""
 
 cimport cython
-from fastgw.ext.base.reasons cimport REASON_NONE
 from fastgw.ext.exchange.contract cimport MODE_STREAM, RETRY_SAFE, Attempt, Exchange
 from fastgw.ext.upstream.contract cimport Endpoint
 from fastgw.ext.upstream.endpoint cimport new_endpoint

@@ -65,9 +65,9 @@ cdef class PoolDoor:
         self.pool = BufferPool(bound_bytes)
         self.held = {}
 
-    def take(self, size_t n) -> int:
+    def take(self, size_t n, bint reserved=False) -> int:
         """The number of a new buffer; 0 when the pool refused."""
-        cdef Buffer* b = self.pool.take(n)
+        cdef Buffer* b = self.pool.take_reserved(n) if reserved else self.pool.take(n)
         if b == NULL:
             return 0
         self.last += 1

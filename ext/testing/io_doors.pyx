@@ -306,7 +306,7 @@ def sockaddr_of(family: int, address: object) -> bytes:
 
 def limit_pool(Engine engine not None, size_t bound_bytes, size_t near_bytes) -> None:
     """Set the bounds of an engine's pool."""
-    engine.pool.bound_bytes = bound_bytes
+    engine.pool.bound_bytes = engine.pool.full_bytes = bound_bytes
     engine.pool.near_bytes = near_bytes
 
 

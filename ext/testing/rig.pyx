@@ -75,3 +75,4 @@ cdef class Rig:
     def limit(self, size_t bytes_left) -> None:
         """From now on only so many bytes of buffers more are handed out."""
         self.engine.pool.bound_bytes = self.engine.pool.in_use + bytes_left
+        self.engine.pool.full_bytes = self.engine.pool.bound_bytes

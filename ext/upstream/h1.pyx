@@ -16,7 +16,7 @@ from fastgw.ext.http.chunked cimport (
     CHUNK_DATA, CHUNK_END, CHUNK_MORE, CHUNK_SPACE, CHUNK_TOO_LARGE, ChunkEvent, chunked_begin,
 )
 from fastgw.ext.http.head cimport (
-    BODY_CHUNKED, BODY_LENGTH, BODY_NONE, BODY_UNTIL_CLOSE, H_KEEP_ALIVE,
+    BODY_CHUNKED, BODY_LENGTH, BODY_NONE, H_KEEP_ALIVE,
 )
 from fastgw.ext.http.names cimport NAME_KEEP_ALIVE
 from fastgw.ext.http.chunk_writer cimport write_chunk, write_trailers
@@ -33,7 +33,7 @@ from fastgw.ext.upstream.h1_request cimport agrees_to_tunnel, write_request_head
 
 cdef enum:
     BULK = 32768                # bytes of body from which on buffers are passed by reference
-    USER_TIMEOUT_MS = 30000     # bytes sent and not acknowledged for this long: given up
+    USER_TIMEOUT_MS = 90000     # the kernel's last resort, past the default `idle`
     MAX_INFORMATIONAL = 32      # 1xx heads before one answer
 
 
@@ -446,6 +446,8 @@ cdef class H1Connection(H1Link):
         cdef bint owes = self.asked
         if self.state < U_LENGTH:
             owes = not self.attempt.sent_last and self.stream.flags & S_WANT_ROOM
+        if self.state == U_TUNNEL:
+            owes = False        # watched by its downstream, for both directions
         if owes:
             self.taken_at_mark = self.taken()
             self.set_deadline(D_IDLE, self.attempt.x.timeouts.idle)

@@ -12,18 +12,25 @@ from fastgw.ext.testing.base_doors import PoolDoor
 MIB = 1 << 20
 
 
-@given(st.lists(st.tuples(st.booleans(), st.integers(1, 600_000)), max_size=80))
-def test_the_sum_stays_below_the_bound(plan: list[tuple[bool, int]]) -> None:
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["take", "take", "reserved", "give"]), st.integers(1, 600_000)),
+        max_size=80,
+    )
+)
+def test_the_sum_stays_below_the_bound(plan: list[tuple[str, int]]) -> None:
     door, held, counted = PoolDoor(2 * MIB), [], 0
-    for take, n in plan:
-        if take:
-            number = door.take(n)
+    for what, n in plan:
+        if what != "give":
+            most = door.pool.bound_bytes if what == "reserved" else door.pool.full_bytes
+            number = door.take(n, what == "reserved")
             if number:
                 assert door.cap(number) >= n
                 counted += door.cap(number)
                 held.append(number)
+                assert counted <= most
             else:
-                assert counted + n > 2 * MIB - 262144
+                assert counted + n > most - 262144
         elif held:
             number = held.pop(n % len(held))
             counted -= door.cap(number)
@@ -36,8 +43,26 @@ def test_the_sum_stays_below_the_bound(plan: list[tuple[bool, int]]) -> None:
     assert door.pool.in_use == 0
 
 
+def test_the_marks_stand_above_each_other() -> None:
+    for bound in (64 * 1024, MIB, 256 * MIB):
+        pool = PoolDoor(bound).pool
+        assert 0 < pool.near_bytes < pool.full_bytes < pool.bound_bytes == bound
+
+
+def test_the_reserve_is_for_those_who_name_it() -> None:
+    door = PoolDoor(MIB)  # 64 KiB of it are the reserve
+    held = [door.take(65536) for _ in range(15)]
+    assert door.pool.in_use == door.pool.full_bytes
+    assert door.take(1) == 0
+    held += [door.take(1, reserved=True) for _ in range(16)]
+    assert all(held) and door.pool.in_use == door.pool.bound_bytes
+    assert door.take(1, reserved=True) == 0
+    for number in held:
+        door.release(number)
+
+
 def test_refusal_and_relief() -> None:
-    door = PoolDoor(4 * 262144)
+    door = PoolDoor(4 * 262144 * 16 // 15 + 1)  # four of the largest, and the reserve
     held = [door.take(262144) for _ in range(4)]
     assert door.take(1) == 0
     assert door.pool.refused == 1
@@ -83,7 +108,7 @@ def test_freed_buffers_are_poisoned() -> None:
 def test_keep_copies_what_is_lent() -> None:
     door = PoolDoor(MIB)
     assert door.keep(b"x" * 5000) == (True, b"x" * 5000)
-    full = [door.take(262144) for _ in range(4)]
+    full = [door.take(65536) for _ in range(15)]
     assert door.keep(b"x") == (False, b"")
     for number in full:
         door.release(number)

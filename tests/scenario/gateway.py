@@ -18,35 +18,70 @@ import uvloop
 
 from fastgw.ext.worker import Worker
 from fastgw.plan import (
-    Limits, Listener, Match, ObjectSpec, PlanModel, Rewrite, Route, Step, Timeouts, build_plan,
+    Limits,
+    Listener,
+    Match,
+    ObjectSpec,
+    PlanModel,
+    Rewrite,
+    Route,
+    Step,
+    Timeouts,
+    build_plan,
 )
 
 DEADLINE_S = 10.0
 __all__ = [
-    "DEADLINE_S", "Gateway", "Limits", "Listener", "Match", "ObjectSpec", "PlanModel", "Rewrite",
-    "Route", "Step", "Timeouts", "plugin", "policy", "route_to", "server", "upstream",
+    "DEADLINE_S",
+    "Gateway",
+    "Limits",
+    "Listener",
+    "Match",
+    "ObjectSpec",
+    "PlanModel",
+    "Rewrite",
+    "Route",
+    "Step",
+    "Timeouts",
+    "plugin",
+    "policy",
+    "route_to",
+    "server",
+    "upstream",
 ]
 
 
 def server(address: tuple[str, int] | str, weight: int = 1) -> dict[str, Any]:
     """A server of an upstream: an IPv4 or IPv6 address with a port, or a unix socket's path."""
     if isinstance(address, str):
-        return {"url": f"unix:{address}", "host": "localhost", "port": 0, "unix": address,
-                "weight": weight, "addresses": []}
+        return {
+            "url": f"unix:{address}",
+            "host": "localhost",
+            "port": 0,
+            "unix": address,
+            "weight": weight,
+            "addresses": [],
+        }
     host, port = address
     bracketed = f"[{host}]" if ":" in host else host
-    return {"url": f"http://{bracketed}:{port}", "host": host, "port": port, "unix": "",
-            "weight": weight, "addresses": [[10 if ":" in host else 2, host, port]]}
+    return {
+        "url": f"http://{bracketed}:{port}",
+        "host": host,
+        "port": port,
+        "unix": "",
+        "weight": weight,
+        "addresses": [[10 if ":" in host else 2, host, port]],
+    }
 
 
 def upstream(
-    *addresses: tuple[str, int] | str, name: str = "origin", weights: tuple[int, ...] = (),
+    *addresses: tuple[str, int] | str,
+    name: str = "origin",
+    weights: tuple[int, ...] = (),
     **options: Any,
 ) -> ObjectSpec:
     """A target of kind `http` with these servers."""
-    servers = [
-        server(one, weights[i] if weights else 1) for i, one in enumerate(addresses)
-    ]
+    servers = [server(one, weights[i] if weights else 1) for i, one in enumerate(addresses)]
     return ObjectSpec("http", name, {"name": name, "servers": servers, **options})
 
 
@@ -70,7 +105,10 @@ class Gateway:
     """One worker; `routes` or a whole `plan`. Leaving it drains, then ends it."""
 
     def __init__(
-        self, *routes: Route | ObjectSpec, memory: int = 64 << 20, max_connections: int = 1000,
+        self,
+        *routes: Route | ObjectSpec,
+        memory: int = 64 << 20,
+        max_connections: int = 1000,
         **plan: Any,
     ) -> None:
         made = tuple(
@@ -96,7 +134,10 @@ class Gateway:
         self.address: tuple[str, int] = listener.getsockname()
         try:
             self.worker = Worker(
-                self.loop, self.plan, memory=self.memory, max_connections=self.max_connections,
+                self.loop,
+                self.plan,
+                memory=self.memory,
+                max_connections=self.max_connections,
                 log=lambda level, text: self.logged.append((level, text)),
                 access_log=f"/proc/self/fd/{self._record_end}",
             )

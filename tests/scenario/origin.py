@@ -33,7 +33,8 @@ class Request:
         lower = name.lower().encode() + b":"
         return [
             line.split(b":", 1)[1].strip()
-            for line in self.head.split(b"\r\n")[1:] if line.lower().startswith(lower)
+            for line in self.head.split(b"\r\n")[1:]
+            if line.lower().startswith(lower)
         ]
 
     def value(self, name: str) -> bytes:
@@ -135,8 +136,10 @@ def answering(data: bytes = OK) -> Script:
 
 def listening(at: tuple[str, int] | str, receive_buffer: int) -> socket.socket:
     """A socket that listens at an address, or at the path of a unix socket."""
-    family = socket.AF_UNIX if isinstance(at, str) else (
-        socket.AF_INET6 if ":" in at[0] else socket.AF_INET
+    family = (
+        socket.AF_UNIX
+        if isinstance(at, str)
+        else (socket.AF_INET6 if ":" in at[0] else socket.AF_INET)
     )
     s = socket.socket(family)
     if receive_buffer:
@@ -147,11 +150,14 @@ def listening(at: tuple[str, int] | str, receive_buffer: int) -> socket.socket:
 
 
 class Origin:
-    """Listens on a free port, or where it is told, and runs a script on each connection: the first script on the
-    first connection and so on, the last one on all that follow."""
+    """Listens on a free port, or where it is told, and runs a script on each connection: the
+    first script on the first connection and so on, the last one on all that follow."""
 
     def __init__(
-        self, *scripts: Script, receive_buffer: int = 0, at: tuple[str, int] | str | None = None,
+        self,
+        *scripts: Script,
+        receive_buffer: int = 0,
+        at: tuple[str, int] | str | None = None,
     ) -> None:
         self.scripts = scripts or (answering(),)
         self.listener = listening(at or ("127.0.0.1", 0), receive_buffer)

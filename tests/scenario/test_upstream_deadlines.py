@@ -28,7 +28,9 @@ def deaf(peer: Peer) -> None:
 
 def gateway(origin: Origin, steps: tuple[object, ...] = (), **timeouts: int) -> Gateway:
     """A gateway in front of an origin."""
-    return Gateway(route_to(upstream(origin.address), Timeouts(**timeouts), steps=steps, body_limit=0))
+    return Gateway(
+        route_to(upstream(origin.address), Timeouts(**timeouts), steps=steps, body_limit=0)
+    )
 
 
 def test_response_head() -> None:
@@ -85,8 +87,9 @@ def test_an_upstream_that_never_says_100() -> None:
     """Neither does the client send its body: it waits, and so would everyone."""
     with Origin(deaf) as origin, gateway(origin, response_head=150) as gw:
         with Client(gw.address) as c:
-            c.send(b"PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n"
-                   b"Expect: 100-continue\r\n\r\n")
+            c.send(
+                b"PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\nExpect: 100-continue\r\n\r\n"
+            )
             assert c.answer().status == 504
             assert gw.record()["reason"] == "response_head_timeout"
 
@@ -103,8 +106,9 @@ def test_after_100_the_client_has_its_own_time(says: bool) -> None:
 
     with Origin(script) as origin, gateway(origin, response_head=150) as gw:
         with Client(gw.address) as c:
-            c.send(b"PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n"
-                   b"Expect: 100-continue\r\n\r\n")
+            c.send(
+                b"PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\nExpect: 100-continue\r\n\r\n"
+            )
             if says:
                 assert c.answer().status == 100
             c.send(b"a")
@@ -117,9 +121,16 @@ def test_after_100_the_client_has_its_own_time(says: bool) -> None:
 
 # -- bodies ------------------------------------------------------------------------------------
 
-@pytest.mark.parametrize("framing", [
-    b"Content-Length: 5\r\n\r\n", b"Transfer-Encoding: chunked\r\n\r\n3\r\n", b"\r\n",
-], ids=["length", "chunked", "until-close"])
+
+@pytest.mark.parametrize(
+    "framing",
+    [
+        b"Content-Length: 5\r\n\r\n",
+        b"Transfer-Encoding: chunked\r\n\r\n3\r\n",
+        b"\r\n",
+    ],
+    ids=["length", "chunked", "until-close"],
+)
 def test_a_body_that_stalls(framing: bytes) -> None:
     def script(peer: Peer) -> None:
         peer.request()
@@ -154,8 +165,11 @@ def test_a_slow_client_is_not_the_upstreams_fault() -> None:
     """The gateway does not read for several times `idle`, while the client takes a little."""
     size = 3 << 20
     with (
-        Origin(answering(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size + bytes(size)))
-        as origin, gateway(origin, idle=600) as gw, Client(gw.address, receive_buffer=4096) as c,
+        Origin(
+            answering(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size + bytes(size))
+        ) as origin,
+        gateway(origin, idle=600) as gw,
+        Client(gw.address, receive_buffer=4096) as c,
     ):
         c.send(GET).head()
         got = 0
@@ -173,6 +187,7 @@ def test_nor_is_a_slow_policy() -> None:
 
 
 # -- uploads -----------------------------------------------------------------------------------
+
 
 def send_much(c: Client, size: int) -> threading.Thread:
     """Upload zeros in the background, as far as they are taken."""
@@ -224,7 +239,7 @@ def test_an_answer_that_stalls_after_a_stalled_upload_went_on() -> None:
     def script(peer: Peer) -> None:
         peer.head()
         peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc")
-        time.sleep(0.15)                # the upload meets a full socket
+        time.sleep(0.15)  # the upload meets a full socket
         peer.exactly(8_000_000)
         peer.stay()
 
@@ -241,7 +256,7 @@ def test_an_upload_that_stalls_after_its_answer() -> None:
 
     def script(peer: Peer) -> None:
         peer.head()
-        time.sleep(0.1)                 # the upload meets a full socket
+        time.sleep(0.1)  # the upload meets a full socket
         peer.send(OK)
         peer.stay()
 

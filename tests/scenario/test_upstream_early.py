@@ -16,7 +16,7 @@ from tests.scenario.origin import DEADLINE_S, OK, Origin, Peer, answering
 
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 POST = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n"
-TOO_LARGE = (b"HTTP/1.1 413 Content Too Large\r\nContent-Length: 3\r\n%s\r\nbig")
+TOO_LARGE = b"HTTP/1.1 413 Content Too Large\r\nContent-Length: 3\r\n%s\r\nbig"
 CLOSE = b"Connection: close\r\n"
 
 
@@ -47,13 +47,15 @@ class Early:
 
 # -- early answers -----------------------------------------------------------------------------
 
+
 @pytest.mark.parametrize("data", [TOO_LARGE % b"", OK])
 def test_an_early_answer_with_keep_alive(data: bytes) -> None:
     """The rest of the request goes to the upstream, and the connection serves again."""
     size = 3_000_000
     with (
         Origin(Early(data, "read")) as origin,
-        Gateway(route_to(upstream(origin.address), body_limit=0)) as gw, Client(gw.address) as c,
+        Gateway(route_to(upstream(origin.address), body_limit=0)) as gw,
+        Client(gw.address) as c,
     ):
         c.send(POST % size)
         a = c.answer()
@@ -93,7 +95,8 @@ def test_an_early_answer_that_ends_the_connection(
 def test_a_refused_upload_of_100_mb_is_answered() -> None:
     with (
         Origin(Early(TOO_LARGE % CLOSE, "close")) as origin,
-        Gateway(route_to(upstream(origin.address), body_limit=0)) as gw, Client(gw.address) as c,
+        Gateway(route_to(upstream(origin.address), body_limit=0)) as gw,
+        Client(gw.address) as c,
     ):
         c.send(POST % 100_000_000)
         with contextlib.suppress(OSError):
@@ -115,7 +118,8 @@ def test_an_error_that_closes_ends_the_upload_at_once() -> None:
 
     with (
         Origin(script) as origin,
-        Gateway(route_to(upstream(origin.address), body_limit=0)) as gw, Client(gw.address) as c,
+        Gateway(route_to(upstream(origin.address), body_limit=0)) as gw,
+        Client(gw.address) as c,
     ):
         c.send(POST % 3_000_000)
         assert c.answer().status == 413
@@ -154,10 +158,11 @@ def test_nor_while_it_is_still_in_the_queue(tmp_path: Path) -> None:
         answering(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nsame")(peer)
 
     go_on = threading.Event()
-    size = 400_000              # more than a unix socket takes, no more than the gateway queues
+    size = 400_000  # more than a unix socket takes, no more than the gateway queues
     with (
         Origin(script, at=str(tmp_path / "s")) as origin,
-        Gateway(route_to(upstream(origin.address), body_limit=0)) as gw, Client(gw.address) as c,
+        Gateway(route_to(upstream(origin.address), body_limit=0)) as gw,
+        Client(gw.address) as c,
     ):
         c.send(POST % size)
         assert c.answer().body == b"ok"
@@ -172,9 +177,12 @@ def test_nor_while_it_is_still_in_the_queue(tmp_path: Path) -> None:
 
 # -- informational answers and tunnels ---------------------------------------------------------
 
+
 def test_informational_answers_go_through() -> None:
-    data = (b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"
-            b"HTTP/1.1 102 Processing\r\n\r\n") + OK
+    data = (
+        b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"
+        b"HTTP/1.1 102 Processing\r\n\r\n"
+    ) + OK
     with Origin(answering(data)) as origin, Gateway(upstream(origin.address)) as gw:
         with Client(gw.address) as c:
             first = c.send(GET).answer()
@@ -195,13 +203,19 @@ def test_too_many_of_them_are_no_answer() -> None:
             assert (a.status, json.loads(a.body)["reason"]) == (502, "upstream_bad_head")
 
 
-@pytest.mark.parametrize("request_fields", [
-    "", "Connection: Upgrade\r\nUpgrade: h2c\r\n", "Upgrade: websocket\r\n",
-])
+@pytest.mark.parametrize(
+    "request_fields",
+    [
+        "",
+        "Connection: Upgrade\r\nUpgrade: h2c\r\n",
+        "Upgrade: websocket\r\n",
+    ],
+)
 def test_101_unasked_is_refused(request_fields: str) -> None:
     data = b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
     with (
-        Origin(answering(data + b"frames")) as origin, Gateway(upstream(origin.address)) as gw,
+        Origin(answering(data + b"frames")) as origin,
+        Gateway(upstream(origin.address)) as gw,
         Client(gw.address) as c,
     ):
         c.send(f"GET / HTTP/1.1\r\nHost: a\r\n{request_fields}\r\n".encode())
@@ -210,21 +224,30 @@ def test_101_unasked_is_refused(request_fields: str) -> None:
         assert origin.peers[0].closed.wait(DEADLINE_S)
 
 
-@pytest.mark.parametrize("upgrade", [b"", b"Upgrade: h2c\r\n", b"Upgrade: websocket, h2c\r\n",
-                                     b"Upgrade: websocket\r\nUpgrade: h2c\r\n"])
+@pytest.mark.parametrize(
+    "upgrade",
+    [
+        b"",
+        b"Upgrade: h2c\r\n",
+        b"Upgrade: websocket, h2c\r\n",
+        b"Upgrade: websocket\r\nUpgrade: h2c\r\n",
+    ],
+)
 def test_101_to_something_else_is_refused(upgrade: bytes) -> None:
     data = b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\n" + upgrade + b"\r\n"
     with (
-        Origin(answering(data)) as origin, Gateway(upstream(origin.address)) as gw,
+        Origin(answering(data)) as origin,
+        Gateway(upstream(origin.address)) as gw,
         Client(gw.address) as c,
     ):
         assert c.get("/", "Connection: Upgrade", "Upgrade: websocket").status == 502
 
 
-TUNNEL = (b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\n"
-          b"Upgrade: websocket\r\n\r\n")
-ASK = (b"GET /ws HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
-       b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n")
+TUNNEL = b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
+ASK = (
+    b"GET /ws HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+    b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+)
 
 
 @pytest.mark.parametrize("slow", [True, False], ids=["policy", "plain"])
@@ -237,7 +260,8 @@ def test_a_tunnel(slow: bool) -> None:
 
     steps = (plugin("SlowResponse"),) if slow else ()
     with (
-        Origin(script) as origin, Gateway(route_to(upstream(origin.address), steps=steps)) as gw,
+        Origin(script) as origin,
+        Gateway(route_to(upstream(origin.address), steps=steps)) as gw,
         Client(gw.address) as c,
     ):
         a = c.send(ASK).head()
@@ -274,6 +298,7 @@ def test_a_tunnels_last_bytes_arrive() -> None:
 
 # -- ends of bodies ------------------------------------------------------------------------------
 
+
 @pytest.mark.parametrize("size", [0, 1, 70_000, 2_000_000])
 def test_a_body_until_the_connection_ends(size: int) -> None:
     def script(peer: Peer) -> None:
@@ -281,7 +306,8 @@ def test_a_body_until_the_connection_ends(size: int) -> None:
         peer.send(b"HTTP/1.1 200 OK\r\n\r\n" + b"x" * size)
 
     with (
-        Origin(script) as origin, Gateway(upstream(origin.address)) as gw,
+        Origin(script) as origin,
+        Gateway(upstream(origin.address)) as gw,
         Client(gw.address) as c,
     ):
         for _ in range(2):
@@ -299,7 +325,8 @@ def test_one_that_is_reset_is_cut_short() -> None:
 
     got = threading.Event()
     with (
-        Origin(script) as origin, Gateway(upstream(origin.address)) as gw,
+        Origin(script) as origin,
+        Gateway(upstream(origin.address)) as gw,
         Client(gw.address) as c,
     ):
         c.send(GET).head()
@@ -310,9 +337,14 @@ def test_one_that_is_reset_is_cut_short() -> None:
         assert gw.record()["reason"] == "upstream_truncated"
 
 
-@pytest.mark.parametrize("fields", [
-    b"Content-Length: 1000000\r\n", b"Transfer-Encoding: chunked\r\n", b"",
-])
+@pytest.mark.parametrize(
+    "fields",
+    [
+        b"Content-Length: 1000000\r\n",
+        b"Transfer-Encoding: chunked\r\n",
+        b"",
+    ],
+)
 def test_head(fields: bytes) -> None:
     data = b"HTTP/1.1 200 OK\r\n" + fields + b"\r\n"
     with Origin(answering(data)) as origin, Gateway(upstream(origin.address)) as gw:
@@ -330,8 +362,16 @@ def test_trailers_in_pieces() -> None:
         while True:
             peer.request()
             peer.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
-            for piece in (b"3\r\na", b"bc\r\n0", b"\r", b"\nX-A: ", b"1\r\nX-B:", b" 2\r", b"\n\r",
-                          b"\n"):
+            for piece in (
+                b"3\r\na",
+                b"bc\r\n0",
+                b"\r",
+                b"\nX-A: ",
+                b"1\r\nX-B:",
+                b" 2\r",
+                b"\n\r",
+                b"\n",
+            ):
                 peer.send(piece)
                 pause.wait(0.02)
 
@@ -355,12 +395,13 @@ def test_a_large_head_in_pieces(piece: int) -> None:
         while True:
             peer.request()
             for i in range(0, len(data), piece):
-                peer.send(data[i:i + piece])
+                peer.send(data[i : i + piece])
                 pause.wait(0.002)
 
     pause = threading.Event()
     with (
-        Origin(script) as origin, Gateway(upstream(origin.address), limits=Limits(head=65536)) as gw,
+        Origin(script) as origin,
+        Gateway(upstream(origin.address), limits=Limits(head=65536)) as gw,
         Client(gw.address) as c,
     ):
         for _ in range(2):

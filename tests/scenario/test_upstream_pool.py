@@ -58,6 +58,7 @@ class Gate:
 
 # -- which one is used ---------------------------------------------------------------------
 
+
 def test_one_connection_serves_one_request_after_the_other() -> None:
     with Origin(numbered) as origin, Gateway(upstream(origin.address)) as gw:
         for _ in range(20):
@@ -124,6 +125,7 @@ def test_pipelined_requests_share_a_connection() -> None:
 
 # -- how many are kept, and how long ---------------------------------------------------------
 
+
 def test_no_more_are_kept_than_the_pool_may_hold() -> None:
     gate = Gate()
     with Origin(gate) as origin, Gateway(upstream(origin.address, pool={"idle": 2})) as gw:
@@ -144,7 +146,8 @@ def test_no_more_are_kept_than_the_pool_may_hold() -> None:
 def test_requests_of_a_connection_are_counted() -> None:
     with (
         Origin(numbered) as origin,
-        Gateway(upstream(origin.address, pool={"requests": 3})) as gw, Client(gw.address) as c,
+        Gateway(upstream(origin.address, pool={"requests": 3})) as gw,
+        Client(gw.address) as c,
     ):
         said = [c.get().body for _ in range(9)]
         assert said == [b"000"] * 3 + [b"001"] * 3 + [b"002"] * 3
@@ -154,12 +157,13 @@ def test_requests_of_a_connection_are_counted() -> None:
 def test_an_idle_connection_is_closed_after_its_time() -> None:
     with (
         Origin(numbered) as origin,
-        Gateway(upstream(origin.address, pool={"idle_ms": 200})) as gw, Client(gw.address) as c,
+        Gateway(upstream(origin.address, pool={"idle_ms": 200})) as gw,
+        Client(gw.address) as c,
     ):
         begun = time.monotonic()
         assert c.get().status == 200
         assert origin.peers[0].closed.wait(2)
-        assert 0.15 <= time.monotonic() - begun
+        assert time.monotonic() - begun >= 0.15
         gw.until(idle(0), "closed")
         assert c.get().body == b"001"
 
@@ -172,16 +176,25 @@ def test_four_seconds_by_default() -> None:
             assert origin.peers[0].closed.wait(1.5)
 
 
-@pytest.mark.parametrize(("said", "kept"), [
-    (b"timeout=2", True), (b"timeout=2, max=100", True), (b"max=9, Timeout=2", True),
-    (b"timeout=1", False), (b"timeout=99999999999", False), (b"timeout", False), (b"", False),
-    (b"timeout=x", False),
-])
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [
+        (b"timeout=2", True),
+        (b"timeout=2, max=100", True),
+        (b"max=9, Timeout=2", True),
+        (b"timeout=1", False),
+        (b"timeout=99999999999", False),
+        (b"timeout", False),
+        (b"", False),
+        (b"timeout=x", False),
+    ],
+)
 def test_the_upstream_may_allow_more_time(said: bytes, kept: bool) -> None:
     data = HEAD + b"Keep-Alive: " + said + b"\r\nContent-Length: 2\r\n\r\nok"
     with (
         Origin(answering(data)) as origin,
-        Gateway(upstream(origin.address, pool={"idle_ms": 100})) as gw, Client(gw.address) as c,
+        Gateway(upstream(origin.address, pool={"idle_ms": 100})) as gw,
+        Client(gw.address) as c,
     ):
         assert c.get().values("Keep-Alive") == []
         assert origin.peers[0].closed.wait(0.6) is not kept
@@ -192,13 +205,14 @@ def test_a_connection_in_use_does_not_run_out_of_idle_time() -> None:
     """A slow upload on a connection that was idle before."""
     with (
         Origin(answering(OK)) as origin,
-        Gateway(upstream(origin.address, pool={"idle_ms": 100})) as gw, Client(gw.address) as c,
+        Gateway(upstream(origin.address, pool={"idle_ms": 100})) as gw,
+        Client(gw.address) as c,
     ):
         assert c.get().status == 200
         gw.until(idle(1), "given back")
         c.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 6\r\n\r\n")
         for piece in (b"abc", b"def"):
-            time.sleep(0.2)             # longer than the idle time, nothing to wait for
+            time.sleep(0.2)  # longer than the idle time, nothing to wait for
             c.send(piece)
         assert c.answer().body == b"ok"
         origin.request()
@@ -208,20 +222,26 @@ def test_a_connection_in_use_does_not_run_out_of_idle_time() -> None:
 
 # -- which are not used again ------------------------------------------------------------------
 
-@pytest.mark.parametrize("data", [
-    HEAD + b"Connection: close\r\nContent-Length: 2\r\n\r\nok",
-    b"HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nok",
-    OK + b"X",
-    OK + OK,
-    HEAD + b"Content-Length: 0\r\n\r\nX",
-    b"HTTP/1.1 204 No Content\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n",
-    b"HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\n\r\nhello",
-    HEAD + b"Transfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\nX",
-    HEAD + b"Transfer-Encoding: chunked\r\n\r\n0\r\nX-A: 1\r\n\r\nX",
-], ids=["close", "1.0", "byte", "twice", "empty", "204", "304", "chunked", "trailers"])
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        HEAD + b"Connection: close\r\nContent-Length: 2\r\n\r\nok",
+        b"HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nok",
+        OK + b"X",
+        OK + OK,
+        HEAD + b"Content-Length: 0\r\n\r\nX",
+        b"HTTP/1.1 204 No Content\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\n\r\nhello",
+        HEAD + b"Transfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\nX",
+        HEAD + b"Transfer-Encoding: chunked\r\n\r\n0\r\nX-A: 1\r\n\r\nX",
+    ],
+    ids=["close", "1.0", "byte", "twice", "empty", "204", "304", "chunked", "trailers"],
+)
 def test_not_reused(data: bytes) -> None:
     with (
-        Origin(then(data), numbered) as origin, Gateway(upstream(origin.address)) as gw,
+        Origin(then(data), numbered) as origin,
+        Gateway(upstream(origin.address)) as gw,
         Client(gw.address) as c,
     ):
         assert c.get().status in (200, 204, 304)
@@ -232,7 +252,8 @@ def test_not_reused(data: bytes) -> None:
 
 def test_bytes_behind_a_head_request_end_the_connection() -> None:
     with (
-        Origin(then(OK), numbered) as origin, Gateway(upstream(origin.address)) as gw,
+        Origin(then(OK), numbered) as origin,
+        Gateway(upstream(origin.address)) as gw,
         Client(gw.address) as c,
     ):
         c.send(b"HEAD / HTTP/1.1\r\nHost: a\r\n\r\n")
@@ -268,6 +289,7 @@ def test_one_that_the_upstream_ends_is_dropped_at_once() -> None:
 
 def test_one_that_ends_with_its_answer_is_not_kept() -> None:
     """Answer and FIN in one segment, without `Connection: close`."""
+
     def script(peer: Peer) -> None:
         peer.request()
         peer.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 1)
@@ -305,10 +327,13 @@ def test_a_response_that_was_held_back_leaves_a_connection_that_reads() -> None:
     """Its end was put by, with the connection paused, until a policy was ready for it."""
     with (
         Origin(answering(OK)) as origin,
-        Gateway(route_to(
-            upstream(origin.address), Timeouts(response_head=2000),
-            steps=(plugin("SlowResponse"),),
-        )) as gw,
+        Gateway(
+            route_to(
+                upstream(origin.address),
+                Timeouts(response_head=2000),
+                steps=(plugin("SlowResponse"),),
+            )
+        ) as gw,
         Client(gw.address) as c,
     ):
         for _ in range(3):

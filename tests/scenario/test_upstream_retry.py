@@ -54,11 +54,13 @@ def dead() -> Iterator[list[Address]]:
 
 # -- pooled connections that fail ------------------------------------------------------------
 
+
 @pytest.mark.parametrize("how", ["close", "reset"])
 @pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "DELETE", "OPTIONS"])
 def test_an_idempotent_request_goes_once_more(how: str, method: str) -> None:
     with (
-        Origin(stale(how), answering()) as origin, Gateway(upstream(origin.address)) as gw,
+        Origin(stale(how), answering()) as origin,
+        Gateway(upstream(origin.address)) as gw,
         Client(gw.address) as c,
     ):
         assert c.get().status == 200
@@ -74,7 +76,8 @@ def test_an_idempotent_request_goes_once_more(how: str, method: str) -> None:
 @pytest.mark.parametrize("method", ["POST", "PATCH", "MINE"])
 def test_others_do_not(how: str, method: str) -> None:
     with (
-        Origin(stale(how), answering()) as origin, Gateway(upstream(origin.address)) as gw,
+        Origin(stale(how), answering()) as origin,
+        Gateway(upstream(origin.address)) as gw,
         Client(gw.address) as c,
     ):
         assert c.get().status == 200
@@ -97,14 +100,15 @@ def test_others_do_if_the_connection_was_closed_before_a_byte_was_taken(how: str
 
     end = threading.Event()
     with (
-        Origin(script, answering()) as origin, Gateway(upstream(origin.address)) as gw,
+        Origin(script, answering()) as origin,
+        Gateway(upstream(origin.address)) as gw,
         Client(gw.address) as c,
     ):
         assert c.get().status == 200
         gw.until(lambda now: now["upstream_idle"] == 1, "given back")
         with gw.held():
             c.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc")
-            time.sleep(0.05)            # the order of arrival is the kernel's
+            time.sleep(0.05)  # the order of arrival is the kernel's
             end.set()
             assert origin.peers[0].closed.wait(DEADLINE_S)
             time.sleep(0.05)
@@ -121,7 +125,8 @@ def test_only_once() -> None:
         peer.request()
 
     with (
-        Origin(stale("close"), never) as origin, Gateway(upstream(origin.address)) as gw,
+        Origin(stale("close"), never) as origin,
+        Gateway(upstream(origin.address)) as gw,
         Client(gw.address) as c,
     ):
         assert c.get().status == 200
@@ -135,7 +140,8 @@ def test_a_fresh_connection_that_fails_is_not_retried() -> None:
         peer.reset()
 
     with (
-        Origin(script) as origin, Gateway(upstream(origin.address)) as gw,
+        Origin(script) as origin,
+        Gateway(upstream(origin.address)) as gw,
         Client(gw.address) as c,
     ):
         refused(c.send(GET).answer(), 502, "upstream_reset")
@@ -152,13 +158,16 @@ def test_a_body_is_replayed(size: int, chunked: bool) -> None:
     if chunked:
         half = size // 2
         pieces = [p for p in (body[:half], body[half:]) if p]
-        message = b"Transfer-Encoding: chunked\r\n\r\n" + b"".join(
-            b"%x\r\n%s\r\n" % (len(p), p) for p in pieces
-        ) + b"0\r\nX-End: 1\r\n\r\n"
+        message = (
+            b"Transfer-Encoding: chunked\r\n\r\n"
+            + b"".join(b"%x\r\n%s\r\n" % (len(p), p) for p in pieces)
+            + b"0\r\nX-End: 1\r\n\r\n"
+        )
     else:
         message = b"Content-Length: %d\r\n\r\n" % size + body
     with (
-        Origin(stale("close"), answering()) as origin, Gateway(upstream(origin.address)) as gw,
+        Origin(stale("close"), answering()) as origin,
+        Gateway(upstream(origin.address)) as gw,
         Client(gw.address) as c,
     ):
         assert c.get().status == 200
@@ -172,7 +181,8 @@ def test_a_body_is_replayed(size: int, chunked: bool) -> None:
 @pytest.mark.parametrize("size", [65_537, 1_000_000])
 def test_a_long_body_is_not(size: int) -> None:
     with (
-        Origin(stale("close"), answering()) as origin, Gateway(upstream(origin.address)) as gw,
+        Origin(stale("close"), answering()) as origin,
+        Gateway(upstream(origin.address)) as gw,
         Client(gw.address) as c,
     ):
         assert c.get().status == 200
@@ -184,7 +194,8 @@ def test_a_long_body_is_not(size: int) -> None:
 def test_a_body_that_is_still_coming_is_replayed_and_goes_on() -> None:
     with (
         Origin(stale("close", body=False), answering()) as origin,
-        Gateway(upstream(origin.address)) as gw, Client(gw.address) as c,
+        Gateway(upstream(origin.address)) as gw,
+        Client(gw.address) as c,
     ):
         assert c.get().status == 200
         c.send(b"PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 6\r\n\r\nabc")
@@ -193,9 +204,14 @@ def test_a_body_that_is_still_coming_is_replayed_and_goes_on() -> None:
         assert origin.request().body == b"abcdef"
 
 
-@pytest.mark.parametrize("data", [
-    b"H", b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n", b"HTTP/1.1 103 Early Hints\r\n\r\n",
-])
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"H",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n",
+        b"HTTP/1.1 103 Early Hints\r\n\r\n",
+    ],
+)
 def test_nothing_is_retried_after_a_byte_of_the_answer(data: bytes) -> None:
     def script(peer: Peer) -> None:
         peer.request()
@@ -204,7 +220,8 @@ def test_nothing_is_retried_after_a_byte_of_the_answer(data: bytes) -> None:
         peer.send(data)
 
     with (
-        Origin(script, answering()) as origin, Gateway(upstream(origin.address)) as gw,
+        Origin(script, answering()) as origin,
+        Gateway(upstream(origin.address)) as gw,
         Client(gw.address) as c,
     ):
         assert c.get().status == 200
@@ -213,11 +230,15 @@ def test_nothing_is_retried_after_a_byte_of_the_answer(data: bytes) -> None:
         assert len(origin.peers) == 1
 
 
-@pytest.mark.parametrize("data", [
-    b"Content-Length: 10\r\n\r\nabc", b"Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n",
-    b"Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n",
-    b"Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\nX-A: 1\r\n",
-])
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"Content-Length: 10\r\n\r\nabc",
+        b"Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n",
+        b"Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n",
+        b"Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\nX-A: 1\r\n",
+    ],
+)
 @pytest.mark.parametrize("how", ["close", "reset"])
 def test_a_cut_body_is_no_clean_end(data: bytes, how: str) -> None:
     def script(peer: Peer) -> None:
@@ -229,7 +250,8 @@ def test_a_cut_body_is_no_clean_end(data: bytes, how: str) -> None:
 
     got = threading.Event()
     with (
-        Origin(script) as origin, Gateway(upstream(origin.address)) as gw,
+        Origin(script) as origin,
+        Gateway(upstream(origin.address)) as gw,
         Client(gw.address) as c,
     ):
         assert c.send(GET).head().status == 200
@@ -243,10 +265,12 @@ def test_a_cut_body_is_no_clean_end(data: bytes, how: str) -> None:
 
 # -- connects that fail ------------------------------------------------------------------------
 
+
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_another_address(dead: list[Address], method: str) -> None:
     with (
-        Origin() as origin, Gateway(upstream(dead[0], dead[1], origin.address)) as gw,
+        Origin() as origin,
+        Gateway(upstream(dead[0], dead[1], origin.address)) as gw,
         Client(gw.address) as c,
     ):
         c.send(f"{method} / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc".encode())
@@ -258,7 +282,8 @@ def test_another_address(dead: list[Address], method: str) -> None:
 
 def test_at_most_two_more(dead: list[Address]) -> None:
     with (
-        Origin() as origin, Gateway(upstream(*dead, origin.address)) as gw,
+        Origin() as origin,
+        Gateway(upstream(*dead, origin.address)) as gw,
         Client(gw.address) as c,
     ):
         refused(c.send(GET).answer(), 502, "connect_refused")
@@ -317,9 +342,11 @@ def test_a_missing_unix_socket(tmp_path: Any) -> None:
 
 
 def test_connect_timeout() -> None:
-    with full_backlog() as address, Gateway(
-        route_to(upstream(address), Timeouts(connect=150))
-    ) as gw, Client(gw.address) as c:
+    with (
+        full_backlog() as address,
+        Gateway(route_to(upstream(address), Timeouts(connect=150))) as gw,
+        Client(gw.address) as c,
+    ):
         begun = time.monotonic()
         refused(c.get(), 504, "connect_timeout")
         assert 0.14 < time.monotonic() - begun < 2
@@ -328,9 +355,12 @@ def test_connect_timeout() -> None:
 
 
 def test_connect_timeout_goes_elsewhere() -> None:
-    with full_backlog() as address, Origin() as origin, Gateway(
-        route_to(upstream(address, origin.address), Timeouts(connect=150))
-    ) as gw, Client(gw.address) as c:
+    with (
+        full_backlog() as address,
+        Origin() as origin,
+        Gateway(route_to(upstream(address, origin.address), Timeouts(connect=150))) as gw,
+        Client(gw.address) as c,
+    ):
         assert c.get().status == 200
         assert gw.record()["tries"] == 2
 
