@@ -144,8 +144,10 @@ class Gateway:
             self.worker.listen(0, listener.detach())
         except BaseException as e:
             self._failure = e
+            listener.close()
+            self.loop.close()
             self._started.set()
-            raise
+            return
         self.loop.call_soon(self._started.set)
         self.loop.run_forever()
         self.worker.stop()
@@ -190,6 +192,9 @@ class Gateway:
         self._thread.start()
         assert self._started.wait(DEADLINE_S)
         if self._failure is not None:
+            self._thread.join(DEADLINE_S)
+            os.close(self._records)
+            os.close(self._record_end)
             raise self._failure
         return self
 
