@@ -118,8 +118,11 @@ cdef class H1Ends(Downstream):
     # -- ends -------------------------------------------------------------------------------
 
     cdef void on_client_half_closed(self) noexcept:
-        """A FIN was seen though bytes are unread. A request that is whole can be judged now."""
-        if self.state == R_WHOLE and self.x is not None and self.cancels_at_eof():
+        """A FIN was seen though bytes are unread. A request that is whole can be judged now,
+        and of a connection that is being closed nothing is left to read."""
+        if self.x is None and self.state == R_LINGER:
+            self.close()
+        elif self.state == R_WHOLE and self.x is not None and self.cancels_at_eof():
             self.lose(REASON_CLIENT_EOF)
 
     cdef void on_client_end(self) noexcept:

@@ -101,12 +101,6 @@ cdef class RequestSide(Attempts):
         if self.request.path_used & ~self.route.allow:
             self.refuse(REASON_BAD_PATH)
             return False
-        if (
-            self.route.body_limit and self.request.framing == BODY_LENGTH
-            and self.request.content_length > self.route.body_limit
-        ):
-            self.refuse(REASON_BODY_TOO_LARGE)
-            return False
         if not (self.rewrite() and add_forwarded(self)):
             self.refuse(REASON_MEMORY)
             return False
@@ -156,6 +150,8 @@ cdef class RequestSide(Attempts):
             return
         if ran == RAN_REPLY:
             self.answer()
+        elif self.too_large():
+            self.refuse(REASON_BODY_TOO_LARGE)
         elif self.chain.body_mode[<int>REQUEST_SIDE] == MODE_NONE and (
             self.target.body_mode != MODE_WHOLE
         ):
@@ -164,6 +160,14 @@ cdef class RequestSide(Attempts):
             self.refuse(REASON_MEMORY)
         elif not self.open_when_whole():
             self.open_attempt()
+
+    cdef bint too_large(self) noexcept:
+        """Whether the announced body exceeds the route's limit. Asked only once somebody wants
+        the body: who may not send a request at all is told that, however large it is."""
+        return (
+            self.route.body_limit != 0 and self.request.framing == BODY_LENGTH
+            and self.request.content_length > self.route.body_limit
+        )
 
     # -- the pipe ------------------------------------------------------------------------
 
