@@ -476,7 +476,8 @@ cdef class H1Connection(Codec):
         x.on_attempt_failed(a, &outcome)
 
     cdef void shut(self) noexcept:
-        """Close at once; a tunnel first sends what is queued."""
+        """Close at once; a tunnel first sends what is queued. A request that is left unsent is
+        reset: the upstream shall not wait for the rest, or take what came for all."""
         cdef Stream s = self.stream
         cdef bint flush = self.state == U_TUNNEL and s is not None and s.queued
         self.state = U_CLOSED
@@ -490,6 +491,8 @@ cdef class H1Connection(Codec):
         self.kept.n = 0
         if flush:
             s.close()
+        elif s.queued:
+            s.reset(REASON_CANCELLED)
         else:
             s.abort(REASON_CANCELLED)
 
