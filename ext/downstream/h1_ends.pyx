@@ -7,6 +7,7 @@ from fastgw.ext.base.reasons cimport (
     REASON_BODY_TIMEOUT, REASON_CLIENT_EOF, REASON_CLIENT_RESET, REASON_CLIENT_STALLED,
     REASON_HEAD_TIMEOUT, REASON_KEEPALIVE_TIMEOUT, REASON_NONE, REASON_TUNNEL_IDLE,
 )
+from fastgw.ext.io.progress cimport bytes_taken
 from fastgw.ext.io.stream cimport S_READABLE, S_STARVED
 from fastgw.ext.route.snapshot cimport Snapshot
 
@@ -238,13 +239,13 @@ cdef class H1Ends(Downstream):
         """From now on some bytes must reach the client within `idle`, while any are queued."""
         cdef Snapshot snapshot = self.server.dispatcher.snapshot
         cdef uint32_t idle = self.x.timeouts.idle if self.x is not None else snapshot.timeouts.idle
-        self.sent_at_mark = self.stream.bytes_out
+        self.taken_at_mark = bytes_taken(self.stream)
         if idle:
             self.stream.engine.wheel.set(&self.writes, self.stream.engine.now_ms + idle)
 
     cdef void on_write_deadline(self) noexcept:
         """No room for `idle`, unless bytes did move."""
-        if self.stream.queued and self.stream.bytes_out == self.sent_at_mark:
+        if self.stream.queued and bytes_taken(self.stream) == self.taken_at_mark:
             self.lose(REASON_CLIENT_STALLED)
         elif self.stream.queued:
             self.mark_stall()

@@ -21,6 +21,7 @@ from fastgw.ext.exchange.replies cimport drop_body_facts, refuse_method
 from fastgw.ext.exchange.forwarded cimport add_forwarded, take_request_id
 from fastgw.ext.exchange.shared cimport Shared
 from fastgw.ext.exchange.states cimport move_request
+from fastgw.ext.exchange.waiting cimport note_waiting
 from fastgw.ext.http.head cimport BODY_CHUNKED, BODY_LENGTH, BODY_NONE
 from fastgw.ext.policy.runner cimport RAN_ON, RAN_REPLY, RAN_WAIT, run_hook
 from fastgw.ext.route.plan cimport RewriteRow
@@ -63,6 +64,7 @@ cdef class RequestSide(Attempts):
         the same, but for those who have been entered."""
         if self.generation == 0 or self.ending:
             return
+        note_waiting(self)
         if self.request_state == RQ_NEW:
             self.times.head = self.engine.now_us
             self.take_id()

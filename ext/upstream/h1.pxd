@@ -57,7 +57,7 @@ cdef class H1Connection(Codec):
     cdef uint32_t idle_ms             # how long it may wait in the pool
     cdef uint64_t left                # with U_LENGTH: bytes of body to come
     cdef uint64_t sent_before         # stream.bytes_out when the attempt began
-    cdef uint64_t sent_at_mark        # stream.bytes_out when the stall deadline was set
+    cdef uint64_t taken_at_mark       # bytes_taken when the stall deadline was set
     cdef ChunkDecoder chunks          # with U_CHUNKED
     cdef Buffer* partial              # a head that is not whole yet, or NULL
     cdef size_t searched              # how far `partial` was looked through

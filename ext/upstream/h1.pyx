@@ -26,6 +26,7 @@ from fastgw.ext.http.chunk_writer cimport write_chunk, write_trailers
 from fastgw.ext.http.keep cimport keep_response, keep_trailers, no_body
 from fastgw.ext.http.response cimport parse_response
 from fastgw.ext.io.connect cimport connect_stream
+from fastgw.ext.io.progress cimport bytes_taken
 from fastgw.ext.route.plan cimport Limits
 from fastgw.ext.route.snapshot cimport Snapshot
 from fastgw.ext.upstream.h1_request cimport wants_tunnel, write_request_head
@@ -514,7 +515,7 @@ cdef class H1Connection(Codec):
 
     cdef void on_deadline(self, int kind) noexcept:
         """What was waited for did not happen."""
-        if kind == D_STALL and self.stream.bytes_out != self.sent_at_mark:
+        if kind == D_STALL and bytes_taken(self.stream) != self.taken_at_mark:
             self.mark_stall()
         elif kind == D_POOL or self.attempt is None:
             self.pool.discard(self)
@@ -527,7 +528,7 @@ cdef class H1Connection(Codec):
 
     cdef void mark_stall(self) noexcept:
         """The upstream has no room: from now on some bytes must move within `idle`."""
-        self.sent_at_mark = self.stream.bytes_out
+        self.taken_at_mark = bytes_taken(self.stream)
         self.set_deadline(D_STALL, self.attempt.x.timeouts.idle)
 
 
