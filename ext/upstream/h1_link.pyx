@@ -138,7 +138,9 @@ cdef class H1Link(Codec):
         return REASON_UPSTREAM_RESET if self.stream.flags & UNUSABLE else REASON_MEMORY
 
     cdef void shut(self) noexcept:
-        """Close it, once: at once, or with `flush` when what is queued was sent."""
+        """Close it, once: at once, or with `flush` when what is queued was sent. A request that
+        is left unsent is reset: the upstream shall not wait for the rest, or take what came for
+        all."""
         cdef Stream s = self.stream
         if s is None:
             return
@@ -150,6 +152,8 @@ cdef class H1Link(Codec):
         self.kept.n = 0
         if self.flush and s.queued:
             s.close()
+        elif s.queued:
+            s.reset(REASON_CANCELLED)
         else:
             s.abort(REASON_CANCELLED)
 

@@ -124,7 +124,7 @@ def test_spread(weights: list[int]) -> None:
     """Each as often as its weight, and never far behind or ahead of its share."""
     order = spread(weights)
     total = sum(weights)
-    assert Counter(order) == {i: w for i, w in enumerate(weights)}
+    assert Counter(order) == dict(enumerate(weights))
     for n in range(1, total + 1):
         seen = Counter(order[:n])
         for i, w in enumerate(weights):
