@@ -1,7 +1,7 @@
 from collections.abc import Callable, Iterable
 from typing import Any, TypeAlias
 
-Pairs: TypeAlias = Iterable[tuple[str, str]]
+_Pairs: TypeAlias = Iterable[tuple[str, str]]
 
 class FakeConnection:
     frames: list[tuple[int, str, Any]]
@@ -13,7 +13,7 @@ class FakeConnection:
         self,
         method: str = "GET",
         target: str = "/",
-        fields: Pairs = (),
+        fields: _Pairs = (),
         *,
         last: bool = True,
         length: int = -1,
@@ -43,7 +43,7 @@ class FakeStream:
     states: tuple[int, int]
     exchange_snapshot: Any
     def push(self, data: bytes, last: bool = False, counted: bool = False) -> None: ...
-    def push_trailers(self, pairs: Pairs) -> None: ...
+    def push_trailers(self, pairs: _Pairs) -> None: ...
     def grant(self, n: int) -> None: ...
     def leave(self, reason: str = "client_reset") -> None: ...
     def body_waiting(self) -> None: ...

@@ -1,7 +1,7 @@
 from collections.abc import Callable, Iterable
 from typing import Any, TypeAlias
 
-Pairs: TypeAlias = Iterable[tuple[str, str]]
+_Pairs: TypeAlias = Iterable[tuple[str, str]]
 
 class FakeTarget:
     name: str
@@ -34,7 +34,7 @@ class FakeAttempt:
     def answer(
         self,
         status: int = 200,
-        fields: Pairs = (),
+        fields: _Pairs = (),
         *,
         last: bool = False,
         length: int = -1,
@@ -42,7 +42,7 @@ class FakeAttempt:
     ) -> None: ...
     def inform(self, status: int) -> None: ...
     def feed(self, data: bytes, last: bool = False, counted: bool = False) -> None: ...
-    def feed_trailers(self, pairs: Pairs) -> None: ...
+    def feed_trailers(self, pairs: _Pairs) -> None: ...
     def fail(
         self,
         reason: str = "upstream_reset",
