@@ -277,6 +277,7 @@ class Exchanges(RuleBasedStateMachine):
             s.leave()
         for _, sink in self.sinks:
             sink.grant(1 << 40)
+        self.bed.rig.pass_ms(20_000)
         for a in list(getattr(self.bed.target, "attempts", [])):
             a.fail("upstream_reset", sent=True)
         self.bed.check()
