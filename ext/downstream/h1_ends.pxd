@@ -72,7 +72,7 @@ cdef class H1Ends(Downstream):
     cdef int64_t begun_us             # first byte of the head under way; 0 = none yet
     cdef uint64_t left                # with R_LENGTH, R_DISCARD: bytes to come
     cdef uint64_t budget              # with R_DISCARD, R_LINGER: bytes that are read away
-    cdef uint64_t sent_at_mark        # `taken` when the stall deadline was set
+    cdef uint64_t taken_at_mark       # bytes_taken when the stall deadline was set
     cdef Buffer* partial              # a head, or trailers, not whole yet; or NULL
     cdef size_t searched              # how far `partial` was looked through
     cdef Chunk kept                   # received, not dealt with yet; n = 0: none
@@ -101,7 +101,6 @@ cdef class H1Ends(Downstream):
     cdef void on_read_deadline(self, int kind) noexcept
     cdef void on_keepalive_deadline(self) noexcept
     cdef void on_linger_deadline(self) noexcept
-    cdef uint64_t taken(self) noexcept
     cdef void mark_stall(self) noexcept
     cdef void on_write_deadline(self) noexcept
     # -- of higher classes ----------------------------------------------------------------

@@ -7,7 +7,7 @@ from fastgw.ext.base.reasons cimport (
     REASON_BODY_TIMEOUT, REASON_CLIENT_EOF, REASON_CLIENT_RESET, REASON_CLIENT_STALLED,
     REASON_HEAD_TIMEOUT, REASON_KEEPALIVE_TIMEOUT, REASON_NONE, REASON_TUNNEL_IDLE,
 )
-from fastgw.ext.io.options cimport unacknowledged
+from fastgw.ext.io.progress cimport bytes_taken
 from fastgw.ext.io.stream cimport S_READABLE, S_STARVED
 from fastgw.ext.route.snapshot cimport Snapshot
 
@@ -119,8 +119,11 @@ cdef class H1Ends(Downstream):
     # -- ends -------------------------------------------------------------------------------
 
     cdef void on_client_half_closed(self) noexcept:
-        """A FIN was seen though bytes are unread. A request that is whole can be judged now."""
-        if self.state == R_WHOLE and self.x is not None and self.cancels_at_eof():
+        """A FIN was seen though bytes are unread. A request that is whole can be judged now,
+        and of a connection that is being closed nothing is left to read."""
+        if self.x is None and self.state == R_LINGER:
+            self.close()
+        elif self.state == R_WHOLE and self.x is not None and self.cancels_at_eof():
             self.lose(REASON_CLIENT_EOF)
 
     cdef void on_client_end(self) noexcept:
@@ -236,19 +239,13 @@ cdef class H1Ends(Downstream):
         """From now on some bytes must reach the client within `idle`, while any are queued."""
         cdef Snapshot snapshot = self.server.dispatcher.snapshot
         cdef uint32_t idle = self.x.timeouts.idle if self.x is not None else snapshot.timeouts.idle
-        self.sent_at_mark = self.taken()
+        self.taken_at_mark = bytes_taken(self.stream)
         if idle:
             self.stream.engine.wheel.set(&self.writes, self.stream.engine.now_ms + idle)
 
-    cdef uint64_t taken(self) noexcept:
-        """Bytes that the client took; with none queued, those that the kernel took."""
-        if self.stream.queued:
-            return self.stream.bytes_out - unacknowledged(self.stream.fd)
-        return self.stream.bytes_out
-
     cdef void on_write_deadline(self) noexcept:
         """No room for `idle`, unless bytes did move."""
-        if self.stream.queued and self.taken() == self.sent_at_mark:
+        if self.stream.queued and bytes_taken(self.stream) == self.taken_at_mark:
             self.lose(REASON_CLIENT_STALLED)
         elif self.stream.queued:
             self.mark_stall()

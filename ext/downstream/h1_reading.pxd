@@ -37,4 +37,5 @@ cdef class H1Reading(H1Ends):
     cdef size_t take_opaque(self, Chunk* c) noexcept
     # -- what nobody wants ----------------------------------------------------------------
     cdef size_t read_away(self, Chunk* c) noexcept
+    cdef void stop_lingering(self) noexcept
     cdef size_t skip_body(self, Chunk* c) noexcept

@@ -356,13 +356,12 @@ cdef class H1Reading(H1Ends):
     # -- what nobody wants ------------------------------------------------------------------
 
     cdef size_t read_away(self, Chunk* c) noexcept:
-        """Bytes that nobody wants; past the budget the connection ends."""
+        """Bytes that nobody wants, within the budget."""
         cdef size_t used
         if self.state == R_LINGER:
-            if c.n >= self.budget:
-                self.lose(REASON_NONE)
-            else:
-                self.budget -= c.n
+            self.budget -= min(c.n, self.budget)
+            if self.budget == 0:
+                self.stop_lingering()
             return c.n
         used = self.skip_body(c)
         if self.state != R_DISCARD:
@@ -372,6 +371,14 @@ cdef class H1Reading(H1Ends):
         else:
             self.budget -= used
         return used
+
+    cdef void stop_lingering(self) noexcept:
+        """Enough was read away. Closing now would reset the connection, and many clients that
+        still send would never look at their answer: they are braked until linger is over."""
+        if self.x is None and self.reads.at_ms == 0:
+            self.lose(REASON_NONE)
+        else:
+            self.stream.pause()
 
     cdef size_t skip_body(self, Chunk* c) noexcept:
         """Read over a piece of the body, or its end."""

@@ -183,8 +183,8 @@ cdef bint build_response(Exchange x) noexcept:
     """Make `x.response` of `x.reply`; False when there is no memory for it."""
     cdef const ReasonRow* row = reason_row(x.reply.reason)
     cdef ResponseHead* head = &x.response
-    cdef bint html
     cdef const char* kind
+    cdef bint html
     memset(head, 0, sizeof(ResponseHead))
     head.status = x.reply.status if x.reply.status else row.status
     head.minor = 1

@@ -21,6 +21,7 @@ from fastgw.ext.exchange.replies cimport drop_body_facts, refuse_method
 from fastgw.ext.exchange.forwarded cimport add_forwarded, take_request_id
 from fastgw.ext.exchange.shared cimport Shared
 from fastgw.ext.exchange.states cimport move_request
+from fastgw.ext.exchange.waiting cimport note_waiting
 from fastgw.ext.http.head cimport BODY_CHUNKED, BODY_LENGTH, BODY_NONE
 from fastgw.ext.policy.runner cimport RAN_ON, RAN_REPLY, RAN_WAIT, run_hook
 from fastgw.ext.route.plan cimport RewriteRow
@@ -63,6 +64,7 @@ cdef class RequestSide(Attempts):
         the same, but for those who have been entered."""
         if self.generation == 0 or self.ending:
             return
+        note_waiting(self)
         if self.request_state == RQ_NEW:
             self.times.head = self.engine.now_us
             self.take_id()
@@ -100,12 +102,6 @@ cdef class RequestSide(Attempts):
         """The route's own limits on the head; False when refused."""
         if self.request.path_used & ~self.route.allow:
             self.refuse(REASON_BAD_PATH)
-            return False
-        if (
-            self.route.body_limit and self.request.framing == BODY_LENGTH
-            and self.request.content_length > self.route.body_limit
-        ):
-            self.refuse(REASON_BODY_TOO_LARGE)
             return False
         if not (self.rewrite() and add_forwarded(self)):
             self.refuse(REASON_MEMORY)
@@ -156,6 +152,8 @@ cdef class RequestSide(Attempts):
             return
         if ran == RAN_REPLY:
             self.answer()
+        elif self.too_large():
+            self.refuse(REASON_BODY_TOO_LARGE)
         elif self.chain.body_mode[<int>REQUEST_SIDE] == MODE_NONE and (
             self.target.body_mode != MODE_WHOLE
         ):
@@ -164,6 +162,14 @@ cdef class RequestSide(Attempts):
             self.refuse(REASON_MEMORY)
         elif not self.open_when_whole():
             self.open_attempt()
+
+    cdef bint too_large(self) noexcept:
+        """Whether the announced body exceeds the route's limit. Asked only once somebody wants
+        the body: who may not send a request at all is told that, however large it is."""
+        return (
+            self.route.body_limit != 0 and self.request.framing == BODY_LENGTH
+            and self.request.content_length > self.route.body_limit
+        )
 
     # -- the pipe ------------------------------------------------------------------------
 

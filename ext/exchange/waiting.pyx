@@ -1,7 +1,8 @@
 """What an exchange waits for; see waiting.pxd."""
 
 from fastgw.ext.exchange.contract cimport (
-    RQ_BODY, RQ_COLLECT, RQ_NEW, RQ_WAIT, RS_COLLECT, RS_DONE, RS_NONE, RS_RESET,
+    RQ_BODY, RQ_COLLECT, RQ_HEAD, RQ_NEW, RQ_WAIT, RS_COLLECT, RS_DONE, RS_NONE, RS_RESET,
+    
 )
 
 cdef const char* _NAMES[9]
@@ -21,6 +22,8 @@ cdef WaitingOn _of_request(Exchange x) noexcept:
         return WAITS_FOR_HEAD
     if x.waits_request is not None:
         return WAITS_FOR_POLICY
+    if x.request_state == RQ_HEAD:
+        return WAITS_FOR_NOTHING
     if x.request_state == RQ_COLLECT:
         return WAITS_FOR_CLIENT_BODY
     if x.request_state == RQ_WAIT:

@@ -4,4 +4,3 @@ from libc.stdint cimport uint32_t
 
 
 cdef void set_options(int fd, int family, uint32_t user_timeout_ms) noexcept
-cdef int unacknowledged(int fd) noexcept

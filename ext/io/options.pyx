@@ -1,8 +1,8 @@
 """Socket options; see options.pxd."""
 
 from fastgw.ext.io.syscalls cimport (
-    AF_INET, AF_INET6, IPPROTO_TCP, SIOCOUTQ, SO_KEEPALIVE, SOL_SOCKET, TCP_KEEPCNT, TCP_KEEPIDLE,
-    TCP_KEEPINTVL, TCP_NODELAY, TCP_USER_TIMEOUT, ioctl, setsockopt,
+    AF_INET, AF_INET6, IPPROTO_TCP, SO_KEEPALIVE, SOL_SOCKET, TCP_KEEPCNT, TCP_KEEPIDLE,
+    TCP_KEEPINTVL, TCP_NODELAY, TCP_USER_TIMEOUT, setsockopt,
 )
 
 cdef enum:
@@ -29,10 +29,3 @@ cdef void set_options(int fd, int family, uint32_t user_timeout_ms) noexcept:
 cdef void set_number(int fd, int level, int name, int value) noexcept:
     """One option; a kernel that refuses it leaves its default."""
     setsockopt(fd, level, name, &value, sizeof(value))
-
-
-cdef int unacknowledged(int fd) noexcept:
-    """Bytes that the kernel took and the peer has not: they show that a slow peer takes some,
-    though the socket has no room for more yet (that comes a third of its buffer at a time)."""
-    cdef int n = 0
-    return n if ioctl(fd, SIOCOUTQ, &n) == 0 else 0

@@ -293,6 +293,8 @@ cdef class Stream(Handle):
         if events & EPOLLERR:
             self.flags |= S_BROKEN
         self.receive()
+        if self.flags & (S_BROKEN | S_DRAIN_FIRST) == S_BROKEN:
+            half_closed = False             # a reset is told as such
         if half_closed and not self.flags & (S_EOF | S_CLOSED | S_CLOSE_AFTER):
             self.codec.on_half_closed()
         if events & EPOLLHUP and self.flags & S_EOF and not self.flags & S_SHUT:

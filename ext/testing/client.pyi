@@ -1,7 +1,7 @@
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, TypeAlias
 
-Pairs = Iterable[tuple[str, str]]
+Pairs: TypeAlias = Iterable[tuple[str, str]]
 
 class FakeConnection:
     frames: list[tuple[int, str, Any]]

@@ -22,7 +22,7 @@ from fastgw.ext.http.names cimport NAME_KEEP_ALIVE
 from fastgw.ext.http.chunk_writer cimport write_chunk, write_trailers
 from fastgw.ext.http.keep cimport keep_response, keep_trailers, no_body
 from fastgw.ext.io.connect cimport connect_stream
-from fastgw.ext.io.options cimport unacknowledged
+from fastgw.ext.io.progress cimport bytes_taken
 from fastgw.ext.io.stream cimport S_DRAIN_FIRST, S_PAUSED, S_WANT_ROOM
 from fastgw.ext.route.plan cimport Limits
 from fastgw.ext.route.snapshot cimport Snapshot
@@ -437,7 +437,7 @@ cdef class H1Connection(H1Link):
     cdef uint64_t taken(self) noexcept:
         """Bytes that the upstream took; where the kernel has room for more, those that it took."""
         if self.stream.flags & S_WANT_ROOM:
-            return self.stream.bytes_out - unacknowledged(self.stream.fd)
+            return bytes_taken(self.stream)
         return self.stream.bytes_out
 
     cdef void watch(self) noexcept:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
-from fastgw.ext.testing.origin import FakeTarget
+from fastgw.ext.testing.origin import FakeTarget, StaticTarget
 from fastgw.ext.testing.policies import ScriptedPolicy
 
 from .conftest import MakeBed
@@ -55,7 +57,7 @@ def test_an_idempotent_request_goes_once_more_after_a_stale_connection(bed: Make
 )
 def test_an_idempotent_request_in_doubt_is_not_tried_again(
     bed: MakeBed,
-    how: dict[str, object],
+    how: dict[str, Any],
 ) -> None:
     b = bed()
     s = b.request("GET", "/")
@@ -151,7 +153,7 @@ def test_an_early_answer_while_the_replay_is_under_way_loses_nothing(bed: MakeBe
 def test_a_failure_within_send_chunk_goes_on_with_the_next_attempt(bed: MakeBed) -> None:
     b = bed()
 
-    def break_first(a: object, event: object) -> None:
+    def break_first(a: Any, event: object) -> None:
         if a is b.attempts[0] and event == ("chunk", b"two", False):
             b.attempts[0].fail(RESET, reused=True, sent=True)
 
@@ -175,7 +177,7 @@ def test_the_same_through_a_pipe(bed: MakeBed) -> None:
     )
     b = bed([(policy, "enforce")])
 
-    def break_first(a: object, event: object) -> None:
+    def break_first(a: Any, event: object) -> None:
         if a is b.attempts[0] and event == ("chunk", b"TWO", False):
             b.attempts[0].fail(RESET, reused=True, sent=True)
 
@@ -307,3 +309,11 @@ def test_a_target_that_raises_is_an_internal_error(bed: MakeBed) -> None:
     s = b.request("GET", "/")
     assert s.status == 500 and b.rig.records[0]["reason"] == "internal"
     assert "no attempt for a test" in b.rig.logged[0][1]
+
+
+def test_an_attempt_outlives_the_call_in_which_it_ends_its_exchange(bed: MakeBed) -> None:
+    policy = ScriptedPolicy("p", {"on_response": "suspend", "on_response_body": "continue"})
+    b = bed([(policy, "enforce")], target=StaticTarget(b"static"))
+    s = b.request("GET", "/")
+    policy.fire()  # the fake aborts if it is freed while it is being called
+    assert s.body == b"static" and s.ends == ["finish"]

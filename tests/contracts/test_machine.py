@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+from collections.abc import Callable
 from typing import Any
 
 from hypothesis import HealthCheck, settings
@@ -84,13 +85,14 @@ class Exchanges(RuleBasedStateMachine):
     )
     def begin(self, scripts: list[Any], kind: str) -> None:
         self.before = debug.live()
-        made: Any = {
+        makers: dict[str, Callable[[], Any]] = {
             "fake": FakeTarget,
             "slow": lambda: FakeTarget(auto_ready=False),
             "whole": lambda: FakeTarget(whole_limit=6000),
             "echo": EchoTarget,
             "static": lambda: StaticTarget(b"static"),
-        }[kind]()
+        }
+        made = makers[kind]()
         self.policies = [
             ScriptedPolicy(f"p{i}", script, limit=6000) for i, (script, _, _) in enumerate(scripts)
         ]
@@ -280,6 +282,8 @@ class Exchanges(RuleBasedStateMachine):
         self.bed.rig.pass_ms(20_000)
         for a in list(getattr(self.bed.target, "attempts", [])):
             a.fail("upstream_reset", sent=True)
+        for _ in range(20):  # a fill without its client may still wait for its policies
+            self.bed.rig.pass_ms(1100)
         self.bed.check()
 
     def teardown(self) -> None:

@@ -188,6 +188,15 @@ def test_a_policy_may_wait_again_and_again(bed: MakeBed) -> None:
     assert s.ends == ["finish"]
 
 
+def test_a_policy_that_resumes_itself_for_ever_has_failed(bed: MakeBed) -> None:
+    policy = ScriptedPolicy("p", {"on_request": "suspend", "on_resume": ("early", "done")})
+    b = bed([(policy, "enforce")])
+    s = b.request("GET", "/")
+    policy.fire()
+    assert s.status == 500 and b.rig.records[0]["reason"] == "policy_failed"
+    assert len(policy.tickets) < 100
+
+
 def test_a_ticket_that_is_not_waited_for_is_dropped(bed: MakeBed) -> None:
     policy = ScriptedPolicy(
         "p",

@@ -97,7 +97,10 @@ class Pair:
     """Two sockets that belong together."""
 
     def __init__(
-        self, near: socket.socket, far: socket.socket, ended: threading.Event,
+        self,
+        near: socket.socket,
+        far: socket.socket,
+        ended: threading.Event,
         still_open: set[socket.socket],
     ) -> None:
         self.sockets, self.ended, self.still_open = (near, far), ended, still_open
@@ -137,7 +140,7 @@ class Pair:
             self.broken = True
             for s in self.sockets:
                 s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-                s.shutdown(socket.SHUT_RD)      # wakes the other direction
+                s.shutdown(socket.SHUT_RD)  # wakes the other direction
         elif fault.kind is Kind.CUT:
             for s in self.sockets:
                 with contextlib.suppress(OSError):
@@ -153,7 +156,7 @@ class Pair:
             sink.sendall(data)
             return
         for i in range(len(data)):
-            sink.sendall(data[i:i + 1])
+            sink.sendall(data[i : i + 1])
 
     def half_over(self) -> None:
         """One direction has ended; the last one closes both sockets, for a descriptor that is

@@ -18,13 +18,20 @@ from tests.scenario.origin import Origin
 
 # -- Host ------------------------------------------------------------------------------------
 
-@pytest.mark.parametrize(("mode", "expected"), [
-    ("keep", "Gw.Test:81"), ("upstream", "{address}"), ("=api.internal", "api.internal"),
-    ("=api.internal:8443", "api.internal:8443"),
-])
+
+@pytest.mark.parametrize(
+    ("mode", "expected"),
+    [
+        ("keep", "Gw.Test:81"),
+        ("upstream", "{address}"),
+        ("=api.internal", "api.internal"),
+        ("=api.internal:8443", "api.internal:8443"),
+    ],
+)
 def test_host(mode: str, expected: str) -> None:
     with (
-        Origin() as origin, Gateway(upstream(origin.address, host=mode)) as gw,
+        Origin() as origin,
+        Gateway(upstream(origin.address, host=mode)) as gw,
         Client(gw.address) as c,
     ):
         assert c.get(host="Gw.Test:81").status == 200
@@ -37,7 +44,9 @@ def test_host(mode: str, expected: str) -> None:
 def test_host_of_a_client_that_names_none() -> None:
     """HTTP/1.0 may; the upstream is spoken to in 1.1, which may not."""
     with (
-        Origin() as origin, Gateway(upstream(origin.address)) as gw, Client(gw.address) as c,
+        Origin() as origin,
+        Gateway(upstream(origin.address)) as gw,
+        Client(gw.address) as c,
     ):
         assert c.send(b"GET / HTTP/1.0\r\n\r\n").head().status == 200
         assert origin.request().value("Host") == b"127.0.0.1:%d" % origin.address[1]
@@ -45,11 +54,13 @@ def test_host_of_a_client_that_names_none() -> None:
 
 # -- kinds of address --------------------------------------------------------------------------
 
+
 @pytest.mark.parametrize("mode", ["keep", "upstream"])
 def test_a_unix_socket(tmp_path: Path, mode: str) -> None:
     path = str(tmp_path / "upstream")
     with (
-        Origin(at=path) as origin, Gateway(upstream(path, host=mode)) as gw,
+        Origin(at=path) as origin,
+        Gateway(upstream(path, host=mode)) as gw,
         Client(gw.address) as c,
     ):
         for _ in range(3):
@@ -92,6 +103,7 @@ def test_ipv6() -> None:
 
 # -- several -------------------------------------------------------------------------------------
 
+
 def test_round_robin_by_weight() -> None:
     with contextlib.ExitStack() as stack:
         origins = [stack.enter_context(Origin()) for _ in range(3)]
@@ -103,7 +115,7 @@ def test_round_robin_by_weight() -> None:
         for i in range(24):
             assert c.get(f"/{i}").status == 200
             order.append([o.requests.qsize() for o in origins])
-        assert order[5] == [1, 2, 3]            # every round of six is exact
+        assert order[5] == [1, 2, 3]  # every round of six is exact
         assert order[-1] == [4, 8, 12]
 
 

@@ -54,8 +54,11 @@ def pour(send: Callable[[bytes], object], size: int, meter: Meter, chunked: bool
 @pytest.mark.parametrize("framing", ["length", "chunked", "until-close"])
 def test_a_slow_client_brakes_the_upstream(framing: str) -> None:
     meter = Meter()
-    heads = {"length": b"Content-Length: %d\r\n\r\n" % SIZE,
-             "chunked": b"Transfer-Encoding: chunked\r\n\r\n", "until-close": b"\r\n"}
+    heads = {
+        "length": b"Content-Length: %d\r\n\r\n" % SIZE,
+        "chunked": b"Transfer-Encoding: chunked\r\n\r\n",
+        "until-close": b"\r\n",
+    }
 
     def script(peer: Peer) -> None:
         peer.request()
@@ -88,7 +91,8 @@ def test_a_slow_upstream_brakes_the_client() -> None:
         peer.gone()
 
     with (
-        Origin(script) as origin, Gateway(route_to(upstream(origin.address), body_limit=0)) as gw,
+        Origin(script) as origin,
+        Gateway(route_to(upstream(origin.address), body_limit=0)) as gw,
         Client(gw.address) as c,
     ):
         c.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n" % SIZE)
@@ -140,13 +144,16 @@ def test_an_answer_that_ends_before_its_request(close: bytes) -> None:
 
     def script(peer: Peer) -> None:
         request = peer.head()
-        peer.send(b"HTTP/1.1 200 OK\r\n" + close + b"Transfer-Encoding: chunked\r\n\r\n"
-                  b"3\r\nabc\r\n0\r\n\r\n")
+        peer.send(
+            b"HTTP/1.1 200 OK\r\n" + close + b"Transfer-Encoding: chunked\r\n\r\n"
+            b"3\r\nabc\r\n0\r\n\r\n"
+        )
         peer.log(peer.body_of(request))
         peer.gone()
 
     with (
-        Origin(script) as origin, Gateway(route_to(upstream(origin.address), body_limit=0)) as gw,
+        Origin(script) as origin,
+        Gateway(route_to(upstream(origin.address), body_limit=0)) as gw,
         Client(gw.address) as c,
     ):
         c.send(b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nxyz\r\n")

@@ -19,14 +19,21 @@ HEAD = b"HTTP/1.1 200 OK\r\nServer: x\r\n"
 #: Method, response, and its body.
 RESPONSES = {
     "length": ("GET", HEAD + b"Content-Length: 11\r\n\r\nhello world", b"hello world"),
-    "chunked": ("GET", HEAD + b"Transfer-Encoding: chunked\r\n\r\n5;a=b\r\nhello\r\n6\r\n world\r\n"
-                b"0\r\nX-Sum: 1\r\nX-B: 2\r\n\r\n", b"hello world"),
+    "chunked": (
+        "GET",
+        HEAD + b"Transfer-Encoding: chunked\r\n\r\n5;a=b\r\nhello\r\n6\r\n world\r\n"
+        b"0\r\nX-Sum: 1\r\nX-B: 2\r\n\r\n",
+        b"hello world",
+    ),
     "empty": ("GET", HEAD + b"Content-Length: 0\r\n\r\n", b""),
     "204": ("GET", b"HTTP/1.1 204 No Content\r\nServer: x\r\n\r\n", b""),
     "304": ("GET", b"HTTP/1.1 304 Not Modified\r\nETag: x\r\nContent-Length: 5\r\n\r\n", b""),
     "head": ("HEAD", HEAD + b"Content-Length: 11\r\n\r\n", b""),
-    "1xx": ("GET", b"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n" + HEAD
-            + b"Content-Length: 2\r\n\r\nok", b"ok"),
+    "1xx": (
+        "GET",
+        b"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n" + HEAD + b"Content-Length: 2\r\n\r\nok",
+        b"ok",
+    ),
     "post": ("POST", HEAD + b"Content-Length: 2\r\n\r\nok", b"ok"),
 }
 BROKEN = ("upstream_reset", "upstream_reset_ambiguous", "upstream_truncated", "connect_failed")
@@ -59,7 +66,8 @@ def ask(c: Client, method: str) -> Answer | None:
 def through_proxy(data: bytes, timeouts: Timeouts) -> Iterator[tuple[FaultProxy, Gateway]]:
     """An origin behind a fault proxy behind a gateway that keeps no connection."""
     with (
-        Origin(canned(data)) as origin, FaultProxy(origin.address) as proxy,
+        Origin(canned(data)) as origin,
+        FaultProxy(origin.address) as proxy,
         Gateway(route_to(upstream(proxy.address, pool={"idle": 0}), timeouts)) as gw,
     ):
         yield proxy, gw
