@@ -138,7 +138,8 @@ cdef class H1Link(Codec):
         return REASON_UPSTREAM_RESET if self.stream.flags & UNUSABLE else REASON_MEMORY
 
     cdef void shut(self) noexcept:
-        """Close it, once: at once, or with `flush` when what is queued was sent."""
+        """Close it, once: at once, or with `flush` when what is queued was sent. With `cut` what
+        the kernel has not sent yet is dropped, and the upstream told even if it reads nothing."""
         cdef Stream s = self.stream
         if s is None:
             return
@@ -150,6 +151,8 @@ cdef class H1Link(Codec):
         self.kept.n = 0
         if self.flush and s.queued:
             s.close()
+        elif self.cut:
+            s.reset(REASON_CANCELLED)
         else:
             s.abort(REASON_CANCELLED)
 
