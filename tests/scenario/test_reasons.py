@@ -19,7 +19,6 @@ from tests.contracts.conftest import Bed
 from tests.scenario.client import Answer, Client
 from tests.scenario.gateway import (
     Gateway,
-    Limits,
     Match,
     ObjectSpec,
     Route,
@@ -30,15 +29,15 @@ from tests.scenario.gateway import (
     route_to,
     upstream,
 )
-from tests.scenario.origin import OK, Origin, Peer, Script
+from tests.scenario.origin import Origin, Peer, Script
 from tests.scenario.test_upstream_early import ASK, TUNNEL
 from tests.scenario.test_upstream_retry import full_backlog
 
 ROWS = {
     row["name"]: row
-    for row in tomllib.loads(
-        (Path(__file__).parents[2] / "ext/base/reasons.toml").read_text()
-    )["reason"]
+    for row in tomllib.loads((Path(__file__).parents[2] / "ext/base/reasons.toml").read_text())[
+        "reason"
+    ]
 }
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 POST = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc"
@@ -116,13 +115,18 @@ def silent(peer: Peer) -> None:
     peer.gone()
 
 
+def closing(peer: Peer) -> None:
+    """Read a request, and close."""
+    peer.request()
+
+
 # -- requests that can't be accepted -----------------------------------------------------------
 
 RAW = {
     "bad_request_line": b"GET  / HTTP/1.1\r\nHost: a\r\n\r\n",
     "bad_header": b"GET / HTTP/1.1\r\nHost: a\r\nX : 1\r\n\r\n",
     "bad_framing": b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n"
-                   b"Transfer-Encoding: chunked\r\n\r\n",
+    b"Transfer-Encoding: chunked\r\n\r\n",
     "bad_host": b"GET / HTTP/1.1\r\n\r\n",
     "bad_target": b"GET /#a HTTP/1.1\r\nHost: a\r\n\r\n",
     "bad_path": b"GET /%00 HTTP/1.1\r\nHost: a\r\n\r\n",
@@ -157,6 +161,7 @@ for _name in RAW:
 
 
 # -- clients ------------------------------------------------------------------------------------
+
 
 @produces("head_timeout")
 def _head_timeout() -> Told:
@@ -206,7 +211,7 @@ def _keepalive_timeout() -> Told:
     with Gateway(upstream(), timeouts=Timeouts(keepalive=80)) as gw, Client(gw.address) as c:
         assert c.at_end()
         assert gw.counters()["connections_timed_out"] == 1
-    return Told(None, None)         # there was no request to log
+    return Told(None, None)  # there was no request to log
 
 
 @produces("tunnel_idle")
@@ -225,6 +230,7 @@ def _tunnel_idle() -> Told:
 
 
 # -- the gateway itself ----------------------------------------------------------------------
+
 
 @produces("no_endpoint")
 def _no_endpoint() -> Told:
@@ -288,6 +294,7 @@ def _internal() -> Told:
 
 # -- upstreams ---------------------------------------------------------------------------------
 
+
 @produces("connect_refused")
 def _connect_refused() -> Told:
     with socket.socket() as s:
@@ -305,18 +312,18 @@ def _connect_timeout() -> Told:
 
 @produces("connect_failed")
 def _connect_failed() -> Told:
-    with Gateway(upstream(("255.255.255.255", 80))) as gw:      # TCP has no broadcast
+    with Gateway(upstream(("255.255.255.255", 80))) as gw:  # TCP has no broadcast
         return told(gw)
 
 
 @produces("upstream_reset")
 def _upstream_reset() -> Told:
-    return by_origin(lambda peer: peer.request() and None)
+    return by_origin(closing)
 
 
 @produces("upstream_reset_ambiguous")
 def _upstream_reset_ambiguous() -> Told:
-    return by_origin(lambda peer: peer.request() and None, POST)
+    return by_origin(closing, POST)
 
 
 @produces("upstream_truncated")

@@ -22,6 +22,11 @@ def idle(n: int) -> Callable[[dict[str, int]], bool]:
     return lambda now: (now["upstream_idle"], now["upstream_busy"]) == (n, 0)
 
 
+def waiting(n: int) -> Callable[[dict[str, int]], bool]:
+    """Whether so many connections wait in the pools."""
+    return lambda now: now["upstream_idle"] == n
+
+
 def numbered(peer: Peer) -> None:
     """Answer with the number of the connection."""
     while True:
@@ -103,7 +108,7 @@ def test_the_newest_is_used_first() -> None:
             assert arrived.get(timeout=DEADLINE_S) == i
         for n, i in enumerate((2, 0, 1)):
             gates[i].put(None)
-            gw.until(lambda now, n=n: now["upstream_idle"] == n + 1, "given back")
+            gw.until(waiting(n + 1), "given back")
         for c, newest in zip(clients, (1, 0, 2), strict=True):
             c.answer()
             c.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
@@ -349,8 +354,10 @@ def test_nor_one_that_misses_the_upstreams_end() -> None:
         end.wait(DEADLINE_S)
 
     end = threading.Event()
-    route = {"steps": (plugin("SlowResponse"),)}
-    with Origin(script) as origin, Gateway(route_to(upstream(origin.address), **route)) as gw:
+    with (
+        Origin(script) as origin,
+        Gateway(route_to(upstream(origin.address), steps=(plugin("SlowResponse"),))) as gw,
+    ):
         with Client(gw.address) as c:
             assert c.get().body == b"ok"
             gw.until(idle(1), "given back")
