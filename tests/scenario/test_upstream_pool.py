@@ -328,6 +328,34 @@ def test_one_that_talks_unasked_is_dropped(data: bytes) -> None:
             assert c.get().body == b"001"
 
 
+def test_what_came_before_the_request_is_not_its_answer() -> None:
+    """An idle connection talks in the very turn in which a request takes it (CWE-444)."""
+
+    def script(peer: Peer) -> None:
+        peer.request()
+        peer.send(OK)
+        talk.wait(DEADLINE_S)
+        peer.send(HEAD + b"Content-Length: 4\r\n\r\nevil")
+        said.set()
+        peer.gone()
+
+    talk, said = threading.Event(), threading.Event()
+    with (
+        Origin(script, numbered) as origin,
+        Gateway(upstream(origin.address)) as gw,
+        Client(gw.address) as c,
+    ):
+        assert c.get().body == b"ok"
+        gw.until(idle(1), "given back")
+        with gw.held():
+            c.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+            time.sleep(0.05)  # the order of arrival is the kernel's
+            talk.set()
+            assert said.wait(DEADLINE_S)
+            time.sleep(0.05)
+        assert c.answer().body == b"001"
+
+
 def test_a_response_that_was_held_back_leaves_a_connection_that_reads() -> None:
     """Its end was put by, with the connection paused, until a policy was ready for it."""
     with (
