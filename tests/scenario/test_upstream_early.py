@@ -253,6 +253,7 @@ def test_101_unasked_is_refused(request_fields: str) -> None:
         b"Upgrade: h2c\r\n",
         b"Upgrade: websocket, h2c\r\n",
         b"Upgrade: websocket\r\nUpgrade: h2c\r\n",
+        b"Upgrade: websocket\r\nUpgrade: websocket\r\n",
     ],
 )
 def test_101_to_something_else_is_refused(upgrade: bytes) -> None:
