@@ -1,2 +1,6 @@
-def spread(weights: list[int]) -> list[int]:
-    """Indexes, each as often as its weight, as far from its own kind as possible."""
+def spread(weights: list[int]) -> list[int]: ...
+
+class RoundRobin:
+    """A balancer over endpoints (compiled objects, so `object` here)."""
+
+    def __init__(self, endpoints: list[object]) -> None: ...

@@ -8,10 +8,10 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from fastgw.ext.upstream.round_robin import spread
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fastgw.ext.upstream.round_robin import spread
 from tests.scenario.client import Client
 from tests.scenario.gateway import Gateway, upstream
 from tests.scenario.origin import Origin
