@@ -27,7 +27,7 @@ from fastgw.ext.io.stream cimport S_DRAIN_FIRST, S_PAUSED, S_WANT_ROOM
 from fastgw.ext.route.plan cimport Limits
 from fastgw.ext.route.snapshot cimport Snapshot
 from fastgw.ext.upstream.h1_link cimport (
-    D_CONNECT, D_HEAD, D_IDLE, D_NONE, D_POOL, UNUSABLE, idle_allowed,
+    D_CONNECT, D_HEAD, D_IDLE, D_NONE, D_POOL, idle_allowed,
 )
 from fastgw.ext.upstream.h1_request cimport agrees_to_tunnel, write_request_head
 
@@ -382,7 +382,7 @@ cdef class H1Connection(H1Link):
         self.stream.set_bulk(False)
         a.connection = None
         a.finish()
-        if self.persistent and not self.stream.flags & UNUSABLE:
+        if self.persistent:
             self.pool.release(self)
         else:
             self.flush = True

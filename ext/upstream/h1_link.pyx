@@ -138,8 +138,9 @@ cdef class H1Link(Codec):
         return REASON_UPSTREAM_RESET if self.stream.flags & UNUSABLE else REASON_MEMORY
 
     cdef void shut(self) noexcept:
-        """Close it, once: at once, or with `flush` when what is queued was sent. With `cut` what
-        the kernel has not sent yet is dropped, and the upstream told even if it reads nothing."""
+        """Close it, once: at once, or with `flush` when what is queued was sent. With `cut`, or
+        some of a request left unsent, it is reset: what the kernel has not sent yet is dropped,
+        and the upstream neither waits for the rest nor takes what came for all."""
         cdef Stream s = self.stream
         if s is None:
             return
@@ -151,7 +152,7 @@ cdef class H1Link(Codec):
         self.kept.n = 0
         if self.flush and s.queued:
             s.close()
-        elif self.cut:
+        elif self.cut or s.queued:
             s.reset(REASON_CANCELLED)
         else:
             s.abort(REASON_CANCELLED)

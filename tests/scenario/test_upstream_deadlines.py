@@ -94,29 +94,37 @@ def test_an_upstream_that_never_says_100() -> None:
             assert gw.record()["reason"] == "response_head_timeout"
 
 
-@pytest.mark.parametrize("says", [True, False], ids=["100", "silent"])
-def test_after_100_the_client_has_its_own_time(says: bool) -> None:
+@pytest.mark.parametrize("when", ["after 100", "after a while", "at once"])
+def test_once_the_body_comes_the_client_has_its_own_time(when: str) -> None:
     def script(peer: Peer) -> None:
         request = peer.head()
-        if says:
+        if when == "after 100":
             peer.send(b"HTTP/1.1 100 Continue\r\n\r\n")
+        arrived.set()
         peer.log(peer.body_of(request))
         peer.send(OK)
         peer.gone()
 
-    with Origin(script) as origin, gateway(origin, response_head=150) as gw:
-        with Client(gw.address) as c:
-            c.send(
-                b"PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\nExpect: 100-continue\r\n\r\n"
-            )
-            if says:
+    arrived = threading.Event()
+    head = b"PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\nExpect: 100-continue\r\n\r\n"
+    with (
+        Origin(script) as origin,
+        gateway(origin, response_head=150) as gw,
+        Client(gw.address) as c,
+    ):
+        if when == "at once":
+            c.send(head + b"a")
+        else:
+            c.send(head)
+            assert arrived.wait(DEADLINE_S)
+            if when == "after 100":
                 assert c.answer().status == 100
             c.send(b"a")
-            time.sleep(0.3)
-            c.send(b"bcd")
-            a = c.answer()
-            assert (c.answer() if a.status == 100 else a).status == 200
-            assert origin.request().body == b"abcd"
+        time.sleep(0.3)
+        c.send(b"bcd")
+        a = c.answer()
+        assert (c.answer() if a.status == 100 else a).status == 200
+        assert origin.request().body == b"abcd"
 
 
 # -- bodies ------------------------------------------------------------------------------------
@@ -264,6 +272,6 @@ def test_an_upload_that_stalls_after_its_answer() -> None:
         c.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 30000000\r\n\r\n")
         send_much(c, 30_000_000)
         assert c.answer().body == b"ok"
-        said = gw.record()
+        said = gw.record(deadline_s=3)
         assert (said["status"], said["reason"]) == (200, "")
         gw.until(lambda now: now["upstream_busy"] == 0, "given up")

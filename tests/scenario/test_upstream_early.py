@@ -95,6 +95,25 @@ def test_an_early_answer_that_ends_the_connection(
             assert other.get().body == b"other"
 
 
+@pytest.mark.parametrize("status", ["413", "204"])
+def test_one_without_a_body_that_a_policy_holds(status: str) -> None:
+    """It was received whole: that the connection then breaks changes nothing."""
+    data = b"HTTP/1.1 %s X\r\n%s\r\n" % (
+        status.encode(),
+        b"" if status == "204" else b"Content-Length: 0\r\n",
+    )
+    steps = (plugin("SlowResponse"),)
+    with (
+        Origin(Early(data, "close")) as origin,
+        Gateway(route_to(upstream(origin.address), body_limit=0, steps=steps)) as gw,
+        Client(gw.address) as c,
+    ):
+        c.send(POST % 3_000_000 + bytes(200_000))
+        assert c.answer().status == int(status)
+        said = gw.record()
+        assert (said["status"], said["reason"]) == (int(status), "")
+
+
 def test_a_refused_upload_of_100_mb_is_answered() -> None:
     with (
         Origin(Early(TOO_LARGE % CLOSE, "close")) as origin,
@@ -234,6 +253,7 @@ def test_101_unasked_is_refused(request_fields: str) -> None:
         b"Upgrade: h2c\r\n",
         b"Upgrade: websocket, h2c\r\n",
         b"Upgrade: websocket\r\nUpgrade: h2c\r\n",
+        b"Upgrade: websocket\r\nUpgrade: websocket\r\n",
     ],
 )
 def test_101_to_something_else_is_refused(upgrade: bytes) -> None:

@@ -134,6 +134,31 @@ def test_only_once() -> None:
         assert len(origin.peers) == 2
 
 
+def test_the_second_try_takes_a_fresh_connection() -> None:
+    """Where one that waited was stale, so may be the others."""
+    both = threading.Barrier(2)
+
+    def script(peer: Peer) -> None:
+        peer.request()
+        both.wait(DEADLINE_S)
+        peer.send(OK)
+        peer.request()
+
+    with (
+        Origin(script, script, answering()) as origin,
+        Gateway(upstream(origin.address)) as gw,
+        Client(gw.address) as c,
+        Client(gw.address) as other,
+    ):
+        c.send(GET)
+        other.send(GET)
+        assert c.answer().status == other.answer().status == 200
+        gw.until(lambda now: now["upstream_idle"] == 2, "given back")
+        assert c.send(GET).answer().status == 200
+        assert gw.record(tries=2)["status"] == 200
+        assert len(origin.peers) == 3
+
+
 def test_a_fresh_connection_that_fails_is_not_retried() -> None:
     def script(peer: Peer) -> None:
         peer.request()
