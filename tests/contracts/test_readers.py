@@ -187,3 +187,14 @@ def test_a_client_that_leaves_at_the_last_byte_does_not_harm_a_reader_of_trailer
     b.attempts[0].answer(200)
     b.attempts[0].feed_trailers([("t", "1")])
     assert s.ends == ["gone"] and sink.cut == "client_reset"
+
+
+def test_a_fill_does_not_wait_for_a_request_that_will_never_be_whole(bed: MakeBed) -> None:
+    b = bed()
+    s = b.request("POST", "/", last=False)
+    fill = FakeSink("completes")
+    s.add_sink(fill)
+    b.attempts[0].answer(200)
+    b.attempts[0].feed(b"half")
+    s.leave()
+    assert b.attempts[0].over and fill.cut == "client_reset"

@@ -110,3 +110,12 @@ def test_a_shadow_policy_may_still_wait_when_the_snapshot_is_gone(bed: MakeBed) 
     assert kept is not None and kept.fire()
     s.leave()
     assert b.rig.records[0]["shadow"]["would_respond"][0]["status"] == 403
+
+
+def test_a_policy_may_refuse_a_tunnel_that_the_upstream_accepted(bed: MakeBed) -> None:
+    policy = ScriptedPolicy("p", {"on_response": ("respond", 403, b"no")})
+    b = bed([(policy, "enforce")])
+    s = b.request("GET", "/", protocol="websocket")
+    b.attempts[0].answer(101, tunnel=True)
+    assert s.status == 403 and s.body == b"no" and not s.tunnel and s.ends == ["finish"]
+    assert b.attempts[0].events[-1] == "cancel:cancelled"
