@@ -74,7 +74,8 @@ def only_for_types(node: ast.stmt) -> bool:
         return any("type_check_only" in ast.unparse(d) for d in node.decorator_list) or any(
             "Protocol" in ast.unparse(base) for base in node.bases
         )
-    return isinstance(node, ast.Assign)
+    alias = isinstance(node, ast.AnnAssign) and "TypeAlias" in ast.unparse(node.annotation)
+    return alias or isinstance(node, ast.Assign)
 
 
 def class_differences(module: str, node: ast.ClassDef, cls: type) -> Iterator[str]:
