@@ -8,6 +8,7 @@ import fastgw.ext.base.debug
 cdef enum:
     SPARE_BYTES = 4194304       # what each free list may keep, in bytes
     EXACT = 255                 # size class of buffers larger than the classes
+    PAUSE_SHARE = 8             # bodies pause when no more than this part is free
     RESERVE_SHARE = 16          # this part of the bound is the reserve,
     RESERVE_MOST = 4194304      # of so many bytes at the most
 
@@ -21,7 +22,7 @@ cdef class BufferPool:
     def __cinit__(self, size_t bound_bytes=256 << 20):
         self.bound_bytes = bound_bytes
         self.full_bytes = bound_bytes - min(bound_bytes // RESERVE_SHARE, <size_t>RESERVE_MOST)
-        self.near_bytes = bound_bytes - bound_bytes // 10
+        self.near_bytes = bound_bytes - bound_bytes // PAUSE_SHARE
 
     def __dealloc__(self):
         cdef int i

@@ -333,13 +333,14 @@ cdef class Stream(Handle):
                 self.receive_lent()
 
     cdef void receive_lent(self) noexcept:
-        """Receive into the engine's scratch and deliver it as a lent chunk."""
+        """Receive into the engine's scratch and deliver it as a lent chunk: a small one while
+        memory is tight, since it may have to be copied."""
         cdef Chunk c
-        cdef size_t asked = self.engine.scratch_n
+        cdef size_t asked = TAIL if pool_tight(self.engine.pool) else self.engine.scratch_n
         cdef ssize_t n = recv(self.fd, self.engine.scratch, asked, MSG_DONTWAIT)
         if not self.received(n, asked):
             return
-        if <size_t>n == asked:
+        if <size_t>n == self.engine.scratch_n:
             self.bulk_level = 2
         c.p, c.n, c.owner = self.engine.scratch, n, NULL
         self.codec.on_bytes(&c)

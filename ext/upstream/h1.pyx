@@ -117,7 +117,7 @@ cdef class H1Connection(Codec):
             return
         if self.attempt is None:
             self.pool.discard(self)
-        elif self.state == U_CONNECTING:
+        elif self.state == U_CONNECTING or why == REASON_MEMORY:
             self.fail(why)
         else:
             self.fail(self.cut_reason())
@@ -321,10 +321,12 @@ cdef class H1Connection(Codec):
                 self.stream.set_bulk(True)
         elif head.framing == BODY_CHUNKED:
             self.state = U_CHUNKED
+            self.stream.set_bulk(True)
             limits = &(<Snapshot>a.x.snapshot).limits
             chunked_begin(&self.chunks, limits.head, limits.fields)
         else:
             self.state = U_UNTIL_CLOSE
+            self.stream.set_bulk(True)
 
     # -- bodies ---------------------------------------------------------------------------
 
