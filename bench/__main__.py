@@ -10,7 +10,12 @@ from bench.contenders import PEER_MAKERS
 from bench.scenarios import SCENARIOS
 
 #: Benchmarks that bring their own `main(argv) -> int`, by name.
-OTHERS = {"io": "bench.uvloop_proxy", "parser": "bench.parser", "idle": "bench.idle", "bodies": "bench.bodies"}
+OTHERS = {
+    "io": "bench.uvloop_proxy",
+    "parser": "bench.parser",
+    "idle": "bench.idle",
+    "bodies": "bench.bodies",
+}
 
 
 def names(text: str, known: dict[str, object]) -> list[str]:
@@ -25,10 +30,18 @@ def names(text: str, known: dict[str, object]) -> list[str]:
 def plain(argv: list[str]) -> int:
     """The command line of `bench plain`."""
     parse = argparse.ArgumentParser(prog="python -m bench plain")
-    parse.add_argument("--only", type=lambda t: names(t, dict(SCENARIOS)), metavar="SCENARIO,...",
-                       help=", ".join(SCENARIOS))
-    parse.add_argument("--peers", type=lambda t: names(t, dict(PEER_MAKERS)), metavar="PEER,...",
-                       help="default: all of " + ", ".join(PEER_MAKERS))
+    parse.add_argument(
+        "--only",
+        type=lambda t: names(t, dict(SCENARIOS)),
+        metavar="SCENARIO,...",
+        help=", ".join(SCENARIOS),
+    )
+    parse.add_argument(
+        "--peers",
+        type=lambda t: names(t, dict(PEER_MAKERS)),
+        metavar="PEER,...",
+        help="default: all of " + ", ".join(PEER_MAKERS),
+    )
     parse.add_argument("--rounds", type=int, default=7)
     parse.add_argument("--seconds", type=float, default=3.0, help="counted, per load")
     parse.add_argument("--warmup", type=float, default=0.5, help="seconds before each load")
@@ -40,16 +53,21 @@ def plain(argv: list[str]) -> int:
     from bench.plain import run
 
     return run(
-        only=args.only, peers=args.peers, rounds=args.rounds, seconds=args.seconds,
-        warmup=args.warmup, with_fastgw=not args.no_fastgw,
+        only=args.only,
+        peers=args.peers,
+        rounds=args.rounds,
+        seconds=args.seconds,
+        warmup=args.warmup,
+        with_fastgw=not args.no_fastgw,
     )
 
 
 def main(argv: list[str]) -> int:
     """Dispatch on the first word."""
     if not argv or argv[0] in ("-h", "--help"):
-        print("usage: python -m bench BENCHMARK [options]\n\nbenchmarks: plain, "
-              + ", ".join(OTHERS))
+        print(
+            "usage: python -m bench BENCHMARK [options]\n\nbenchmarks: plain, " + ", ".join(OTHERS)
+        )
         return 0 if argv else 2
     if argv[0] == "plain":
         return plain(argv[1:])

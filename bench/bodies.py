@@ -24,7 +24,7 @@ from bench.plain import cores
 MIB = 1024 * 1024
 #: Bytes that the worker may grow by.
 BAR = 4 * MIB
-PIECE = bytes(range(256)) * 1024            # 256 KiB
+PIECE = bytes(range(256)) * 1024  # 256 KiB
 CHUNK = b"%x\r\n" % len(PIECE) + PIECE + b"\r\n"
 
 
@@ -179,8 +179,13 @@ class Sampler(threading.Thread):
         return max(self.highest[pid] - self.first[pid] for pid in self.first)
 
 
-def one(contender: Contender, origin: BodyOrigin, size: int, way: str,
-        make_reader: Callable[[], SlowReader]) -> dict[str, float]:
+def one(
+    contender: Contender,
+    origin: BodyOrigin,
+    size: int,
+    way: str,
+    make_reader: Callable[[], SlowReader],
+) -> dict[str, float]:
     """One way; see the module's text."""
     for _ in range(20):
         contender.await_answer(time.monotonic() + 5)
@@ -222,8 +227,10 @@ def main(argv: list[str]) -> int:
                     framed = way.endswith("chunked")
                     whole = result["arrived"] >= size if framed else result["arrived"] == size
                     good = whole and result["growth"] < BAR
-                    print(f"{contender.name:8} {way:13} {result['seconds']:6.1f} s  grew "
-                          f"{result['growth'] / MIB:6.2f} MiB  {'ok' if good else 'FAILED'}")
+                    print(
+                        f"{contender.name:8} {way:13} {result['seconds']:6.1f} s  grew "
+                        f"{result['growth'] / MIB:6.2f} MiB  {'ok' if good else 'FAILED'}"
+                    )
                     print(json.dumps({"contender": contender.name, "way": way, **result}))
                     failed |= not good and contender.name == "fastgw"
             finally:

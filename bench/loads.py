@@ -19,7 +19,9 @@ class Origin:
         body = folder / "body"
         body.write_bytes(BODY)
         self.running = subprocess.Popen(
-            [str(native.program("origin")), str(body)], stdout=subprocess.PIPE, text=True,
+            [str(native.program("origin")), str(body)],
+            stdout=subprocess.PIPE,
+            text=True,
             preexec_fn=process.pinned(cpu),
         )
         assert self.running.stdout is not None
@@ -36,8 +38,14 @@ class Origin:
 
 
 def measure(
-    contender: Contender, scenario: Scenario, folder: Path, *,
-    seconds: float, warmup: float, cpu: int | None, connections: int | None = None,
+    contender: Contender,
+    scenario: Scenario,
+    folder: Path,
+    *,
+    seconds: float,
+    warmup: float,
+    cpu: int | None,
+    connections: int | None = None,
 ) -> dict[str, Any]:
     """Put one load on a contender; what the generator counted, and the contender's CPU.
 
@@ -48,12 +56,21 @@ def measure(
     request.write_bytes(scenario.request)
     body.write_bytes(BODY)
     argv = [
-        str(native.program("load")), str(contender.port),
-        str(connections or scenario.connections), str(seconds), str(warmup),
-        str(scenario.rate), str(int(scenario.new_connection)), str(request), str(body),
+        str(native.program("load")),
+        str(contender.port),
+        str(connections or scenario.connections),
+        str(seconds),
+        str(warmup),
+        str(scenario.rate),
+        str(int(scenario.new_connection)),
+        str(request),
+        str(body),
     ]
     with subprocess.Popen(
-        argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        argv,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
         preexec_fn=process.pinned(cpu),
     ) as load:
         assert load.stdin is not None

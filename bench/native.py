@@ -23,7 +23,7 @@ def program(name: str) -> Path:
     if not compiler[0]:
         raise RuntimeError("a C compiler is needed for the load generator (apt install gcc)")
     BUILD.mkdir(exist_ok=True)
-    fresh = BUILD / f"{name}.{os.getpid()}"     # renamed into place: runs may be parallel
+    fresh = BUILD / f"{name}.{os.getpid()}"  # renamed into place: runs may be parallel
     subprocess.run(
         [*compiler, "-O2", "-Wall", "-o", str(fresh), str(source)], check=True, timeout=120
     )

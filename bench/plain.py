@@ -31,7 +31,7 @@ from bench.scenarios import SCENARIOS, Scenario
 from bench.statistics import Spread, ratios, spread
 
 RESULTS = HERE / "results"
-Samples = dict[str, dict[str, list[dict[str, Any]]]]       # scenario -> contender -> rounds
+Samples = dict[str, dict[str, list[dict[str, Any]]]]  # scenario -> contender -> rounds
 
 
 def cores() -> tuple[int | None, int | None]:
@@ -55,8 +55,14 @@ def gather(names: Sequence[str] | None, with_fastgw: bool = True) -> list[Conten
 
 
 def rounds_of(
-    field: Sequence[Contender], scenarios: Sequence[Scenario], folder: Path, *,
-    rounds: int, seconds: float, warmup: float, cpu: int | None,
+    field: Sequence[Contender],
+    scenarios: Sequence[Scenario],
+    folder: Path,
+    *,
+    rounds: int,
+    seconds: float,
+    warmup: float,
+    cpu: int | None,
 ) -> Samples:
     """All loads on all contenders, interleaved."""
     samples: Samples = {s.name: {c.name: [] for c in field} for s in scenarios}
@@ -71,7 +77,9 @@ def rounds_of(
                 print(
                     f"\rround {number + 1}/{rounds}  {scenario.name:15} {contender.name:8} "
                     f"{result['cpu_us']:7.2f} us  {result['rps']:8.0f}/s  "
-                    f"{result['errors']} errors   ", end="", flush=True,
+                    f"{result['errors']} errors   ",
+                    end="",
+                    flush=True,
                 )
     print("\r" + " " * 78 + "\r", end="")
     return samples
@@ -96,8 +104,10 @@ def print_table(samples: Samples, scenarios: Sequence[Scenario]) -> None:
     for scenario in scenarios:
         by_name = samples[scenario.name]
         print(f"\n{scenario.name}: {scenario.title}")
-        print(f"  {'':9}{'CPU us/req':>12}{'req/s':>10}{'p50 us':>9}{'p99 us':>9}"
-              f"{'p99.9 us':>10}{'errors':>8}   CPU of fastgw to it")
+        print(
+            f"  {'':9}{'CPU us/req':>12}{'req/s':>10}{'p50 us':>9}{'p99 us':>9}"
+            f"{'p99.9 us':>10}{'errors':>8}   CPU of fastgw to it"
+        )
         ours = by_name.get("fastgw")
         for name, rows in by_name.items():
             line = f"  {name:9}{spread(column(rows, 'cpu_us')).median:12.2f}"
@@ -116,15 +126,24 @@ def keep(samples: Samples, field: Sequence[Contender], options: dict[str, Any]) 
     RESULTS.mkdir(exist_ok=True)
     stamp = time.strftime("%Y%m%dT%H%M%S", time.gmtime())
     path = RESULTS / f"plain-{stamp}-{os.getpid()}.json"
-    path.write_text(json.dumps({
-        "scenario": "plain", "time": stamp, "options": options,
-        "machine": {
-            "kernel": platform.release(), "cpu": cpu_model(), "cpus": os.cpu_count(),
-            "python": platform.python_version(),
-        },
-        "versions": {c.name: c.version for c in field},
-        "samples": samples,
-    }, indent=1))
+    path.write_text(
+        json.dumps(
+            {
+                "scenario": "plain",
+                "time": stamp,
+                "options": options,
+                "machine": {
+                    "kernel": platform.release(),
+                    "cpu": cpu_model(),
+                    "cpus": os.cpu_count(),
+                    "python": platform.python_version(),
+                },
+                "versions": {c.name: c.version for c in field},
+                "samples": samples,
+            },
+            indent=1,
+        )
+    )
     return path
 
 
@@ -137,8 +156,13 @@ def cpu_model() -> str:
 
 
 def run(
-    *, only: Sequence[str] | None, peers: Sequence[str] | None, rounds: int, seconds: float,
-    warmup: float, with_fastgw: bool = True,
+    *,
+    only: Sequence[str] | None,
+    peers: Sequence[str] | None,
+    rounds: int,
+    seconds: float,
+    warmup: float,
+    with_fastgw: bool = True,
 ) -> int:
     """Measure and print; 0, or 1 when any answer was wrong."""
     scenarios = [SCENARIOS[name] for name in only or SCENARIOS]
@@ -154,11 +178,18 @@ def run(
             try:
                 for contender in field:
                     contender.start(origin.port, folder / contender.name, gateway_cpu)
-                    print(f"{contender.name} {contender.version}: "
-                          f"{len(contender.pids())} processes, core {gateway_cpu}")
+                    print(
+                        f"{contender.name} {contender.version}: "
+                        f"{len(contender.pids())} processes, core {gateway_cpu}"
+                    )
                 samples = rounds_of(
-                    field, scenarios, folder,
-                    rounds=rounds, seconds=seconds, warmup=warmup, cpu=other_cpu,
+                    field,
+                    scenarios,
+                    folder,
+                    rounds=rounds,
+                    seconds=seconds,
+                    warmup=warmup,
+                    cpu=other_cpu,
                 )
             finally:
                 for contender in field:
@@ -166,7 +197,5 @@ def run(
     print_table(samples, scenarios)
     options = {"rounds": rounds, "seconds": seconds, "warmup": warmup}
     print(f"\nraw results: {keep(samples, field, options)}")
-    wrong = sum(
-        int(r["errors"]) for by in samples.values() for rows in by.values() for r in rows
-    )
+    wrong = sum(int(r["errors"]) for by in samples.values() for rows in by.values() for r in rows)
     return 1 if wrong else 0

@@ -20,7 +20,7 @@ def family(pid: int) -> list[int]:
                 parent = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
                 children.setdefault(parent, []).append(int(entry.name))
     found = [pid]
-    for each in found:              # grows while it is walked
+    for each in found:  # grows while it is walked
         found.extend(sorted(children.get(each, [])))
     return found
 

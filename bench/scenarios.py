@@ -47,7 +47,7 @@ class Scenario:
     title: str
     head: bytes = _CURL
     connections: int = 64
-    rate: int = 0                   # requests a second; 0 = as fast as answers come
+    rate: int = 0  # requests a second; 0 = as fast as answers come
     new_connection: bool = False
     bars: dict[str, float] = field(default_factory=dict)
 
@@ -61,24 +61,33 @@ SCENARIOS = {
     s.name: s
     for s in (
         Scenario(
-            "plain-64", "64 keep-alive connections, closed loop",
+            "plain-64",
+            "64 keep-alive connections, closed loop",
             bars={"haproxy": 0.90, "nginx": 0.55, "envoy": 0.27},
         ),
         Scenario(
-            "plain-1000", "1,000 keep-alive connections, closed loop",
-            connections=1000, bars={"haproxy": 0.65},
+            "plain-1000",
+            "1,000 keep-alive connections, closed loop",
+            connections=1000,
+            bars={"haproxy": 0.65},
         ),
         Scenario(
-            "rate-2000", "2,000 requests a second over 64 connections, open loop",
-            rate=2000, bars={"haproxy": 0.75},
+            "rate-2000",
+            "2,000 requests a second over 64 connections, open loop",
+            rate=2000,
+            bars={"haproxy": 0.75},
         ),
         Scenario(
-            "new-connection", "a new connection for each request, 64 at a time",
-            new_connection=True, bars={"haproxy": 0.95},
+            "new-connection",
+            "a new connection for each request, 64 at a time",
+            new_connection=True,
+            bars={"haproxy": 0.95},
         ),
         Scenario(
-            "browser", "a browser's request of 1.2 KiB, 64 keep-alive connections",
-            head=_BROWSER, bars={"haproxy": 0.90},
+            "browser",
+            "a browser's request of 1.2 KiB, 64 keep-alive connections",
+            head=_BROWSER,
+            bars={"haproxy": 0.90},
         ),
     )
 }

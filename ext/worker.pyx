@@ -13,11 +13,14 @@ from fastgw.ext.io.engine cimport Engine
 from fastgw.ext.io.listener cimport Listener
 from fastgw.ext.record.access_log cimport AccessLog
 from fastgw.ext.record.counters cimport Counters
-from fastgw.ext.route.snapshot cimport Snapshot
 from fastgw.ext.policy.build import KINDS
 from fastgw.ext.route.load import load_plan
 from fastgw.ext.target.http import HttpTarget
 from fastgw.ext.target.none import NoneTarget
+
+
+#: The kernel gives up on bytes that nobody acknowledges, past the default `idle` of 60 s.
+USER_TIMEOUT_MS = 90_000
 
 
 def builders() -> dict:
@@ -66,7 +69,8 @@ cdef class Worker:
         """Accept from a bound, listening, non-blocking socket of listener `index`; the
         descriptor is the data plane's from here on."""
         self.listeners.append(Listener(
-            self.engine, fd, self.server, self.limit, index=index, log=self.listener_says,
+            self.engine, fd, self.server, self.limit, index=index,
+            user_timeout_ms=USER_TIMEOUT_MS, log=self.listener_says,
         ))
 
     def listener_says(self, event: str, details: object) -> None:
@@ -95,8 +99,16 @@ cdef class Worker:
         self.engine.detach(self.loop)
 
     def counters(self) -> dict[str, int]:
-        """What was counted since the start."""
+        """What was counted since the start, and how many are there now."""
+        idle = busy = 0
+        for target in self.dispatcher.snapshot.target_list:
+            if isinstance(target, HttpTarget):
+                waiting, working = target.connections()
+                idle += waiting
+                busy += working
         return self.record.snapshot() | {
+            "upstream_idle": idle,
+            "upstream_busy": busy,
             "connections": self.limit.current,
             "connections_accepted": self.server.accepted,
             "exchanges_live": self.dispatcher.live,

@@ -86,9 +86,18 @@ class Request(metaclass=ABCMeta):
     """A request's head; only its headers can be changed, and only within on_request."""
 
     def __init__(
-        self, method: str = "GET", path: str = "/", query: str = "", headers: HeadersLike = (),
-        *, host: str = "localhost", scheme: str = "http", client_ip: str = "127.0.0.1",
-        client_port: int = 0, request_id: str = "test", route: str = "test",
+        self,
+        method: str = "GET",
+        path: str = "/",
+        query: str = "",
+        headers: HeadersLike = (),
+        *,
+        host: str = "localhost",
+        scheme: str = "http",
+        client_ip: str = "127.0.0.1",
+        client_port: int = 0,
+        request_id: str = "test",
+        route: str = "test",
     ) -> None:
         #: As received; case matters.
         self.method = method
@@ -167,9 +176,7 @@ class Policy:
     it takes an argument. Each hook may be `def` or `async def`; one that is not overridden
     costs nothing. A `def` hook must not block: the worker serves nobody else meanwhile."""
 
-    def on_request(
-        self, request: Request
-    ) -> Response | None | Awaitable[Response | None]:
+    def on_request(self, request: Request) -> Response | None | Awaitable[Response | None]:
         """The request's head is there; a Response answers in the upstream's place."""
         return None
 

@@ -54,6 +54,7 @@ class MakeDataPlane(Protocol):
         *,
         memory: int,
         max_connections: int,
+        access_log: str,
         log: Callable[[str, str], None],
     ) -> DataPlane:
         """Map the plan and stand ready to listen."""
@@ -71,6 +72,8 @@ class Shift:
     plan_size: int
     memory: int
     max_connections: int
+    #: Where the access log goes; empty: nowhere.
+    access_log: str
     make: MakeDataPlane
     new_loop: Callable[[], asyncio.AbstractEventLoop]
     log: Log
@@ -121,6 +124,7 @@ class Worker:
             plan,
             memory=shift.memory,
             max_connections=shift.max_connections,
+            access_log=shift.access_log,
             log=self.log,
         )
         for index, listener in shift.listeners:
@@ -128,7 +132,12 @@ class Worker:
         # What is here now stays for the worker's life: never walk it again.
         gc.collect()
         gc.freeze()
-        self.say("ready", pid=os.getpid(), slot=shift.slot)
+        # From inside the loop: before it runs, uvloop loses a TERM that arrives.
+        self.loop.call_soon(self.stand_ready)
+
+    def stand_ready(self) -> None:
+        """Tell the master that this worker accepts and hears its signals."""
+        self.say("ready", pid=os.getpid(), slot=self.shift.slot)
 
     def say(self, kind: str, **fields: object) -> None:
         """Tell the master; a master that is gone is noticed by reading."""

@@ -34,16 +34,26 @@ MAX_LEN = 4500
 
 def run(*command: str | Path, **environment: str) -> int:
     """Run a command with additions to the environment; its exit status."""
-    return subprocess.call([str(word) for word in command], cwd=ROOT,
-                           env={**os.environ, **environment})
+    return subprocess.call(
+        [str(word) for word in command], cwd=ROOT, env={**os.environ, **environment}
+    )
 
 
 def build() -> None:
     """Build the instrumented modules and the driver, as far as they are out of date."""
     clang = "ccache clang" if shutil.which("ccache") else "clang"
     status = run(
-        sys.executable, "setup.py", "-q", "build_ext", "--build-lib", LIBRARY,
-        "--build-temp", BUILD / "temp", FASTGW_BUILD="fuzz", CC=clang, LDSHARED="clang -shared",
+        sys.executable,
+        "setup.py",
+        "-q",
+        "build_ext",
+        "--build-lib",
+        LIBRARY,
+        "--build-temp",
+        BUILD / "temp",
+        FASTGW_BUILD="fuzz",
+        CC=clang,
+        LDSHARED="clang -shared",
     )
     if status:
         raise SystemExit("the instrumented modules can't be built; is clang installed?")
@@ -54,9 +64,23 @@ def build() -> None:
         shutil.copy(source, place)
     library = sysconfig.get_config_var("LIBDIR")
     status = run(
-        "clang", "-g", "-O1", SANITIZERS, "-rdynamic", "-I", sysconfig.get_path("include"),
-        ROOT / "fuzz" / "driver.c", "-o", DRIVER, f"-L{library}", f"-Wl,-rpath,{library}",
-        f"-lpython{sysconfig.get_config_var('LDVERSION')}", "-ldl", "-lm", "-lpthread", "-lutil",
+        "clang",
+        "-g",
+        "-O1",
+        SANITIZERS,
+        "-rdynamic",
+        "-I",
+        sysconfig.get_path("include"),
+        ROOT / "fuzz" / "driver.c",
+        "-o",
+        DRIVER,
+        f"-L{library}",
+        f"-Wl,-rpath,{library}",
+        f"-lpython{sysconfig.get_config_var('LDVERSION')}",
+        "-ldl",
+        "-lm",
+        "-lpthread",
+        "-lutil",
     )
     if status:
         raise SystemExit("the driver can't be built")
@@ -104,9 +128,17 @@ def fuzz(target: str, seconds: int) -> int:
     for folder in (found, crashes, CORPUS / target):
         folder.mkdir(parents=True, exist_ok=True)
     return run(
-        DRIVER, f"-max_total_time={seconds}", f"-max_len={MAX_LEN}", "-timeout=5",
-        "-print_final_stats=1", "-verbosity=0", f"-artifact_prefix={crashes}/",
-        f"-dict={ROOT / 'fuzz' / 'http.dict'}", found, CORPUS / target, write_seeds(target),
+        DRIVER,
+        f"-max_total_time={seconds}",
+        f"-max_len={MAX_LEN}",
+        "-timeout=5",
+        "-print_final_stats=1",
+        "-verbosity=0",
+        f"-artifact_prefix={crashes}/",
+        f"-dict={ROOT / 'fuzz' / 'http.dict'}",
+        found,
+        CORPUS / target,
+        write_seeds(target),
         **environment(target),
     )
 
@@ -114,8 +146,15 @@ def fuzz(target: str, seconds: int) -> int:
 def keep(target: str) -> int:
     """Take what reaches new code into the kept corpus (how often it is reached counts for
     nothing there, which keeps the corpus small)."""
-    return run(DRIVER, "-merge=1", "-use_counters=0", f"-max_len={MAX_LEN}", CORPUS / target,
-               BUILD / "found" / target, **environment(target))
+    return run(
+        DRIVER,
+        "-merge=1",
+        "-use_counters=0",
+        f"-max_len={MAX_LEN}",
+        CORPUS / target,
+        BUILD / "found" / target,
+        **environment(target),
+    )
 
 
 def main(argv: list[str]) -> int:

@@ -25,13 +25,18 @@ from fastgw.plan import (
 UP = ObjectSpec("http", "orders", {"servers": [{"url": "http://10.0.0.1:80"}]})
 MODEL = PlanModel(
     (
-        Route("orders", (Match("/orders", True, "*.example.com", frozenset({"GET"})),), UP,
-              (Step(ObjectSpec("headers", "h", {"set": 1}), "shadow", "pass", 250),),
-              Rewrite("/orders", "/v1")),
+        Route(
+            "orders",
+            (Match("/orders", True, "*.example.com", frozenset({"GET"})),),
+            UP,
+            (Step(ObjectSpec("headers", "h", {"set": 1}), "shadow", "pass", 250),),
+            Rewrite("/orders", "/v1"),
+        ),
         Route("all", (Match(),), UP),
     ),
     (Listener("http", ":80"), Listener("local", "unix:/run/x", {"mode": "0660"})),
-    trusted_proxies=("10.0.0.0/8",), number=9,
+    trusted_proxies=("10.0.0.0/8",),
+    number=9,
 )
 PLAN = build_plan(MODEL)
 
@@ -48,11 +53,16 @@ def test_listeners_are_read_back() -> None:
 def test_the_dump_tells_what_matters() -> None:
     text = "\n".join(describe(PLAN))
     for part in (
-        "generation 9", "http: :80 {}", 'local: unix:/run/x {"mode": "0660"}',
-        "*.example.com/orders/* GET,HEAD -> orders", "  /* * -> all",
+        "generation 9",
+        "http: :80 {}",
+        'local: unix:/run/x {"mode": "0660"}',
+        "*.example.com/orders/* GET,HEAD -> orders",
+        "  /* * -> all",
         "policy: headers 'h' shadow on_failure=pass timeout_ms=250",
-        "rewrite: strip 7 bytes, prefix '/v1'", "trusted proxy: 10.0.0.0/8",
-        "endpoint orders http://10.0.0.1:80", "route all",
+        "rewrite: strip 7 bytes, prefix '/v1'",
+        "trusted proxy: 10.0.0.0/8",
+        "endpoint orders http://10.0.0.1:80",
+        "route all",
     ):
         assert part in text, part
 

@@ -35,6 +35,7 @@ KINDS = {
 
 def contender(kind: str) -> Contender:
     """One of the minimal proxies."""
+
     def command(listen: int, origin: int, folder: Path) -> Sequence[str]:
         return [sys.executable, "-m", "bench.uvloop_proxy.serve", kind, str(listen), str(origin)]
 
@@ -46,12 +47,18 @@ def print_table(samples: Samples, scenarios: Sequence[Scenario]) -> None:
     for scenario in scenarios:
         by_name = samples[scenario.name]
         print(f"\n{scenario.name}: {scenario.title}")
-        print(f"  {'':10}{'CPU us/req':>12}{'req/s':>10}{'p50 us':>9}{'p99 us':>9}{'errors':>8}"
-              "   CPU of own to it")
+        print(
+            f"  {'':10}{'CPU us/req':>12}{'req/s':>10}{'p50 us':>9}{'p99 us':>9}{'errors':>8}"
+            "   CPU of own to it"
+        )
         for name, rows in by_name.items():
             line = f"  {name:10}"
-            for key, width, digits in (("cpu_us", 12, 2), ("rps", 10, 0), ("p50_us", 9, 0),
-                                       ("p99_us", 9, 0)):
+            for key, width, digits in (
+                ("cpu_us", 12, 2),
+                ("rps", 10, 0),
+                ("p50_us", 9, 0),
+                ("p99_us", 9, 0),
+            ):
                 line += f"{spread(column(rows, key)).median:{width}.{digits}f}"
             line += f"{sum(int(r['errors']) for r in rows):8d}"
             if name != "own":
@@ -71,8 +78,13 @@ def measure(field: Sequence[Contender], args: argparse.Namespace) -> Samples:
                 for each in field:
                     each.start(origin.port, folder / each.name, gateway_cpu)
                 return rounds_of(
-                    field, scenarios, folder, rounds=args.rounds, seconds=args.seconds,
-                    warmup=0.5, cpu=other_cpu,
+                    field,
+                    scenarios,
+                    folder,
+                    rounds=args.rounds,
+                    seconds=args.seconds,
+                    warmup=0.5,
+                    cpu=other_cpu,
                 )
             finally:
                 for each in field:
@@ -85,8 +97,11 @@ def main(argv: Sequence[str]) -> int:
     parse.add_argument("--only", default="plain-64,rate-2000", help=", ".join(SCENARIOS))
     parse.add_argument("--rounds", type=int, default=7)
     parse.add_argument("--seconds", type=float, default=2.0)
-    parse.add_argument("--instructions", action="store_true",
-                       help="count user-space instructions under callgrind instead")
+    parse.add_argument(
+        "--instructions",
+        action="store_true",
+        help="count user-space instructions under callgrind instead",
+    )
     parse.add_argument("--haproxy", action="store_true", help="HAProxy beside them")
     args = parse.parse_args(argv)
     if debug.debug_build():

@@ -20,7 +20,7 @@ from bench.loads import Origin, measure
 from bench.scenarios import SCENARIOS
 
 SHORT_S, LONG_S = 0.5, 3.0
-START_S = 90.0                      # valgrind takes its time to import Python
+START_S = 90.0  # valgrind takes its time to import Python
 
 
 class Counted(Contender):
@@ -44,10 +44,18 @@ class Counted(Contender):
 
 def under_callgrind(kind: str) -> Counted:
     """One of the minimal proxies under callgrind."""
+
     def command(listen: int, origin: int, folder: Path) -> Sequence[str]:
         return [
-            "valgrind", "--tool=callgrind", f"--callgrind-out-file={folder / 'callgrind'}",
-            sys.executable, "-m", "bench.uvloop_proxy.serve", kind, str(listen), str(origin),
+            "valgrind",
+            "--tool=callgrind",
+            f"--callgrind-out-file={folder / 'callgrind'}",
+            sys.executable,
+            "-m",
+            "bench.uvloop_proxy.serve",
+            kind,
+            str(listen),
+            str(origin),
         ]
 
     return Counted(kind, "", command)
@@ -61,8 +69,9 @@ def one_run(kind: str, seconds: float) -> tuple[int, int]:
             counted = under_callgrind(kind)
             counted.start(origin.port, folder / kind, None)
             try:
-                result = measure(counted, SCENARIOS["plain-64"], folder, seconds=seconds,
-                                 warmup=0.1, cpu=None)
+                result = measure(
+                    counted, SCENARIOS["plain-64"], folder, seconds=seconds, warmup=0.1, cpu=None
+                )
                 return int(result["requests"]), counted.instructions()
             finally:
                 counted.stop()

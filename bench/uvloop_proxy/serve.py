@@ -26,11 +26,26 @@ def transports() -> ModuleType:
     if not made.exists() or made.stat().st_mtime < source.stat().st_mtime:
         BUILD.mkdir(exist_ok=True)
         c_file, fresh = BUILD / "transports.c", BUILD / f"transports.{os.getpid()}"
-        subprocess.run([sys.executable, "-m", "cython", "-3", str(source), "-o", str(c_file)],
-                       check=True, timeout=120)
+        subprocess.run(
+            [sys.executable, "-m", "cython", "-3", str(source), "-o", str(c_file)],
+            check=True,
+            timeout=120,
+        )
         compiler = os.environ.get("CC", "cc").split()
-        subprocess.run([*compiler, "-O2", "-shared", "-fPIC", f"-I{sysconfig.get_path('include')}",
-                        str(c_file), "-o", str(fresh)], check=True, timeout=120)
+        subprocess.run(
+            [
+                *compiler,
+                "-O2",
+                "-shared",
+                "-fPIC",
+                f"-I{sysconfig.get_path('include')}",
+                str(c_file),
+                "-o",
+                str(fresh),
+            ],
+            check=True,
+            timeout=120,
+        )
         fresh.replace(made)
     spec = importlib.util.spec_from_file_location("transports", made)
     assert spec is not None
@@ -63,11 +78,17 @@ async def serve_own(listen: int, origin: int) -> None:
             setattr(engine, name, int(os.environ[name.upper()]))
     engine.attach(asyncio.get_running_loop())
     address = sockaddr_of(socket.AF_INET, ("127.0.0.1", origin))
-    Listener(engine, listening(listen).detach(), ProxyAcceptor(engine, address),
-             ConnectionLimit(20_000))
+    Listener(
+        engine, listening(listen).detach(), ProxyAcceptor(engine, address), ConnectionLimit(20_000)
+    )
     await stopped()
-    print({n: getattr(engine, n) for n in ("wakeups", "turns", "events", "sends", "receives",
-                                           "arms")}, flush=True)
+    print(
+        {
+            n: getattr(engine, n)
+            for n in ("wakeups", "turns", "events", "sends", "receives", "arms")
+        },
+        flush=True,
+    )
 
 
 async def serve_transports(kind: str, listen: int, origin: int) -> None:

@@ -131,7 +131,7 @@ cdef class Wheel:
         cdef int word = start >> 6
         cdef int i, slot
         cdef uint64_t bits = self.occupied[word] & (~<uint64_t>0 << (start & 63))
-        for i in range(WORDS + 1):
+        for i in range(WORDS + 1):  # no-cython-lint
             while bits:
                 slot = (word << 6) + ctzll(bits)
                 if self.slots[slot].next != &self.slots[slot]:

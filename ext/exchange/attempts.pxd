@@ -4,6 +4,7 @@
 `winner` is the one whose response head was accepted.
 """
 
+cimport cython
 from fastgw.ext.base.buffers cimport Chunk
 from fastgw.ext.base.reasons cimport Reason
 from fastgw.ext.exchange.contract cimport Attempt, Outcome
@@ -13,6 +14,7 @@ from fastgw.ext.http.head cimport Fields
 from fastgw.ext.policy.runner cimport Ran
 
 
+@cython.no_gc
 cdef class Attempts(ResponseSide):
     # -- beginning one --------------------------------------------------------------------
     cdef void open_attempt(self) noexcept

@@ -234,8 +234,10 @@ cdef class Attempts(ResponseSide):
             return
         if a is not self.current:
             if self.is_rival(a):
+                self.engine.keep(a)
                 self.rivals.remove(a)
             return
+        self.engine.keep(a)
         self.endpoint = a.endpoint
         self.current = None
         if a is self.winner:
@@ -264,7 +266,8 @@ cdef class Attempts(ResponseSide):
         """reasons.toml: unsent requests always, idempotent ones once after a stale connection."""
         if (
             self.target.retry_rule != RETRY_SAFE or self.tries >= self.target.max_tries
-            or self.not_replayable or outcome.head_seen or self.request_state == RQ_CUT
+            or self.not_replayable or outcome.head_seen
+            or self.request_state == RQ_CUT
             or reason_row(outcome.reason).side != SIDE_UPSTREAM
         ):
             return False
@@ -309,6 +312,7 @@ cdef class Attempts(ResponseSide):
         if self.replay is not None:
             (<Replay>self.replay).sent_now()
         if newest is not None:
+            self.engine.keep(newest)
             newest.cancel(REASON_CANCELLED)
 
     cdef void cut_request(self) noexcept:
@@ -322,8 +326,10 @@ cdef class Attempts(ResponseSide):
         self.current = None
         self.winner = None
         if a is not None:
+            self.engine.keep(a)
             a.cancel(why)
-        self.drop_rivals()
+        if self.rivals is not None:
+            self.drop_rivals()
 
     cdef void drop_rivals(self) noexcept:
         """Cancel the older attempts."""
@@ -331,6 +337,7 @@ cdef class Attempts(ResponseSide):
         cdef list rivals = self.rivals
         self.rivals = None
         if rivals is not None:
+            self.engine.keep(rivals)
             for a in rivals:
                 a.cancel(REASON_CANCELLED)
 

@@ -29,9 +29,12 @@ chunk that is `last`, on its own.
 
 Calls nest: `Attempt.begin` may tell `on_attempt_ready` before it returns, `send_chunk`
 may end the exchange. After telling anything, look at your own state again: `generation`
-is 0 once the exchange is over.
+is 0 once the exchange is over. Whatever the exchange lets go of (itself, a Downstream,
+an Attempt, the snapshot) lives until the engine's turn ends, so that a call under way in
+it can return.
 """
 
+cimport cython
 from libc.stddef cimport size_t
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from cpython.ref cimport PyObject
@@ -199,6 +202,7 @@ cdef enum ResponseState:
     RS_RESET                    # ended without being whole
 
 
+@cython.no_gc
 cdef class Exchange:
     """One request and its answer: the record every part of the gateway works on.
 
@@ -280,7 +284,7 @@ cdef class Exchange:
 
     # -- told by the Downstream ----------------------------------------------------------------
     cdef void on_request_head(self, bint last) noexcept
-    cdef void on_refused(self, Reason why) noexcept        # of the head, or later of the body
+    cdef void on_refused(self, Reason why) noexcept  # of the head, or later of the body
     cdef void on_body_waiting(self) noexcept
     cdef bint on_request_chunk(self, Chunk* c, bint last) noexcept
     cdef void on_request_trailers(self, Fields* trailers) noexcept
@@ -375,11 +379,15 @@ cdef class Policy:
 
     cdef Verdict on_request(self, Exchange x, void* slot) except V_FAILED
     cdef Verdict on_resume(self, Exchange x, void* slot, TicketEvent event) except V_FAILED
-    cdef Verdict on_request_chunk(self, Exchange x, void* slot, Chunk* c, bint last) except V_FAILED
+    cdef Verdict on_request_chunk(
+        self, Exchange x, void* slot, Chunk* c, bint last
+    ) except V_FAILED
     cdef Verdict on_request_body(self, Exchange x, void* slot) except V_FAILED
     cdef Verdict on_attempt(self, Exchange x, void* slot, Attempt a) except V_FAILED
     cdef Verdict on_response(self, Exchange x, void* slot) except V_FAILED
-    cdef Verdict on_response_chunk(self, Exchange x, void* slot, Chunk* c, bint last) except V_FAILED
+    cdef Verdict on_response_chunk(
+        self, Exchange x, void* slot, Chunk* c, bint last
+    ) except V_FAILED
     cdef Verdict on_response_body(self, Exchange x, void* slot) except V_FAILED
     cdef Verdict on_log(self, Exchange x, void* slot) except V_FAILED
     cdef void on_release(self, Exchange x, void* slot) noexcept

@@ -222,7 +222,9 @@ cdef class Policy:
             return V_RESPOND
         return V_CONTINUE
 
-    cdef Verdict on_request_chunk(self, Exchange x, void* slot, Chunk* c, bint last) except V_FAILED:
+    cdef Verdict on_request_chunk(
+        self, Exchange x, void* slot, Chunk* c, bint last
+    ) except V_FAILED:
         """A piece of the request's body; emit 0..n chunks."""
         return V_CONTINUE
 
@@ -238,7 +240,9 @@ cdef class Policy:
         """The response's head is there, from wherever it came."""
         return V_CONTINUE
 
-    cdef Verdict on_response_chunk(self, Exchange x, void* slot, Chunk* c, bint last) except V_FAILED:
+    cdef Verdict on_response_chunk(
+        self, Exchange x, void* slot, Chunk* c, bint last
+    ) except V_FAILED:
         """A piece of the response's body; emit 0..n chunks."""
         return V_CONTINUE
 

@@ -5,6 +5,7 @@ one before: Ends, ResponseSide, Attempts, RequestSide, LiveExchange. What a lowe
 calls of a higher one is declared where it is called.
 """
 
+cimport cython
 from fastgw.ext.base.buffers cimport Chunk
 from fastgw.ext.base.reasons cimport Reason
 from fastgw.ext.exchange.contract cimport Exchange
@@ -12,6 +13,7 @@ from fastgw.ext.exchange.pipe cimport Flow
 from fastgw.ext.policy.runner cimport Ran
 
 
+@cython.no_gc
 cdef class Ends(Exchange):
     # -- turning round ------------------------------------------------------------------
     cdef void refuse(self, Reason why) noexcept

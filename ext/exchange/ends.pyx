@@ -162,7 +162,15 @@ cdef class Ends(Exchange):
             pipes.response.cut(why)
 
     cdef void let_go(self) noexcept:
-        """Break every reference, so that no cycle keeps anything alive."""
+        """Break every reference, so that no cycle keeps anything alive. Those who may be at
+        work further up the stack live until the turn ends."""
+        self.engine.keep(self.downstream)
+        if self.current is not None:
+            self.engine.keep(self.current)
+        if self.winner is not None and self.winner is not self.current:
+            self.engine.keep(self.winner)
+        if self.snapshot is not (<Shared>self.dispatcher).snapshot:
+            self.engine.keep((self.snapshot, self.pins, self.target))
         self.downstream = None
         self.current = None
         self.winner = None

@@ -1,5 +1,6 @@
 """The exchange at work: where exchanges come from, and the last of its classes."""
 
+cimport cython
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 from fastgw.ext.exchange.contract cimport Downstream, Exchange
 from fastgw.ext.exchange.request_side cimport RequestSide
@@ -13,5 +14,7 @@ cdef class Dispatcher(Shared):
     cdef Exchange new_exchange(self, Downstream downstream)
 
 
+@cython.no_gc
+@cython.final
 cdef class LiveExchange(RequestSide):
     """What an exchange is told by others than its two sides, and what policies call."""

@@ -110,6 +110,7 @@ cdef class LiveExchange(RequestSide):
             pipe is not None and self.winner is not None and self.request_state == RQ_DONE
             and self.response_state != RS_DONE and pipe.leave()
         ):
+            self.engine.keep(self.downstream)
             self.downstream = (<Shared>self.dispatcher).nobody
             self.response_flow(pipe.run())
             return

@@ -380,8 +380,8 @@ cdef class Pipe:
             if self.ended:
                 self.catch_up(r, True)
             elif not r.cut:
-                r.cut = True
                 r.sink.on_cut(why)
+            r.cut = True
         for stage in self.stages:
             stage.drop()
         queue_free(&self.input)

@@ -10,7 +10,7 @@ from libc.stdint cimport uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset, strlen
 from fastgw.ext.base.arena cimport Arena, arena_alloc
 from fastgw.ext.base.reasons cimport (
-    REASON_MEMORY, REASON_METHOD_NOT_ALLOWED, REASON_NONE, ReasonRow, reason_row,
+    REASON_MEMORY, REASON_METHOD_NOT_ALLOWED, ReasonRow, reason_row,
 )
 from fastgw.ext.base.span cimport Span, span
 from fastgw.ext.exchange.contract cimport Reply
@@ -183,6 +183,7 @@ cdef bint build_response(Exchange x) noexcept:
     """Make `x.response` of `x.reply`; False when there is no memory for it."""
     cdef const ReasonRow* row = reason_row(x.reply.reason)
     cdef ResponseHead* head = &x.response
+    cdef const char* kind
     cdef bint html
     memset(head, 0, sizeof(ResponseHead))
     head.status = x.reply.status if x.reply.status else row.status
@@ -193,8 +194,10 @@ cdef bint build_response(Exchange x) noexcept:
     if x.reply.body.n == 0 and not x.reply.plain and head.status >= 400:
         html = _wants_html(x)
         x.reply.body = _page(x, row, head.status) if html else _problem(x, row, head.status)
-        if x.reply.body.p == NULL or not _add(x, NAME_CONTENT_TYPE, b"Content-Type",
-                    span(_HTML if html else _JSON, strlen(_HTML if html else _JSON))):
+        kind = _HTML if html else _JSON
+        if x.reply.body.p == NULL or not _add(
+            x, NAME_CONTENT_TYPE, b"Content-Type", span(kind, strlen(kind))
+        ):
             return False
         if fields_find(&head.fields, NAME_CACHE_CONTROL) == NULL and not _add(
             x, NAME_CACHE_CONTROL, b"Cache-Control", span(b"no-store", 8)

@@ -1,5 +1,6 @@
 """RequestSide: what an exchange does with its request, from the head to the last byte."""
 
+cimport cython
 from fastgw.ext.base.buffers cimport Chunk
 from fastgw.ext.exchange.attempts cimport Attempts
 from fastgw.ext.exchange.contract cimport Sink
@@ -7,6 +8,7 @@ from fastgw.ext.http.head cimport Fields
 from fastgw.ext.policy.runner cimport Ran
 
 
+@cython.no_gc
 cdef class RequestSide(Attempts):
     # -- the head -------------------------------------------------------------------------
     cdef bint take_route(self) noexcept

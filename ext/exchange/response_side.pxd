@@ -1,5 +1,6 @@
 """ResponseSide: what an exchange does with its answer, from the head to the last byte."""
 
+cimport cython
 from fastgw.ext.base.buffers cimport Chunk
 from fastgw.ext.exchange.contract cimport Attempt, Sink
 from fastgw.ext.exchange.ends cimport Ends
@@ -7,6 +8,7 @@ from fastgw.ext.exchange.pipe cimport Pipe
 from fastgw.ext.http.head cimport Fields
 
 
+@cython.no_gc
 cdef class ResponseSide(Ends):
     # -- the head -------------------------------------------------------------------------
     cdef void take_head(self, Attempt a, bint last) noexcept

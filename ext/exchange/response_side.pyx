@@ -5,8 +5,8 @@ from fastgw.ext.base.buffers cimport chunk_release
 from fastgw.ext.base.debug cimport debug_assert
 from fastgw.ext.base.reasons cimport REASON_CANCELLED, REASON_MEMORY, REASON_NONE
 from fastgw.ext.exchange.contract cimport (
-    HOOK_RESPONSE, MODE_NONE, MODE_WHOLE, RESPONSE_SIDE, RQ_BODY, RS_BODY, RS_COLLECT, RS_DONE, RS_HEAD,
-    RS_TUNNEL,
+    HOOK_RESPONSE, MODE_NONE, MODE_WHOLE, RESPONSE_SIDE, RQ_BODY, RS_BODY, RS_COLLECT, RS_DONE,
+    RS_HEAD, RS_TUNNEL,
 )
 from fastgw.ext.exchange.pipe cimport FLOW_REPLY, FLOW_ROOM, Flow, Pipes, response_pipe
 from fastgw.ext.exchange.replies cimport drop_body_facts, set_reply

@@ -8,7 +8,7 @@ from libc.stdint cimport uint32_t
 from libc.string cimport memcpy
 from fastgw.ext.base.arena cimport arena_alloc, arena_copy
 from fastgw.ext.base.span cimport Span
-from fastgw.ext.exchange.contract cimport HOOKS, Chain, Policy, Step
+from fastgw.ext.exchange.contract cimport HOOKS, Chain, Policy, Step, Ticket
 from fastgw.ext.route.plan cimport RouteRow
 
 
@@ -21,6 +21,7 @@ cdef void pin_for_tunnel(Exchange x) noexcept:
     cdef int hook
     cdef uint32_t i, n
     cdef Step* steps
+    cdef Ticket t
     cdef Span name = arena_copy(&x.arena, x.route_name.p, x.route_name.n)
     if route == NULL or chain == NULL or name.p == NULL:
         return
@@ -41,6 +42,9 @@ cdef void pin_for_tunnel(Exchange x) noexcept:
         chain.steps[hook] = steps
         for i in range(n):
             pins.append(<Policy>steps[i].policy)
+    if x.shadow_tickets is not None:
+        for t in x.shadow_tickets:
+            t.step = chain.steps[t.hook] + (t.step - x.chain.steps[t.hook])
     x.route = route
     x.chain = chain
     x.timeouts = &route.timeouts

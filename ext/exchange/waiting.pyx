@@ -1,8 +1,8 @@
 """What an exchange waits for; see waiting.pxd."""
 
 from fastgw.ext.exchange.contract cimport (
-    RQ_BODY, RQ_COLLECT, RQ_HEAD, RQ_NEW, RQ_WAIT, RS_BODY, RS_COLLECT, RS_DONE, RS_NONE, RS_RESET,
-    RS_TUNNEL,
+    RQ_BODY, RQ_COLLECT, RQ_HEAD, RQ_NEW, RQ_WAIT, RS_COLLECT, RS_DONE, RS_NONE, RS_RESET,
+    
 )
 
 cdef const char* _NAMES[9]

@@ -86,13 +86,11 @@ def render_table(names: list[str]) -> str:
     table = [0] * SLOTS
     for i, name in enumerate(names, 1):
         table[slot(name, factors)] = i
-    rows = ",\n    ".join(
-        ", ".join(str(v) for v in table[i:i + 32]) for i in range(0, SLOTS, 32)
-    )
+    rows = ",\n    ".join(", ".join(str(v) for v in table[i : i + 32]) for i in range(0, SLOTS, 32))
     texts = ",\n    ".join(f'"{n}"' for n in ["", *names])
     lengths = ", ".join(str(len(n)) for n in ["", *names])
     a, b, c = factors
-    return f'''/* Well-known header names. Generated from names.toml; do not edit. */
+    return f"""/* Well-known header names. Generated from names.toml; do not edit. */
 #ifndef FASTGW_HTTP_NAMES_TABLE_H
 #define FASTGW_HTTP_NAMES_TABLE_H
 
@@ -148,7 +146,7 @@ static inline const char *fastgw_name_text(int id, size_t *n) {{
 }}
 
 #endif
-'''
+"""
 
 
 def outputs() -> dict[Path, str]:

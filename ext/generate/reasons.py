@@ -69,11 +69,11 @@ cdef const char* decider_name(int decided_by) noexcept nogil
 def render_pyx(rows: list[dict[str, object]]) -> str:
     """The table itself."""
     parts = deciders(rows)
-    lines = ["_rows[0] = ReasonRow(b\"none\", b\"\", 0, 0, 0, 4, 0)"]
+    lines = ['_rows[0] = ReasonRow(b"none", b"", 0, 0, 0, 4, 0)']
     for i, r in enumerate(rows, 1):
         name, title = str(r["name"]), str(r["title"])
         lines.append(
-            f"_rows[{i}] = ReasonRow(b\"{name}\", b\"{title}\", {r['status']}, "
+            f'_rows[{i}] = ReasonRow(b"{name}", b"{title}", {r["status"]}, '
             f"{SIDES.index(str(r['side']))}, {parts.index(str(r['decided_by'])) + 1}, "
             f"{len(name)}, {len(title)})"
         )
@@ -81,8 +81,10 @@ def render_pyx(rows: list[dict[str, object]]) -> str:
     deciding = "\n".join(f'_deciders[{i}] = b"{p}"' for i, p in enumerate(["", *parts]))
     facts = ",\n".join(
         "    ({!r}, {!r}, {!r}, {!r}, {!r}, {!r}, {!r})".format(
-            *(str(r[k]) if k != "status" else r[k]
-              for k in ("name", "side", "status", "retry", "decided_by", "title", "help"))
+            *(
+                str(r[k]) if k != "status" else r[k]
+                for k in ("name", "side", "status", "retry", "decided_by", "title", "help")
+            )
         )
         for r in rows
     )

@@ -52,7 +52,9 @@ cdef inline bint _fit_to_send(const Field* f) noexcept nogil:
 
 cdef inline bint _written(const Field* f, uint32_t i, const uint8_t* hidden) noexcept nogil:
     """Whether row `i` goes on the wire."""
-    if f.flags & SKIPPED or f.id == NAME_HOST or (hidden != NULL and hidden[i >> 3] & (1 << (i & 7))):
+    if f.flags & SKIPPED or f.id == NAME_HOST or (
+        hidden != NULL and hidden[i >> 3] & (1 << (i & 7))
+    ):
         return False
     return not f.flags & F_OWN or _fit_to_send(f)
 

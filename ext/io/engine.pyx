@@ -100,7 +100,7 @@ cdef class Engine:
         """A wake-up: a few turns, then the loop gets its share."""
         cdef int i
         self.wakeups += 1
-        for i in range(self.rounds):
+        for i in range(self.rounds):  # no-cython-lint
             if self.turn() < self.busy and not self.next:
                 break
         if self.next or self.todo:

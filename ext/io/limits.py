@@ -17,9 +17,9 @@ MOST = 1 << 20
 class FileLimits:
     """What a worker may have open."""
 
-    files: int                  # RLIMIT_NOFILE
-    connections: int            # of clients, at once
-    relay_pipes: int            # pipes of relays, at once
+    files: int  # RLIMIT_NOFILE
+    connections: int  # of clients, at once
+    relay_pipes: int  # pipes of relays, at once
 
 
 def raise_nofile() -> int:

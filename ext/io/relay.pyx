@@ -25,7 +25,9 @@ cdef class PipeRelay(Relay):
 
     cdef bint start(self, Stream source, Stream to, uint64_t n) noexcept:
         """Begin, at the end of the turn; False when one of the streams can't."""
-        if source.flags & (S_CLOSED | S_CLOSE_AFTER | S_EOF | S_RELAYING) or source.source is not None:
+        if source.source is not None or (
+            source.flags & (S_CLOSED | S_CLOSE_AFTER | S_EOF | S_RELAYING)
+        ):
             return False
         if to.flags & (S_CLOSED | S_CLOSE_AFTER | S_SHUT_AFTER | S_SHUT | S_BROKEN):
             return False
@@ -40,7 +42,7 @@ cdef class PipeRelay(Relay):
     cdef void move(self) noexcept:
         """Move what can be moved now, and tell of it."""
         cdef Stream source = self.source
-        cdef PipeRelay held = self          # the streams let go of it in `finish`
+        cdef PipeRelay held = self          # the streams let go of it in `finish`  # no-cython-lint
         cdef bint more = True
         if source is None:
             return
@@ -106,7 +108,7 @@ cdef class PipeRelay(Relay):
 
     cdef void cut(self) noexcept:
         """One end is gone: let go of the other, and tell it at the end of the turn."""
-        cdef PipeRelay held = self
+        cdef PipeRelay held = self  # no-cython-lint
         self.over = True
         if self.source.flags & S_CLOSED:
             self.finish()

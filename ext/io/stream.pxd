@@ -140,7 +140,7 @@ cdef class Stream(Handle):
     cdef void tell_gone(self) noexcept
     # -- receiving ----------------------------------------------------------------
     cdef void receive(self) noexcept
-    cdef void receive_lent(self) noexcept
+    cdef void receive_lent(self, size_t asked) noexcept
     cdef void receive_counted(self) noexcept
     cdef bint received(self, ssize_t n, size_t asked) noexcept
     # -- the queue ----------------------------------------------------------------

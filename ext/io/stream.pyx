@@ -4,6 +4,8 @@ The socket is registered once, edge-triggered. One recv a readable event: a read
 than asked for means that the socket is drained, unless a FIN or a reset waits behind.
 EPOLLOUT is added after the first EAGAIN and stays: TCP wakes writers only after they met
 EAGAIN. A unix socket wakes them for whatever its peer reads, so there it is taken back.
+
+A little longer than 600 lines: one socket, whose flags every method reads and writes.
 """
 
 from libc.errno cimport EAGAIN, ECONNREFUSED, EINTR, ETIMEDOUT, errno
@@ -11,7 +13,7 @@ from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcpy
 cimport cython
 from fastgw.ext.base.buffers cimport (
-    BufferPool, buffer_hold, buffer_release, chunk_release, pool_tight,
+    BufferPool, buffer_hold, buffer_release, chunk_release, pool_full, pool_tight,
 )
 from fastgw.ext.base.debug cimport STREAMS, debug_assert, debug_born, debug_died
 from fastgw.ext.base.reasons cimport (
@@ -28,6 +30,7 @@ from fastgw.ext.io.syscalls cimport (
 cdef enum:
     IOVECS = 1024               # IOV_MAX: pieces in one sendmsg
     TAIL = 4096                 # least size of a tail buffer
+    SIP = 4032                  # what is received while memory is tight: it fits a tail, framed
     COPY_UNDER = 1024           # counted chunks shorter than this are copied
     # Nothing more is written, or told of, after these.
     WRITTEN_OUT = S_CLOSED | S_SHUT | S_SHUT_AFTER | S_CLOSE_AFTER | S_BROKEN
@@ -107,12 +110,12 @@ cdef class Stream(Handle):
         """Where up to `n` bytes may be put, then committed; NULL: no memory, or ended.
 
         Nothing else may be written between `reserve` and `commit`. For heads and framing, not
-        for bodies: it may use the pool's reserve."""
+        for bodies: what is said to a client may use the pool's reserve if it is short."""
         if self.flags & WRITTEN_OUT:
             return NULL
         if self.tail != NULL and self.tail.cap - self.tail.used >= n:
             return self.tail.data + self.tail.used
-        return self.new_tail(n, True)
+        return self.new_tail(n, n <= TAIL and not self.flags & S_UPSTREAM)
 
     cdef void commit(self, size_t n) noexcept:
         """Queue the first `n` bytes of what was reserved."""
@@ -312,7 +315,7 @@ cdef class Stream(Handle):
 
     cdef void receive(self) noexcept:
         """Receive and deliver, up to this stream's share of a turn."""
-        cdef Codec held = self.codec        # it may hand the stream to another codec
+        cdef Codec held = self.codec        # it may hand the stream to another codec  # no-cython-lint
         cdef uint64_t enough = self.bytes_in + READ_BYTES
         cdef int reads = READS
         if self.flags & S_RELAYING and not self.flags & S_CLOSED:
@@ -323,20 +326,20 @@ cdef class Stream(Handle):
                 self.engine.do_next(self)
                 return
             reads -= 1
-            if self.flags & S_BULK and pool_tight(self.engine.pool):
+            if self.flags & S_BULK and pool_full(self.engine.pool):
                 self.flags |= S_STARVED
                 self.engine.starve(self)
-                return
-            if self.flags & S_BULK and self.bulk_level:
+            elif self.flags & S_BULK and self.bulk_level and not pool_tight(self.engine.pool):
                 self.receive_counted()
             else:
-                self.receive_lent()
+                self.receive_lent(
+                    SIP if pool_tight(self.engine.pool) else self.engine.scratch_n
+                )
 
-    cdef void receive_lent(self) noexcept:
+    cdef void receive_lent(self, size_t asked) noexcept:
         """Receive into the engine's scratch and deliver it as a lent chunk: a small one while
         memory is tight, since it may have to be copied."""
         cdef Chunk c
-        cdef size_t asked = TAIL if pool_tight(self.engine.pool) else self.engine.scratch_n
         cdef ssize_t n = recv(self.fd, self.engine.scratch, asked, MSG_DONTWAIT)
         if not self.received(n, asked):
             return
@@ -356,8 +359,7 @@ cdef class Stream(Handle):
         cdef Buffer* b = pool.take(asked)
         cdef ssize_t n
         if b == NULL:
-            self.flags |= S_STARVED
-            self.engine.starve(self)
+            self.receive_lent(SIP)
             return
         n = recv(self.fd, b.data, asked, MSG_DONTWAIT)
         if not self.received(n, asked):
@@ -402,7 +404,7 @@ cdef class Stream(Handle):
         cdef BufferPool pool = self.engine.pool
         cdef size_t want = TAIL
         cdef Buffer* b
-        if self.tail != NULL:
+        if self.tail != NULL and not pool_tight(pool):
             # A tail that ran full shows that more is coming: the next one is larger.
             want = self.tail.cap * 4 if self.tail.cap < 65536 else self.tail.cap
         b = pool.take(want if want > n else n)

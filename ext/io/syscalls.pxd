@@ -102,3 +102,10 @@ cdef extern from "<fcntl.h>" nogil:
         SPLICE_F_MOVE, SPLICE_F_NONBLOCK, SPLICE_F_MORE
     int fcntl(int fd, int what, ...)
     ssize_t splice(int source, void* at, int sink, void* to, size_t n, unsigned int flags)
+
+cdef extern from "<sys/ioctl.h>" nogil:
+    int ioctl(int fd, unsigned long what, ...)
+
+cdef extern from "<linux/sockios.h>" nogil:
+    enum:
+        SIOCOUTQ                # bytes of a socket that its peer has not acknowledged

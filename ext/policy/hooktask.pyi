@@ -4,7 +4,10 @@ from typing import Any
 
 class HookTask(asyncio.Future[Any]):
     def __init__(
-        self, coroutine: Coroutine[Any, Any, Any], loop: asyncio.AbstractEventLoop, name: str,
+        self,
+        coroutine: Coroutine[Any, Any, Any],
+        loop: asyncio.AbstractEventLoop,
+        name: str,
         on_end: Callable[[HookTask], object] | None = ...,
     ) -> None: ...
     on_end: Callable[[HookTask], object] | None

@@ -15,6 +15,9 @@ from fastgw.ext.exchange.contract cimport (
 from fastgw.ext.base.span cimport Span
 from fastgw.ext.http.head cimport fields_cut
 
+cdef enum:
+    EARLY_RESUMES = 64          # in a row, each with a ticket that was fired already
+
 #: Names of the hooks, in the order of the enum; for logs and `would_respond`.
 HOOK_NAMES: tuple[str, ...] = (
     "on_request", "on_request_chunk", "on_request_body", "on_attempt", "on_response",
@@ -134,11 +137,17 @@ cdef Verdict _call(
 
 
 cdef Verdict _resume_early(Exchange x, const Step* step, bint* passed) noexcept:
-    """The ticket was fired before the hook returned: go on at once, as often as it takes."""
+    """The ticket was fired before the hook returned: go on at once. A policy that never gets
+    further would hold the worker: after EARLY_RESUMES it has failed."""
     cdef Verdict v = V_SUSPEND
     cdef TicketEvent event
+    cdef int times = 0
     while v == V_SUSPEND and x.given.spent:
+        times += 1
         event = x.given.event
+        if times > EARLY_RESUMES:
+            _drop_given(x)
+            return _failed(x, step, passed)
         _drop_given(x)
         v = _last_word(x, step, event, passed)
     # A chunk hook that suspended and emitted nothing passes its chunk on.

@@ -1,7 +1,7 @@
 """The access log; see access_log.pxd."""
 
 cimport cython
-from libc.stdint cimport int64_t, uint16_t
+from libc.stdint cimport int64_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memmove, strlen
 from posix.unistd cimport close, write

@@ -7,5 +7,5 @@ from fastgw.ext.upstream.contract cimport Balancer
 
 cdef class HttpTarget(Target):
     cdef readonly Balancer balancer
-    cdef uint8_t host_mode            # upstream/h1.HostMode
+    cdef uint8_t host_mode            # upstream/endpoint_attempt.HostMode
     cdef bytes host_text              # with HOST_FIXED

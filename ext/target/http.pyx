@@ -1,11 +1,11 @@
 """The target that forwards to an upstream; see http.pxd."""
 
 cimport cython
-from fastgw.ext.base.reasons cimport REASON_NONE
 from fastgw.ext.exchange.contract cimport MODE_STREAM, RETRY_SAFE, Attempt, Exchange
 from fastgw.ext.upstream.contract cimport Endpoint
 from fastgw.ext.upstream.endpoint cimport new_endpoint
-from fastgw.ext.upstream.h1 cimport HOST_FIXED, HOST_KEEP, HOST_UPSTREAM, HostMode, new_attempt
+from fastgw.ext.upstream.endpoint_attempt cimport HOST_FIXED, HOST_KEEP, HOST_UPSTREAM, HostMode
+from fastgw.ext.upstream.h1 cimport new_attempt
 from fastgw.ext.upstream.round_robin cimport RoundRobin
 
 #: Balancers by their name in the plan.
@@ -42,6 +42,15 @@ cdef class HttpTarget(Target):
     def endpoints(self) -> list:
         """Every endpoint, in the order of the configuration."""
         return list(self.balancer.endpoints)
+
+    def connections(self) -> tuple:
+        """How many wait for a request, and how many carry one or are being made."""
+        cdef Endpoint e
+        idle = busy = 0
+        for e in self.balancer.endpoints:
+            idle += e.pool.idle
+            busy += e.pool.busy
+        return idle, busy
 
     def trim(self) -> None:
         """Close the idle connections of every endpoint."""

@@ -1,7 +1,7 @@
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, TypeAlias
 
-Pairs = Iterable[tuple[str, str]]
+Pairs: TypeAlias = Iterable[tuple[str, str]]
 
 class FakeConnection:
     frames: list[tuple[int, str, Any]]
@@ -10,8 +10,16 @@ class FakeConnection:
     window: int
     def __init__(self, dispatcher: Any, window: int = ...) -> None: ...
     def request(
-        self, method: str = "GET", target: str = "/", fields: Pairs = (), *, last: bool = True,
-        length: int = -1, expect: bool = False, protocol: str | None = None, window: int = ...,
+        self,
+        method: str = "GET",
+        target: str = "/",
+        fields: Pairs = (),
+        *,
+        last: bool = True,
+        length: int = -1,
+        expect: bool = False,
+        protocol: str | None = None,
+        window: int = ...,
         on_event: Callable[[FakeStream, str], object] | None = None,
     ) -> FakeStream: ...
     def refused(self, reason: str) -> FakeStream: ...

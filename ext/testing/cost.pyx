@@ -8,6 +8,7 @@ from fastgw.ext.exchange.contract cimport (
     MODE_STREAM, RETRY_SAFE, Attempt, Downstream, Exchange, Target,
 )
 from fastgw.ext.exchange.exchange cimport Dispatcher
+from fastgw.ext.exchange.request_id cimport new_request_id
 from fastgw.ext.http.head cimport BODY_LENGTH, BODY_NONE, M_GET
 
 cdef extern from "<time.h>" nogil:
@@ -80,3 +81,10 @@ def request_ns(Dispatcher dispatcher, int n=100000) -> float:
             dispatcher.engine.leave()
     dispatcher.engine.leave()
     return (_now_ns() - begun) / <double>n
+
+
+def request_id(int64_t now_ms) -> str:
+    """A new request id for this time."""
+    cdef char out[36]
+    new_request_id(out, now_ms)
+    return out[:36].decode("ascii")

@@ -3,12 +3,23 @@
 from typing import Any, final
 
 def parse_request(
-    data: bytes | bytearray, *, head: int = 32768, target: int = 8192, fields: int = 100,
-    cap: int | None = None, room: int | None = None, searched: int = 0,
+    data: bytes | bytearray,
+    *,
+    head: int = 32768,
+    target: int = 8192,
+    fields: int = 100,
+    cap: int | None = None,
+    room: int | None = None,
+    searched: int = 0,
 ) -> dict[str, Any]: ...
 def parse_response(
-    data: bytes | bytearray, *, to_head: bool = False, head: int = 32768, fields: int = 100,
-    cap: int | None = None, searched: int = 0,
+    data: bytes | bytearray,
+    *,
+    to_head: bool = False,
+    head: int = 32768,
+    fields: int = 100,
+    cap: int | None = None,
+    searched: int = 0,
 ) -> dict[str, Any]: ...
 
 @final

@@ -2,8 +2,13 @@ from collections.abc import Iterable
 from typing import Any
 
 def begin_inner(
-    dispatcher: Any, method: str = "GET", target: str = "/",
-    fields: Iterable[tuple[str, str]] = (), *, last: bool = True, window: int = ...,
+    dispatcher: Any,
+    method: str = "GET",
+    target: str = "/",
+    fields: Iterable[tuple[str, str]] = (),
+    *,
+    last: bool = True,
+    window: int = ...,
 ) -> ListReceiver: ...
 
 class ListReceiver:

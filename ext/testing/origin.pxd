@@ -61,6 +61,7 @@ cdef class StaticTarget(Target):
 cdef class StaticAttempt(Attempt):
     cdef StaticTarget home
     cdef bint asked, done
+    cdef bint in_call                 # freed now, it would be used after that
 
     cdef void retire(self) noexcept
     cdef void give(self) noexcept

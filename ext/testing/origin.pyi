@@ -1,7 +1,7 @@
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, TypeAlias
 
-Pairs = Iterable[tuple[str, str]]
+Pairs: TypeAlias = Iterable[tuple[str, str]]
 
 class FakeTarget:
     name: str
@@ -11,8 +11,13 @@ class FakeTarget:
     on_told: Callable[[FakeAttempt, Any], object] | None
     raises: bool
     def __init__(
-        self, name: str = "fake", *, auto_ready: bool = True, max_tries: int = 3,
-        retry: bool = True, whole_limit: int = -1,
+        self,
+        name: str = "fake",
+        *,
+        auto_ready: bool = True,
+        max_tries: int = 3,
+        retry: bool = True,
+        whole_limit: int = -1,
     ) -> None: ...
 
 class FakeAttempt:
@@ -27,15 +32,25 @@ class FakeAttempt:
     window: int
     def ready(self) -> None: ...
     def answer(
-        self, status: int = 200, fields: Pairs = (), *, last: bool = False, length: int = -1,
+        self,
+        status: int = 200,
+        fields: Pairs = (),
+        *,
+        last: bool = False,
+        length: int = -1,
         tunnel: bool = False,
     ) -> None: ...
     def inform(self, status: int) -> None: ...
     def feed(self, data: bytes, last: bool = False, counted: bool = False) -> None: ...
     def feed_trailers(self, pairs: Pairs) -> None: ...
     def fail(
-        self, reason: str = "upstream_reset", *, connected: bool = True, reused: bool = False,
-        sent: bool = False, peer_closed_first: bool = False,
+        self,
+        reason: str = "upstream_reset",
+        *,
+        connected: bool = True,
+        reused: bool = False,
+        sent: bool = False,
+        peer_closed_first: bool = False,
     ) -> None: ...
     def enough(self) -> None: ...
     def grant(self, n: int) -> None: ...

@@ -5,7 +5,7 @@ from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memset
 from fastgw.ext.base.arena cimport arena_alloc
 from fastgw.ext.base.buffers cimport chunk_keep, chunk_release
-from fastgw.ext.base.debug cimport ATTEMPTS, debug_born, debug_died
+from fastgw.ext.base.debug cimport ATTEMPTS, debug_assert, debug_born, debug_died
 from fastgw.ext.exchange.contract cimport (
     MODE_STREAM, MODE_WHOLE, RETRY_NEVER, RETRY_SAFE, Outcome,
 )
@@ -386,6 +386,9 @@ cdef class StaticTarget(Target):
 cdef class StaticAttempt(Attempt):
     """See origin.pxd; takes the request's body and forgets it."""
 
+    def __dealloc__(self):
+        debug_assert(not self.in_call)
+
     cdef void begin(self) noexcept:
         self.x.on_attempt_ready(self)
 
@@ -431,7 +434,9 @@ cdef class StaticAttempt(Attempt):
     cdef void ask_body(self, bint on) noexcept:
         self.asked = on
         if on and not self.done:
+            self.in_call = True
             self.give()
+            self.in_call = False
             if self.sent_last:
                 self.retire()
 

@@ -16,8 +16,13 @@ class ScriptedPolicy:
     calls: list[tuple[str, Any]]
     tickets: list[Any]
     def __init__(
-        self, name: str, script: dict[str, Any], *, limit: int = ...,
-        changes_length: tuple[bool, bool] = (True, True), timeout_ms: int = 1000,
+        self,
+        name: str,
+        script: dict[str, Any],
+        *,
+        limit: int = ...,
+        changes_length: tuple[bool, bool] = (True, True),
+        timeout_ms: int = 1000,
     ) -> None: ...
     def fire(self, i: int = -1, event: str = "done") -> bool: ...
     def names(self) -> list[str]: ...

@@ -78,7 +78,9 @@ cdef class ScriptedPolicy(Policy):
             x, slot, HOOK_REQUEST, "on_resume", None, NULL, False, EVENT_NAMES[<int>event]
         )
 
-    cdef Verdict on_request_chunk(self, Exchange x, void* slot, Chunk* c, bint last) except V_FAILED:
+    cdef Verdict on_request_chunk(
+        self, Exchange x, void* slot, Chunk* c, bint last
+    ) except V_FAILED:
         return self.act(x, slot, HOOK_REQUEST_CHUNK, "on_request_chunk", None, c, last, None)
 
     cdef Verdict on_request_body(self, Exchange x, void* slot) except V_FAILED:
@@ -90,7 +92,9 @@ cdef class ScriptedPolicy(Policy):
     cdef Verdict on_response(self, Exchange x, void* slot) except V_FAILED:
         return self.act(x, slot, HOOK_RESPONSE, "on_response", None, NULL, False, None)
 
-    cdef Verdict on_response_chunk(self, Exchange x, void* slot, Chunk* c, bint last) except V_FAILED:
+    cdef Verdict on_response_chunk(
+        self, Exchange x, void* slot, Chunk* c, bint last
+    ) except V_FAILED:
         return self.act(x, slot, HOOK_RESPONSE_CHUNK, "on_response_chunk", None, c, last, None)
 
     cdef Verdict on_response_body(self, Exchange x, void* slot) except V_FAILED:

@@ -1,7 +1,6 @@
 """Doors to the matcher, to what a load made, and policies and targets to load."""
 
-from libc.stdint cimport int32_t, uint16_t, uint32_t, uint64_t
-from cpython.ref cimport PyObject
+from libc.stdint cimport uint32_t
 from time import perf_counter_ns
 from fastgw.ext.base.span cimport Span, span
 from fastgw.ext.exchange.contract cimport Chain, Policy, Target
@@ -63,8 +62,8 @@ def match_ns(PlanSnapshot s not None, list requests, int rounds) -> float:
         hosts[k] = span(<bytes>host, len(host))
         paths[k] = span(<bytes>path, len(path))
     began = perf_counter_ns()
-    for i in range(rounds):
-        for k in range(n):
+    for i in range(rounds):  # no-cython-lint
+        for k in range(n):  # no-cython-lint
             match_route(&s.matcher, hosts[k], paths[k], <MethodId>ids[k], &methods)
     return (perf_counter_ns() - began) / (rounds * n)
 

@@ -1,8 +1,8 @@
 """Where requests go: endpoints, how one is picked, and the connections kept to them.
 
 An Endpoint's load and health belong to the node (shared memory later); idle connections
-belong to a worker. `begin`/`end` bracket one attempt and always come in pairs. A client that left, or an attempt
-that lost against another, never counts against an endpoint.
+belong to a worker. `begin`/`end` bracket one attempt and always come in pairs. A client
+that left, or an attempt that lost against another, never counts against an endpoint.
 """
 
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t

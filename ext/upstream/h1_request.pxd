@@ -2,8 +2,10 @@
 
 from fastgw.ext.base.span cimport Span
 from fastgw.ext.exchange.contract cimport Attempt, Exchange
+from fastgw.ext.http.head cimport ResponseHead
 from fastgw.ext.io.stream cimport Stream
 
 
 cdef bint write_request_head(Stream s, Exchange x, Attempt a, Span host) noexcept
 cdef bint wants_tunnel(Exchange x) noexcept
+cdef bint agrees_to_tunnel(Exchange x, const ResponseHead* head) noexcept

@@ -5,6 +5,7 @@ the upstream sees. Host and framing are written from the head's facts, never fro
 """
 
 from libc.stddef cimport size_t
+from libc.stdint cimport uint32_t
 from fastgw.ext.base.span cimport span, span_eq_fold
 from fastgw.ext.http.head cimport (
     BODY_CHUNKED, BODY_LENGTH, BODY_NONE, H_EXPECT_100, H_TE_TRAILERS, H_UPGRADE, M_GET, M_PATCH,
@@ -34,6 +35,19 @@ cdef bint wants_tunnel(Exchange x) noexcept:
                 fields_next(&head.fields, f) == NULL
             )
     return False
+
+
+cdef bint agrees_to_tunnel(Exchange x, const ResponseHead* head) noexcept:
+    """Whether a 101 names what was asked for, and nothing else (RFC 9110 section 7.8)."""
+    cdef const Field* f
+    cdef uint32_t i, named = 0
+    for i in range(head.fields.n):
+        f = &head.fields.rows[i]
+        if f.id == NAME_UPGRADE:
+            named += 1
+            if not span_eq_fold(span(f.value, f.value_n), span(b"websocket", 9)):
+                return False
+    return named == 1 and wants_tunnel(x)
 
 
 cdef char* _put_framing(char* at, Exchange x) noexcept:

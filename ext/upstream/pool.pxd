@@ -4,4 +4,4 @@ from fastgw.ext.upstream.contract cimport Pool
 
 
 cdef class IdlePool(Pool):
-    cdef list waiting                 # H1Connection, newest last
+    cdef list waiting                 # H1Link, newest last

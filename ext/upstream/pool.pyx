@@ -6,7 +6,7 @@ below that of the usual servers, so that it is nearly always us who close.
 
 cimport cython
 from fastgw.ext.exchange.contract cimport Attempt
-from fastgw.ext.upstream.h1 cimport D_POOL, H1Connection
+from fastgw.ext.upstream.h1_link cimport D_POOL, UNUSABLE, H1Link
 
 
 @cython.final
@@ -20,30 +20,43 @@ cdef class IdlePool(Pool):
         self.waiting = []
 
     cdef object acquire(self, Attempt a):
-        """The newest idle connection, or None."""
-        if not self.waiting:
-            return None
-        self.idle -= 1
-        self.busy += 1
-        return self.waiting.pop()
+        """The newest idle connection, or None. Not one with the rest of a request still to be sent:
+        an upstream that answered without reading it may never do so."""
+        cdef Py_ssize_t i = len(self.waiting)
+        cdef H1Link c
+        while i > 0:
+            i -= 1
+            c = <H1Link>self.waiting[i]
+            if c.stream.queued:
+                continue
+            self.waiting.pop(i)
+            self.idle -= 1
+            self.busy += 1
+            c.pooled = False
+            if not c.stream.flags & UNUSABLE:
+                return c
+            self.discard(c)
+        return None
 
     cdef void release(self, object connection) noexcept:
         """Keep it, unless there are enough or it has served its share."""
-        cdef H1Connection c = <H1Connection>connection
+        cdef H1Link c = <H1Link>connection
         if self.idle >= self.max_idle or (self.max_requests and c.served >= self.max_requests):
             self.discard(c)
             return
         self.busy -= 1
         self.idle += 1
+        c.pooled = True
         self.waiting.append(c)
         c.set_deadline(D_POOL, c.idle_ms)
 
     cdef void discard(self, object connection) noexcept:
         """Close it, busy or idle; once."""
-        cdef H1Connection c = <H1Connection>connection
+        cdef H1Link c = <H1Link>connection
         if c.stream is None:
             return
-        if c.deadline.kind == D_POOL and c.attempt is None and c in self.waiting:
+        if c.pooled:
+            c.pooled = False
             self.waiting.remove(c)
             self.idle -= 1
         else:
@@ -53,4 +66,4 @@ cdef class IdlePool(Pool):
     cdef void trim(self) noexcept:
         """Close every idle connection."""
         while self.waiting:
-            self.discard(<H1Connection>self.waiting[0])
+            self.discard(<H1Link>self.waiting[0])

@@ -36,7 +36,7 @@ cdef class RoundRobin(Balancer):
         cdef uint32_t i
         cdef Endpoint e
         cdef Endpoint spare = None
-        for i in range(n):
+        for i in range(n):  # no-cython-lint
             e = <Endpoint>self.turns[self.at]
             self.at = self.at + 1 if self.at + 1 < n else 0
             if tried is not None and e in tried:

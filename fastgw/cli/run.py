@@ -79,12 +79,19 @@ def read_seconds(_ctx: click.Context, _option: click.Parameter, value: str) -> f
     show_default=True,
     help="Least important level that is written to standard error.",
 )
+@click.option(
+    "--access-log",
+    metavar="PATH",
+    default="",
+    help="File (or pipe) that gets a JSON line for each request.  [default: none]",
+)
 def run(
     timeout_drain: float,
     workers: int,
     run_dir: str | None,
     name: str,
     log_level: str,
+    access_log: str,
     **options: Any,
 ) -> None:
     """Run a gateway, from FILE or before one upstream (--to).
@@ -101,6 +108,7 @@ def run(
         run_dir=run_dir,
         name=name,
         log_level=log_level,
+        access_log=access_log,
         drain_s=timeout_drain,
     )
     sys.exit(launch.run(settings))

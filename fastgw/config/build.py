@@ -54,8 +54,12 @@ class CommandLine:
         return Document(COMMAND_LINE, value, Marks(0, 0))
 
 
-def build(file: Document | None, command_line: CommandLine,
-          resolver: Resolver = system_resolver, check: Check | None = None) -> PlanModel:
+def build(
+    file: Document | None,
+    command_line: CommandLine,
+    resolver: Resolver = system_resolver,
+    check: Check | None = None,
+) -> PlanModel:
     """The model of a plan; ConfigError names everything that is wrong. `check` tries to
     build each policy."""
     said = command_line.document()
@@ -75,8 +79,9 @@ def build(file: Document | None, command_line: CommandLine,
     return found
 
 
-def build_file(path: str, command_line: CommandLine = CommandLine(),
-               resolver: Resolver = system_resolver) -> PlanModel:
+def build_file(
+    path: str, command_line: CommandLine = CommandLine(), resolver: Resolver = system_resolver
+) -> PlanModel:
     """Like `build`, from a file's path."""
     return build(read_file(path), command_line, resolver)
 
@@ -92,8 +97,16 @@ class _Target:
 class _Builder:
     """Checks across the parts of a configuration, and lowers them."""
 
-    def __init__(self, document: Document, said: Document, config: Config, told: Config,
-                 broken: set[Where], policies: Policies, lookups: Lookups) -> None:
+    def __init__(
+        self,
+        document: Document,
+        said: Document,
+        config: Config,
+        told: Config,
+        broken: set[Where],
+        policies: Policies,
+        lookups: Lookups,
+    ) -> None:
         self.document, self.said = document, said
         self.config, self.told, self.broken = config, told, broken
         self.defaults = (config.defaults.timeouts, told.defaults.timeouts)
@@ -117,8 +130,13 @@ class _Builder:
             networks(self.said, ("trusted_proxies",), self.told.trusted_proxies)
             trusted += self.told.trusted_proxies
         return PlanModel(
-            routes, self.listeners(), self.limits, timeouts(*self.defaults),
-            self.memory or DEFAULT_MEMORY, tuple(trusted), number=number,
+            routes,
+            self.listeners(),
+            self.limits,
+            timeouts(*self.defaults),
+            self.memory or DEFAULT_MEMORY,
+            tuple(trusted),
+            number=number,
         )
 
     def listeners(self) -> tuple[Listener, ...]:
@@ -188,11 +206,12 @@ class _Builder:
 
     def named(self, where: Where, name: str) -> _Target | None:
         """An entry of `upstreams`."""
-        if name not in self.targets and not (
-            {("upstreams", name), ("upstreams",)} & self.broken
-        ):
-            self.document.problem("FGW101", where, f"no upstream '{name}' in 'upstreams'"
-                                  + did_you_mean(name, self.config.upstreams))
+        if name not in self.targets and not ({("upstreams", name), ("upstreams",)} & self.broken):
+            self.document.problem(
+                "FGW101",
+                where,
+                f"no upstream '{name}' in 'upstreams'" + did_you_mean(name, self.config.upstreams),
+            )
         return self.targets.get(name) if name in self.config.upstreams else None
 
     # -- routes --------------------------------------------------------------------------
@@ -208,13 +227,18 @@ class _Builder:
         if route.upstream is not None:
             target = self.upstream((*where, "upstream"), name, route)
         elif not any(step.policy.kind in ANSWERING and step.mode == "enforce" for step in steps):
-            self.document.problem("FGW105", where, "neither 'upstream' nor a policy that answers",
-                                  key=True)
+            self.document.problem(
+                "FGW105", where, "neither 'upstream' nor a policy that answers", key=True
+            )
         between = (target.timeouts,) if target else ()
         body = route.limits.body
         return PlanRoute(
-            name, found, target.spec if target else ObjectSpec("none", "none"), steps,
-            rewrite(self.document, (*where, "rewrite"), route.rewrite, found), allow,
+            name,
+            found,
+            target.spec if target else ObjectSpec("none", "none"),
+            steps,
+            rewrite(self.document, (*where, "rewrite"), route.rewrite, found),
+            allow,
             timeouts(*self.defaults, *between, route.timeouts),
             self.limits.body if body is None else body,
             route.on_client_eof or self.config.defaults.on_client_eof or "cancel",
@@ -227,5 +251,8 @@ class _Builder:
             if other is not None:
                 text = (match.host or "*") + match.path + ("/*" if match.prefix else "")
                 place = self.document.place(("routes", other))
-                self.document.problem("FGW201", (*where, "match"),
-                                      f"'{text}' is taken by route '{other}' ({place}) already")
+                self.document.problem(
+                    "FGW201",
+                    (*where, "match"),
+                    f"'{text}' is taken by route '{other}' ({place}) already",
+                )

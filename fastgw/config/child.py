@@ -1,6 +1,6 @@
 """The compiler as its parent sees it; needs neither YAML nor pydantic.
 
-    plan = compile_in_child("gateway.yaml", Options(listen=[":80"]))
+plan = compile_in_child("gateway.yaml", Options(listen=[":80"]))
 """
 
 from __future__ import annotations
@@ -34,8 +34,7 @@ class Options:
     number: int = 1
 
 
-def compile_in_child(file: str | None, options: Options,
-                     timeout_s: float = TIMEOUT_S) -> bytes:
+def compile_in_child(file: str | None, options: Options, timeout_s: float = TIMEOUT_S) -> bytes:
     """The plan; ConfigError holds what is wrong, CompilerCrashed what should not happen."""
     with tempfile.TemporaryFile() as out:
         command = [sys.executable, "-m", "fastgw.config.compile", "--out-fd", str(out.fileno())]
@@ -43,8 +42,13 @@ def compile_in_child(file: str | None, options: Options,
             command += ["--", file]
         try:
             ended = subprocess.run(
-                command, input=json.dumps(asdict(options)).encode(), pass_fds=[out.fileno()],
-                stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, timeout=timeout_s, check=False,
+                command,
+                input=json.dumps(asdict(options)).encode(),
+                pass_fds=[out.fileno()],
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+                timeout=timeout_s,
+                check=False,
             )
         except subprocess.TimeoutExpired:
             raise CompilerCrashed(f"the compiler took longer than {timeout_s:g} s") from None

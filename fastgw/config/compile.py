@@ -32,8 +32,11 @@ def command_line(text: str) -> CommandLine:
     """The options that the parent wrote."""
     said = json.loads(text or "{}")
     return CommandLine(
-        tuple(said.get("to", ())), tuple(said.get("listen", ())), dict(said.get("timeouts", {})),
-        dict(said.get("limits", {})), tuple(said.get("trusted_proxies", ())),
+        tuple(said.get("to", ())),
+        tuple(said.get("listen", ())),
+        dict(said.get("timeouts", {})),
+        dict(said.get("limits", {})),
+        tuple(said.get("trusted_proxies", ())),
         int(said.get("number", 1)),
     )
 
@@ -42,7 +45,7 @@ def write_all(fd: int, data: bytes) -> None:
     """Every byte, whatever the descriptor is."""
     rest = memoryview(data)
     while rest:
-        rest = rest[os.write(fd, rest):]
+        rest = rest[os.write(fd, rest) :]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

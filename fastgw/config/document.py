@@ -29,8 +29,9 @@ _FLOAT = re.compile(
     r"(?:[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?"
     r"|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))\Z"
 )
-_TAGS = {f"tag:yaml.org,2002:{kind}" for kind in ("str", "null", "bool", "int", "float", "map",
-                                                  "seq")}
+_TAGS = {
+    f"tag:yaml.org,2002:{kind}" for kind in ("str", "null", "bool", "int", "float", "map", "seq")
+}
 
 
 @dataclass(slots=True)
@@ -98,7 +99,7 @@ class _Open:
     value: dict[str, Any] | list[Any]
     marks: Marks
     key: str | None = None
-    dropped: bool = False       # the value that follows belongs to a key that can't be used
+    dropped: bool = False  # the value that follows belongs to a key that can't be used
 
 
 class _Reader:
@@ -202,8 +203,12 @@ class _Reader:
         at.dropped = key in at.marks.keys
         if at.dropped:
             first = at.marks.keys[key]
-            self.refuse("FGW002", line, column,
-                        f"duplicate key; the first is at line {first[0]}, column {first[1]}")
+            self.refuse(
+                "FGW002",
+                line,
+                column,
+                f"duplicate key; the first is at line {first[0]}, column {first[1]}",
+            )
             if len(self.document.problems) >= MAX_PROBLEMS:
                 raise _Refused
         else:
@@ -241,8 +246,9 @@ def scalar_value(event: Any) -> Any:
     if _BASED.match(text):
         return _number(text, int(text, 0) if len(text) < 40 else 1 << 64)
     if _FLOAT.match(text):
-        return float(text.replace(".inf", "inf").replace(".nan", "nan")
-                     if text[-1] in "fFnN" else text)
+        return float(
+            text.replace(".inf", "inf").replace(".nan", "nan") if text[-1] in "fFnN" else text
+        )
     return text
 
 
@@ -255,9 +261,9 @@ def read_text(file: str, text: str) -> Document:
     """The document that a text is."""
     if len(text) > MAX_BYTES:
         document = Document(file)
-        document.problems.append(Problem(
-            "FGW008", file, 1, 1, "", f"larger than {MAX_BYTES // 1024 // 1024} MiB"
-        ))
+        document.problems.append(
+            Problem("FGW008", file, 1, 1, "", f"larger than {MAX_BYTES // 1024 // 1024} MiB")
+        )
         return document
     return _Reader(file, text).read()
 

@@ -23,8 +23,10 @@ def listener_address(text: str) -> str:
     if text.startswith("unix:"):
         path = text.removeprefix("unix:")
         if not path.startswith("/") or "\0" in path or len(path.encode()) > MAX_UNIX_PATH:
-            raise Wrong("FGW012", f"'{text}': a socket's path is absolute, and not longer"
-                                  f" than {MAX_UNIX_PATH} bytes")
+            raise Wrong(
+                "FGW012",
+                f"'{text}': a socket's path is absolute, and not longer than {MAX_UNIX_PATH} bytes",
+            )
         return text
     found = _ADDRESS.match(text)
     if found is None:

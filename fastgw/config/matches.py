@@ -53,8 +53,9 @@ def noted(document: Document, where: Where, check: Callable[..., T], *args: obje
         return None
 
 
-def matches(document: Document, where: Where, match: RouteMatch,
-            allow: frozenset[str]) -> tuple[Match, ...]:
+def matches(
+    document: Document, where: Where, match: RouteMatch, allow: frozenset[str]
+) -> tuple[Match, ...]:
     """Every combination of host and path; what is wrong is noted in the document."""
     methods = _methods(document, (*where, "method"), match.method or [])
     if match.short is not None:
@@ -62,14 +63,20 @@ def matches(document: Document, where: Where, match: RouteMatch,
         return () if found is None else (found,)
     if match.host is None and match.path is None and not match.method:
         document.problem("FGW004", where, "'match' is empty (everything is '/*')")
-    hosts = [noted(document, (*where, "host", i), host_pattern, text)
-             for i, text in enumerate(match.host or ["*"])]
-    paths = [noted(document, (*where, "path", i), path_pattern, text, allow)
-             for i, text in enumerate(match.path or ["/*"])]
+    hosts = [
+        noted(document, (*where, "host", i), host_pattern, text)
+        for i, text in enumerate(match.host or ["*"])
+    ]
+    paths = [
+        noted(document, (*where, "path", i), path_pattern, text, allow)
+        for i, text in enumerate(match.path or ["/*"])
+    ]
     return tuple(
         Match(path[0], path[1], host, methods)
-        for host in hosts if host is not None
-        for path in paths if path is not None
+        for host in hosts
+        if host is not None
+        for path in paths
+        if path is not None
     )
 
 
@@ -85,14 +92,17 @@ def short_form(text: str, allow: frozenset[str] = frozenset()) -> Match:
 def _methods(document: Document, where: Where, names: list[str]) -> frozenset[str]:
     for i, name in enumerate(names):
         if name not in ROUTABLE:
-            known = did_you_mean(name.upper(), ROUTABLE) if name.upper() not in ROUTABLE else (
-                f" (methods are upper case: '{name.upper()}')"
+            known = (
+                did_you_mean(name.upper(), ROUTABLE)
+                if name.upper() not in ROUTABLE
+                else (f" (methods are upper case: '{name.upper()}')")
             )
             document.problem("FGW205", (*where, i), f"no method that routes know: '{name}'{known}")
     return frozenset(name for name in names if name in ROUTABLE)
 
 
 # -- hosts ---------------------------------------------------------------------------------
+
 
 def host_pattern(text: str) -> str:
     """A host as requests have it: lower case, no port; "" for every host."""
@@ -137,6 +147,7 @@ def _ascii_form(host: str) -> str:
 
 # -- paths ---------------------------------------------------------------------------------
 
+
 def path_pattern(text: str, allow: frozenset[str] = frozenset()) -> tuple[str, bool]:
     """A path as the path rule leaves it, and whether it is a prefix."""
     if not text.startswith("/"):
@@ -173,8 +184,9 @@ def _normalised(text: str, path: str, allow: frozenset[str]) -> str:
 
 def _refused(text: str, what: str, name: str) -> Wrong:
     """The path rule would not let such a path come this far."""
-    return Wrong("FGW204", f"'{text}' can never match: {what} is refused"
-                           f" (unless 'allow_path: [{name}]')")
+    return Wrong(
+        "FGW204", f"'{text}' can never match: {what} is refused (unless 'allow_path: [{name}]')"
+    )
 
 
 def _escape(text: str, found: re.Match[str], allow: frozenset[str]) -> str:
@@ -191,8 +203,10 @@ def _escape(text: str, found: re.Match[str], allow: frozenset[str]) -> str:
 
 # -- rewriting -----------------------------------------------------------------------------
 
-def rewrite(document: Document, where: Where, written: RewritePath | None,
-            found: tuple[Match, ...]) -> Rewrite:
+
+def rewrite(
+    document: Document, where: Where, written: RewritePath | None, found: tuple[Match, ...]
+) -> Rewrite:
     """What is taken off and put before; every path of the route must begin with the first."""
     if written is None:
         return Rewrite()
@@ -205,8 +219,11 @@ def rewrite(document: Document, where: Where, written: RewritePath | None,
     for match in found:
         if match.path != strip and not match.path.startswith(strip + "/"):
             path = (match.path + "/*" if match.prefix else match.path) or "/*"
-            document.problem("FGW206", (*where, "strip_prefix"),
-                             f"the route's path '{path}' does not begin with '{strip}'")
+            document.problem(
+                "FGW206",
+                (*where, "strip_prefix"),
+                f"the route's path '{path}' does not begin with '{strip}'",
+            )
     return Rewrite(strip, prefix)
 
 
@@ -217,8 +234,9 @@ def _front(text: str) -> str:
     if not text.startswith("/"):
         raise Wrong("FGW206", f"'{text}' does not begin with a slash")
     if text.endswith(("/", "/*")):
-        raise Wrong("FGW206", f"'{text}' must not end in a slash or star"
-                              f" (write '{text.rstrip('/*')}')")
+        raise Wrong(
+            "FGW206", f"'{text}' must not end in a slash or star (write '{text.rstrip('/*')}')"
+        )
     try:
         return path_pattern(text, frozenset(PATH_ALLOW))[0]
     except Wrong as e:
@@ -226,6 +244,7 @@ def _front(text: str) -> str:
 
 
 # -- duplicates ----------------------------------------------------------------------------
+
 
 class Taken:
     """Which route takes what, to find two that want the same."""

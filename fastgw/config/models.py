@@ -27,8 +27,13 @@ from fastgw.config.units import (
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}\z")]
 PathAllow = Literal[
-    "encoded_slash", "encoded_backslash", "backslash", "nul", "invalid_escape",
-    "double_encoding", "dot_params",
+    "encoded_slash",
+    "encoded_backslash",
+    "backslash",
+    "nul",
+    "invalid_escape",
+    "double_encoding",
+    "dot_params",
 ]
 
 
@@ -41,6 +46,7 @@ Texts = Annotated[list[str], BeforeValidator(listed), Field(min_length=1)]
 
 
 # -- timeouts and limits -------------------------------------------------------------------
+
 
 class UpstreamTimeouts(Model):
     """Of attempts; docs/server-behaviour.md says what starts and stops each."""
@@ -82,6 +88,7 @@ class AllLimits(RouteLimits):
 
 
 # -- listeners, upstreams, routes ----------------------------------------------------------
+
 
 class Listen(Model):
     """An address that clients connect to."""
@@ -183,4 +190,3 @@ class Config(Model):
     )
     policies: dict[Name, PolicyEntry] = Field(default_factory=dict)
     routes: dict[Name, Route] = Field(default_factory=dict)
-

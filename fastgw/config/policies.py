@@ -50,8 +50,9 @@ class Placed:
 class Policies:
     """The policies of a configuration; makes each object once."""
 
-    def __init__(self, document: Document, config: Config, broken: set[Where],
-                 check: Check | None = None) -> None:
+    def __init__(
+        self, document: Document, config: Config, broken: set[Where], check: Check | None = None
+    ) -> None:
         self.document = document
         self.check = check
         self.config = config
@@ -69,7 +70,8 @@ class Policies:
         mine = self._scope(where, scope, 1)
         replaced = {placed.key for placed in mine if placed.order[2] < 0}
         kept = [
-            placed for placed in self._defaults
+            placed
+            for placed in self._defaults
             if (placed.key not in replaced if placed.order[2] < 0 else scope.policies is None)
         ]
         ordered = sorted([*kept, *mine], key=lambda p: (rank(p.stage), p.order))
@@ -97,8 +99,9 @@ class Policies:
             at = at.get(part, {}) if isinstance(at, dict) else {}
         return {key: i for i, key in enumerate(at)} if isinstance(at, dict) else {}
 
-    def _entry(self, where: Where, entry: str | PolicyEntry,
-               order: tuple[int, int, int]) -> Iterator[Placed]:
+    def _entry(
+        self, where: Where, entry: str | PolicyEntry, order: tuple[int, int, int]
+    ) -> Iterator[Placed]:
         """One entry of a list: a policy, or the name of one."""
         if isinstance(entry, str) and entry in self.config.policies:
             where, entry = ("policies", entry), self.config.policies[entry]
@@ -107,15 +110,21 @@ class Policies:
                 yield Placed(key, _name(where), (*where, key), model, order)
         else:
             if ("policies", entry) not in self.broken and ("policies",) not in self.broken:
-                self.document.problem("FGW102", where, f"no policy '{entry}' in 'policies'"
-                                      + did_you_mean(entry, self.config.policies))
+                self.document.problem(
+                    "FGW102",
+                    where,
+                    f"no policy '{entry}' in 'policies'"
+                    + did_you_mean(entry, self.config.policies),
+                )
 
     # -- networks ------------------------------------------------------------------------
 
     def _check_networks(self, where: Where, scope: PolicyScope) -> None:
         self._check_kinds(where, scope)
-        for key, entries in (("policies", scope.policies or []),
-                             ("policies+", scope.policies_more)):
+        for key, entries in (
+            ("policies", scope.policies or []),
+            ("policies+", scope.policies_more),
+        ):
             for i, entry in enumerate(entries):
                 if isinstance(entry, PolicyEntry):
                     self._check_kinds((*where, key, i), entry)
@@ -136,7 +145,6 @@ class Policies:
             self._try(placed.where, spec)
         model = placed.model
         return Step(spec, model.mode, model.on_failure, model.timeout or 0)
-
 
     def _try(self, where: Where, spec: ObjectSpec) -> None:
         """Note what keeps a worker from building the policy. Plugins are the workers' to load."""

@@ -45,10 +45,16 @@ def header_name(name: str) -> str:
     if not _TOKEN.match(name):
         raise PydanticCustomError("FGW502", "'{name}' is not a header's name", {"name": name})
     if name.lower() in RESERVED:
-        raise PydanticCustomError("FGW502", "'{name}' belongs to the gateway{hint}", {
-            "name": name,
-            "hint": " (an upstream's 'host:' says what is sent)" if name.lower() == "host" else "",
-        })
+        raise PydanticCustomError(
+            "FGW502",
+            "'{name}' belongs to the gateway{hint}",
+            {
+                "name": name,
+                "hint": " (an upstream's 'host:' says what is sent)"
+                if name.lower() == "host"
+                else "",
+            },
+        )
     return name
 
 
@@ -101,8 +107,9 @@ class Respond(PolicyModel):
     def check(self) -> Respond:
         """No informational status: it would not end the exchange."""
         if not 200 <= self.status <= 599:
-            raise PydanticCustomError("FGW503", "status {status} is not one of 200 to 599",
-                                      {"status": self.status})
+            raise PydanticCustomError(
+                "FGW503", "status {status} is not one of 200 to 599", {"status": self.status}
+            )
         return self
 
 
@@ -116,8 +123,9 @@ class Redirect(PolicyModel):
     def check(self) -> Redirect:
         """The statuses whose Location is followed."""
         if self.status not in (301, 302, 303, 307, 308):
-            raise PydanticCustomError("FGW503", "status {status} is not a redirect",
-                                      {"status": self.status})
+            raise PydanticCustomError(
+                "FGW503", "status {status} is not a redirect", {"status": self.status}
+            )
         return self
 
 
@@ -146,8 +154,9 @@ class Plugin(PolicyModel):
     def check(self) -> Plugin:
         """module:Class"""
         if not _PLUGIN.match(self.class_):
-            raise PydanticCustomError("FGW504", "'{name}' is not module:Class",
-                                      {"name": self.class_})
+            raise PydanticCustomError(
+                "FGW504", "'{name}' is not module:Class", {"name": self.class_}
+            )
         return self
 
 
@@ -170,7 +179,8 @@ class PolicyKinds(Model):
     def given(self) -> dict[str, PolicyModel]:
         """The policies that are written here, by key."""
         return {
-            key: value for key in PolicyKinds.model_fields
+            key: value
+            for key in PolicyKinds.model_fields
             if isinstance(value := getattr(self, key), PolicyModel)
         }
 
@@ -182,8 +192,11 @@ class PolicyEntry(PolicyKinds):
     def check(self) -> PolicyEntry:
         """Exactly one."""
         if len(self.given()) != 1:
-            raise PydanticCustomError("FGW501", "must be a map of one kind to its options: {kinds}",
-                                      {"kinds": ", ".join(PolicyKinds.model_fields)})
+            raise PydanticCustomError(
+                "FGW501",
+                "must be a map of one kind to its options: {kinds}",
+                {"kinds": ", ".join(PolicyKinds.model_fields)},
+            )
         return self
 
 

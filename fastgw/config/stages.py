@@ -11,13 +11,13 @@ from typing import Final
 
 #: Stages in the order in which requests pass; answers pass them in reverse.
 STAGES: Final[tuple[str, ...]] = (
-    "ingress",      # who may come in at all: addresses, cors, request id, limits by address
-    "identity",     # who it is
-    "access",       # what they may do
-    "limit",        # how much of it
-    "cache",        # whether the answer is here already
-    "shape",        # what the request and the answer look like
-    "balance",      # who answers
+    "ingress",  # who may come in at all: addresses, cors, request id, limits by address
+    "identity",  # who it is
+    "access",  # what they may do
+    "limit",  # how much of it
+    "cache",  # whether the answer is here already
+    "shape",  # what the request and the answer look like
+    "balance",  # who answers
 )
 
 #: The stage of each kind of policy, by the key that it is written as. A plugin may say another.

@@ -11,8 +11,13 @@ from pydantic_core import PydanticCustomError
 
 MS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 BYTES = {
-    "B": 1, "KB": 1000, "MB": 1000**2, "GB": 1000**3,
-    "KiB": 1024, "MiB": 1024**2, "GiB": 1024**3,
+    "B": 1,
+    "KB": 1000,
+    "MB": 1000**2,
+    "GB": 1000**3,
+    "KiB": 1024,
+    "MiB": 1024**2,
+    "GiB": 1024**3,
 }
 MAX_MS = 2**32 - 1
 MAX_BYTES = 2**53
@@ -22,22 +27,29 @@ _QUANTITY = re.compile(r"([0-9]+(?:\.[0-9]+)?) ?([A-Za-z]+)\Z")
 def _quantity(value: Any, units: dict[str, int], example: str, most: int) -> int:
     """The number of smallest units in '2.5s' or '10MiB'."""
     if isinstance(value, bool) or not isinstance(value, (str, int, float)):
-        raise PydanticCustomError("FGW006", "must be text with a unit ({example})",
-                                  {"example": example})
+        raise PydanticCustomError(
+            "FGW006", "must be text with a unit ({example})", {"example": example}
+        )
     found = _QUANTITY.match(value) if isinstance(value, str) else None
     if found is None or found[2] not in units:
         unit = found[2] if found else None
         known = [u for u in units if unit and u.lower() == unit.lower()]
         hint = f"did you mean {found[1]}{known[0]}?" if found and known else f"as in {example}"
         raise PydanticCustomError(
-            "FGW006", "'{value}' needs a unit of {units} ({hint})",
+            "FGW006",
+            "'{value}' needs a unit of {units} ({hint})",
             {"value": value, "units": ", ".join(units), "hint": hint},
         )
     exact = Fraction(found[1]) * units[found[2]]
     if exact.denominator != 1 or exact > most:
-        raise PydanticCustomError("FGW005", "'{value}' is {what}", {
-            "value": value, "what": "too large" if exact > most else "finer than the unit",
-        })
+        raise PydanticCustomError(
+            "FGW005",
+            "'{value}' is {what}",
+            {
+                "value": value,
+                "what": "too large" if exact > most else "finer than the unit",
+            },
+        )
     return int(exact)
 
 
@@ -101,6 +113,7 @@ SizeOrNone = Annotated[
     int, BeforeValidator(size_or_none), WithJsonSchema({"anyOf": [_SIZE, _NONE]})
 ]
 CountOrNone = Annotated[
-    int, BeforeValidator(count_or_none),
+    int,
+    BeforeValidator(count_or_none),
     WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 1}, _NONE]}),
 ]

@@ -25,9 +25,7 @@ MAX_TRIES = 3
 MAX_UNIX_PATH = 107
 _LOOKUPS = 16
 _HOST = re.compile(r"[a-z0-9_]([a-z0-9._-]{0,251}[a-z0-9_])?\Z")
-_AUTHORITY = re.compile(
-    r"(?:[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?\Z", re.IGNORECASE
-)
+_AUTHORITY = re.compile(r"(?:[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?\Z", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +47,7 @@ def system_resolver(host: str) -> list[tuple[int, str]]:
 
 
 # -- URLs ----------------------------------------------------------------------------------
+
 
 def server_url(text: str) -> ServerUrl:
     """http://host[:port] or unix:/path; Wrong says what is not possible in one."""
@@ -121,6 +120,7 @@ def _port(text: str, rest: str) -> str:
 
 # -- addresses -----------------------------------------------------------------------------
 
+
 class Lookups:
     """Host names looked up at the same time, each once."""
 
@@ -158,6 +158,7 @@ class Lookups:
 
 # -- options -------------------------------------------------------------------------------
 
+
 def parsed_servers(document: Document, where: Where, upstream: Upstream) -> list[ServerUrl | None]:
     """The servers; None for those whose URL is wrong, which is noted."""
     return [
@@ -175,21 +176,38 @@ def host_rule(text: str) -> str:
     return "=" + text
 
 
-def options(name: str, upstream: Upstream, host: str,
-            servers: list[tuple[ServerUrl, list[Address]]], timeouts: Timeouts) -> dict[str, Any]:
+def options(
+    name: str,
+    upstream: Upstream,
+    host: str,
+    servers: list[tuple[ServerUrl, list[Address]]],
+    timeouts: Timeouts,
+) -> dict[str, Any]:
     """The option map of a target of kind `http`."""
     return {
         "name": name,
         "servers": [
-            {"url": server.url, "host": server.host, "port": server.port, "unix": server.unix,
-             "weight": written.weight, "addresses": addresses}
+            {
+                "url": server.url,
+                "host": server.host,
+                "port": server.port,
+                "unix": server.unix,
+                "weight": written.weight,
+                "addresses": addresses,
+            }
             for (server, addresses), written in zip(servers, upstream.servers, strict=True)
         ],
         "balance": upstream.balance,
         "host": host,
-        "timeouts": {"connect": timeouts.connect, "response_head": timeouts.response_head,
-                     "idle": timeouts.idle},
-        "pool": {"idle": upstream.pool.idle, "idle_ms": upstream.pool.idle_timeout,
-                 "requests": upstream.pool.requests},
+        "timeouts": {
+            "connect": timeouts.connect,
+            "response_head": timeouts.response_head,
+            "idle": timeouts.idle,
+        },
+        "pool": {
+            "idle": upstream.pool.idle,
+            "idle_ms": upstream.pool.idle_timeout,
+            "requests": upstream.pool.requests,
+        },
         "max_tries": MAX_TRIES,
     }

@@ -13,21 +13,69 @@ from fastgw.config.models import Config
 from fastgw.config.problems import Where, did_you_mean
 
 #: Keys of the language that this version lacks, wherever they may stand.
-NOT_IN_THIS_VERSION: Final = frozenset({
-    "acme", "admin", "after", "allow", "api_key", "async", "auth", "basic_auth", "before",
-    "cache", "circuit_breaker", "compress", "concurrency", "consumers", "cors", "discover",
-    "ext_authz", "function", "graphql", "groups", "grpc", "health", "hmac", "include", "jwt",
-    "lambda", "log", "mcp", "metrics", "mirror", "oauth2", "oidc", "outlier", "priority",
-    "proxy_protocol", "query", "queue", "quota", "rate_limit", "retry", "secrets", "slow_start",
-    "split", "state", "tls", "tracing", "transform", "validate", "websocket",
-})
+NOT_IN_THIS_VERSION: Final = frozenset(
+    {
+        "acme",
+        "admin",
+        "after",
+        "allow",
+        "api_key",
+        "async",
+        "auth",
+        "basic_auth",
+        "before",
+        "cache",
+        "circuit_breaker",
+        "compress",
+        "concurrency",
+        "consumers",
+        "cors",
+        "discover",
+        "ext_authz",
+        "function",
+        "graphql",
+        "groups",
+        "grpc",
+        "health",
+        "hmac",
+        "include",
+        "jwt",
+        "lambda",
+        "log",
+        "mcp",
+        "metrics",
+        "mirror",
+        "oauth2",
+        "oidc",
+        "outlier",
+        "priority",
+        "proxy_protocol",
+        "query",
+        "queue",
+        "quota",
+        "rate_limit",
+        "retry",
+        "secrets",
+        "slow_start",
+        "split",
+        "state",
+        "tls",
+        "tracing",
+        "transform",
+        "validate",
+        "websocket",
+    }
+)
 _TLS: Final = frozenset({"tls", "acme"})
 
 #: What pydantic says, said shorter.
 _TYPES: Final = {
-    "string_type": "must be text", "int_type": "must be a whole number",
-    "bool_type": "must be true or false", "list_type": "must be a list",
-    "dict_type": "must be a map", "model_type": "must be a map",
+    "string_type": "must be text",
+    "int_type": "must be a whole number",
+    "bool_type": "must be true or false",
+    "list_type": "must be a list",
+    "dict_type": "must be a map",
+    "model_type": "must be a map",
     "int_from_float": "must be a whole number",
 }
 
@@ -83,6 +131,7 @@ def _without(values: dict[str, Any], parts: set[Where]) -> dict[str, Any]:
 
 
 # -- messages ------------------------------------------------------------------------------
+
 
 def _note(document: Document, error: ErrorDetails) -> None:
     """One of pydantic's errors, as a problem."""
@@ -145,6 +194,7 @@ def _kind(value: Any) -> str:
 
 
 # -- what could have stood there -----------------------------------------------------------
+
 
 def keys_at(where: Where) -> list[str]:
     """The keys of the map at `where`."""

@@ -90,6 +90,7 @@ def supervise(
                 plan_size=len(compiled.plan),
                 memory=compiled.memory,
                 max_connections=most,
+                access_log=settings.access_log,
                 make=make,
                 new_loop=new_loop,
                 log=log.sibling(f"worker-{slot}"),

@@ -16,6 +16,8 @@ class Settings:
     run_dir: str | None = None
     name: str = "default"
     log_level: str = "info"
+    #: Where workers write a line an exchange; empty: nowhere.
+    access_log: str = ""
     #: Seconds that a drain may take before the rest is ended.
     drain_s: float = 30.0
 

@@ -22,6 +22,18 @@ from fastgw.plan.reader import PlanReader, read_listeners
 from fastgw.plan.writer import build_plan
 
 __all__ = [
-    "Limits", "Listener", "Match", "ObjectSpec", "PlanError", "PlanModel", "PlanReader",
-    "Rewrite", "Route", "Step", "Timeouts", "build_plan", "describe", "read_listeners",
+    "Limits",
+    "Listener",
+    "Match",
+    "ObjectSpec",
+    "PlanError",
+    "PlanModel",
+    "PlanReader",
+    "Rewrite",
+    "Route",
+    "Step",
+    "Timeouts",
+    "build_plan",
+    "describe",
+    "read_listeners",
 ]

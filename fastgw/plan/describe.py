@@ -17,7 +17,13 @@ from fastgw.plan.layout import (
 from fastgw.plan.reader import PlanReader
 
 _TIMEOUTS = (
-    "request_head", "body_idle", "connect", "response_head", "idle", "request", "keepalive",
+    "request_head",
+    "body_idle",
+    "connect",
+    "response_head",
+    "idle",
+    "request",
+    "keepalive",
     "linger",
 )
 _LIMITS = ("head", "target", "fields", "requests", "body")
@@ -27,8 +33,13 @@ def describe(plan: bytes | bytearray | memoryview) -> list[str]:
     """Lines that tell everything a plan says, section by section."""
     reader = PlanReader(plan)
     return [
-        *_summary(reader), *_settings(reader), *_listeners(reader), *_matcher(reader),
-        *_routes(reader), *_objects(reader), *_stats(reader),
+        *_summary(reader),
+        *_settings(reader),
+        *_listeners(reader),
+        *_matcher(reader),
+        *_routes(reader),
+        *_objects(reader),
+        *_stats(reader),
     ]
 
 
@@ -76,9 +87,9 @@ def _matcher(reader: PlanReader) -> Iterator[str]:
     for host, at, n, exact, exact_n, prefix, prefix_n in reader.rows("paths"):
         name, path = hosts[host], reader.text(at, n)
         where = ("*" + name if name.startswith(".") else name) + path
-        for methods, route in candidates[exact:exact + exact_n]:
+        for methods, route in candidates[exact : exact + exact_n]:
             yield f"  {where or '/'} {_methods(methods)} -> {names[route]}"
-        for methods, route in candidates[prefix:prefix + prefix_n]:
+        for methods, route in candidates[prefix : prefix + prefix_n]:
             yield f"  {where}/* {_methods(methods)} -> {names[route]}"
 
 
@@ -87,8 +98,9 @@ def _methods(bits: int) -> str:
 
 
 def _routes(reader: PlanReader) -> Iterator[str]:
-    objects = [f"{reader.text(*row[0:2])} '{reader.text(*row[2:4])}'"
-               for row in reader.rows("objects")]
+    objects = [
+        f"{reader.text(*row[0:2])} '{reader.text(*row[2:4])}'" for row in reader.rows("objects")
+    ]
     targets = [row[0] for row in reader.rows("targets")]
     chains, steps = list(reader.rows("chains")), list(reader.rows("steps"))
     rewrites = [(row[0], reader.text(*row[1:3])) for row in reader.rows("rewrites")]
@@ -96,14 +108,18 @@ def _routes(reader: PlanReader) -> Iterator[str]:
         yield f"route {reader.text(*row[0:2])}:"
         yield f"  target: {objects[targets[row[2]]]}"
         first, count = chains[row[3]]
-        for policy, mode, passes, timeout_ms in steps[first:first + count]:
-            yield (f"  policy: {objects[policy]} {MODES[mode]} "
-                   f"on_failure={'pass' if passes else 'reject'} timeout_ms={timeout_ms}")
+        for policy, mode, passes, timeout_ms in steps[first : first + count]:
+            yield (
+                f"  policy: {objects[policy]} {MODES[mode]} "
+                f"on_failure={'pass' if passes else 'reject'} timeout_ms={timeout_ms}"
+            )
         if row[4] >= 0:
             strip, prefix = rewrites[row[4]]
             yield f"  rewrite: strip {strip} bytes, prefix '{prefix}'"
-        yield (f"  methods: {_methods(row[6])} allow_path: {_allow(row[5])} "
-               f"on_client_eof: {CLIENT_EOF[row[7]]} body: {row[17]} stat: {row[8]}")
+        yield (
+            f"  methods: {_methods(row[6])} allow_path: {_allow(row[5])} "
+            f"on_client_eof: {CLIENT_EOF[row[7]]} body: {row[17]} stat: {row[8]}"
+        )
         yield "  timeouts, ms: " + _pairs(_TIMEOUTS, row[9:17])
 
 

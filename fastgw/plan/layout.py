@@ -33,21 +33,48 @@ BYTES: Final = Struct("<c")
 
 #: Sections in the order of the table, with a row's layout.
 SECTIONS: Final[dict[str, Struct]] = {
-    "settings": SETTINGS, "strings": BYTES, "listeners": LISTENER, "hosts": HOST,
-    "host_slots": SLOT, "paths": PATH, "path_slots": SLOT, "candidates": CANDIDATE,
-    "routes": ROUTE, "rewrites": REWRITE, "chains": CHAIN, "steps": STEP, "targets": TARGET,
-    "objects": OBJECT, "data": BYTES, "networks": TEXT, "stats": STAT,
+    "settings": SETTINGS,
+    "strings": BYTES,
+    "listeners": LISTENER,
+    "hosts": HOST,
+    "host_slots": SLOT,
+    "paths": PATH,
+    "path_slots": SLOT,
+    "candidates": CANDIDATE,
+    "routes": ROUTE,
+    "rewrites": REWRITE,
+    "chains": CHAIN,
+    "steps": STEP,
+    "targets": TARGET,
+    "objects": OBJECT,
+    "data": BYTES,
+    "networks": TEXT,
+    "stats": STAT,
 }
 
 #: Methods that a route may name, in the order of MethodId (ext/http/head.pxd).
 METHODS: Final = (
-    "OTHER", "GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE", "CONNECT",
+    "OTHER",
+    "GET",
+    "HEAD",
+    "POST",
+    "PUT",
+    "DELETE",
+    "OPTIONS",
+    "PATCH",
+    "TRACE",
+    "CONNECT",
     "QUERY",
 )
 #: What a route may open of the path rule, in the order of PathAllow's bits.
 PATH_ALLOW: Final = (
-    "encoded_slash", "encoded_backslash", "backslash", "nul", "invalid_escape",
-    "double_encoding", "dot_params",
+    "encoded_slash",
+    "encoded_backslash",
+    "backslash",
+    "nul",
+    "invalid_escape",
+    "double_encoding",
+    "dot_params",
 )
 #: Modes of a policy, in the order of PolicyMode.
 MODES: Final = ("enforce", "shadow", "off")

@@ -24,7 +24,7 @@ def hash_bytes(seed: int, data: bytes) -> int:
     """A hash of bytes, eight at a time; the last, shorter word carries its length."""
     whole = len(data) & ~7
     for at in range(0, whole, 8):
-        seed = mix(seed, int.from_bytes(data[at:at + 8], "little"))
+        seed = mix(seed, int.from_bytes(data[at : at + 8], "little"))
     rest = data[whole:]
     return mix(seed, int.from_bytes(rest, "little") ^ (len(rest) + 1) << 56)
 

@@ -36,7 +36,7 @@ class PlanReader:
         if sections != len(SECTIONS) or size < HEADER.size + SECTION.size * sections:
             raise PlanError("plan's table of sections is not this layout's")
         blank = HEADER.pack(magic, layout, sections, size, number, 0, reserved)
-        if crc32(self.plan[HEADER.size:], crc32(blank)) != crc:
+        if crc32(self.plan[HEADER.size :], crc32(blank)) != crc:
             raise PlanError("plan is damaged: its checksum is wrong")
         return int(number)
 
@@ -62,13 +62,13 @@ class PlanReader:
         """The rows of a section, unpacked."""
         offset, count = self._sections[section]
         row = SECTIONS[section]
-        return row.iter_unpack(self.plan[offset:offset + count * row.size])
+        return row.iter_unpack(self.plan[offset : offset + count * row.size])
 
     def _part(self, section: str, at: int, n: int) -> memoryview:
         offset, count = self._sections[section]
         if at + n > count:
             raise PlanError(f"{at}+{n} is not within the section {section}")
-        return self.plan[offset + at:offset + at + n]
+        return self.plan[offset + at : offset + at + n]
 
     def text(self, at: int, n: int) -> str:
         """A text of the strings section."""

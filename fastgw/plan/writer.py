@@ -69,14 +69,15 @@ def seal(body: list[tuple[bytes, int]], number: int) -> bytes:
         padded = data + bytes(-len(data) % 8)
         sections += padded
         at += len(padded)
-    return checksummed(HEADER.pack(MAGIC, LAYOUT, len(SECTIONS), at, number, 0, 0)
-                       + table + sections)
+    return checksummed(
+        HEADER.pack(MAGIC, LAYOUT, len(SECTIONS), at, number, 0, 0) + table + sections
+    )
 
 
 def checksummed(plan: bytes) -> bytes:
     """The plan with the checksum of its bytes in its header."""
     magic, layout, sections, size, number, _, reserved = HEADER.unpack_from(plan)
-    rest = plan[HEADER.size:]
+    rest = plan[HEADER.size :]
     blank = HEADER.pack(magic, layout, sections, size, number, 0, reserved)
     crc = crc32(rest, crc32(blank))
     return HEADER.pack(magic, layout, sections, size, number, crc, reserved) + rest
@@ -111,8 +112,7 @@ class _Writer:
         for name in SECTIONS:
             raw = {"strings": self.strings, "data": self.data}.get(name)
             rows = self.rows[name]
-            body.append((bytes(raw), len(raw)) if raw is not None
-                        else (b"".join(rows), len(rows)))
+            body.append((bytes(raw), len(raw)) if raw is not None else (b"".join(rows), len(rows)))
         return seal(body, self.model.number)
 
     # -- interned things -----------------------------------------------------------------
@@ -140,8 +140,13 @@ class _Writer:
         key = blake2b(identity + options, digest_size=16).digest()
         if key not in self._objects:
             self._objects[key] = self.append(
-                "objects", OBJECT, *self.text(spec.kind), *self.text(spec.name), key,
-                len(self.data), len(options),
+                "objects",
+                OBJECT,
+                *self.text(spec.kind),
+                *self.text(spec.name),
+                key,
+                len(self.data),
+                len(options),
             )
             self.data += options
         self._specs[id(spec), timeout_ms] = self._objects[key]
@@ -150,9 +155,7 @@ class _Writer:
     def stat(self, kind: str, name: str) -> int:
         """The row of the counters of something."""
         if (kind, name) not in self._stats:
-            self._stats[kind, name] = self.append(
-                "stats", STAT, *self.text(kind), *self.text(name)
-            )
+            self._stats[kind, name] = self.append("stats", STAT, *self.text(kind), *self.text(name))
         return self._stats[kind, name]
 
     def target(self, spec: ObjectSpec) -> int:
@@ -167,8 +170,12 @@ class _Writer:
     def chain(self, steps: tuple[Step, ...]) -> int:
         """The index of a chain; routes with equal steps share it."""
         packed = tuple(
-            STEP.pack(self.object(s.policy, s.timeout_ms), MODES.index(s.mode),
-                      s.on_failure == "pass", s.timeout_ms)
+            STEP.pack(
+                self.object(s.policy, s.timeout_ms),
+                MODES.index(s.mode),
+                s.on_failure == "pass",
+                s.timeout_ms,
+            )
             for s in steps
         )
         if packed not in self._chains:
@@ -202,17 +209,22 @@ class _Writer:
         if all(match.methods for match in route.matches):
             methods = method_bits(frozenset().union(*(m.methods for m in route.matches)))
         return ROUTE.pack(
-            *self.text(route.name), self.target(route.target), self.chain(route.steps),
-            self.rewrite(route.rewrite), allow_bits(route.allow), methods,
-            CLIENT_EOF.index(route.on_client_eof), self.stat("route", route.name),
-            *pack_timeouts(route.timeouts), route.body_limit,
+            *self.text(route.name),
+            self.target(route.target),
+            self.chain(route.steps),
+            self.rewrite(route.rewrite),
+            allow_bits(route.allow),
+            methods,
+            CLIENT_EOF.index(route.on_client_eof),
+            self.stat("route", route.name),
+            *pack_timeouts(route.timeouts),
+            route.body_limit,
         )
 
     def matcher(self, tables: Tables) -> None:
         """Hosts, paths, candidates and their slots."""
         for host in tables.hosts:
-            self.append("hosts", HOST, *self.text(host.name), host.exact_depths,
-                        host.prefix_depths)
+            self.append("hosts", HOST, *self.text(host.name), host.exact_depths, host.prefix_depths)
         for node in tables.nodes:
             runs: list[int] = []
             for found in (node.exact, node.prefix):
@@ -229,8 +241,14 @@ class _Writer:
         """Names and addresses, for the master."""
         for listener in self.model.listeners:
             options = pack(listener.options)
-            self.append("listeners", LISTENER, *self.text(listener.name),
-                        *self.text(listener.address), len(self.data), len(options))
+            self.append(
+                "listeners",
+                LISTENER,
+                *self.text(listener.name),
+                *self.text(listener.address),
+                len(self.data),
+                len(options),
+            )
             self.data += options
 
     def settings(self, tables: Tables) -> bytes:
@@ -239,6 +257,10 @@ class _Writer:
         for route in self.model.routes:
             allow |= allow_bits(route.allow)
         return SETTINGS.pack(
-            *pack_limits(self.model.limits), *pack_timeouts(self.model.timeouts),
-            self.model.memory, tables.wildcard_labels, allow, self.model.error_html,
+            *pack_limits(self.model.limits),
+            *pack_timeouts(self.model.timeouts),
+            self.model.memory,
+            tables.wildcard_labels,
+            allow,
+            self.model.error_html,
         )

@@ -12,10 +12,12 @@ from fastgw.ext.testing.base_doors import PoolDoor
 MIB = 1 << 20
 
 
-@given(st.lists(
-    st.tuples(st.sampled_from(["take", "take", "reserved", "give"]), st.integers(1, 600_000)),
-    max_size=80,
-))
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["take", "take", "reserved", "give"]), st.integers(1, 600_000)),
+        max_size=80,
+    )
+)
 def test_the_sum_stays_below_the_bound(plan: list[tuple[str, int]]) -> None:
     door, held, counted = PoolDoor(2 * MIB), [], 0
     for what, n in plan:
@@ -48,7 +50,7 @@ def test_the_marks_stand_above_each_other() -> None:
 
 
 def test_the_reserve_is_for_those_who_name_it() -> None:
-    door = PoolDoor(MIB)                            # 64 KiB of it are the reserve
+    door = PoolDoor(MIB)  # 64 KiB of it are the reserve
     held = [door.take(65536) for _ in range(15)]
     assert door.pool.in_use == door.pool.full_bytes
     assert door.take(1) == 0
@@ -60,7 +62,7 @@ def test_the_reserve_is_for_those_who_name_it() -> None:
 
 
 def test_refusal_and_relief() -> None:
-    door = PoolDoor(4 * 262144 * 16 // 15 + 1)          # four of the largest, and the reserve
+    door = PoolDoor(4 * 262144 * 16 // 15 + 1)  # four of the largest, and the reserve
     held = [door.take(262144) for _ in range(4)]
     assert door.take(1) == 0
     assert door.pool.refused == 1

@@ -35,7 +35,7 @@ def slot_end(at_ms: int) -> int:
 def test_against_a_model(plan: list[tuple[str, int, int]]) -> None:
     """None fires early, none more than a slot late, each once, and the timer is set in time."""
     wheel, now = WheelDoor(N), START_MS
-    model: dict[int, tuple[int, int]] = {}      # number -> (due, when its slot ends)
+    model: dict[int, tuple[int, int]] = {}  # number -> (due, when its slot ends)
     wheel.advance(now)
     last_slot = now // SLOT_MS * SLOT_MS
     for what, i, ms in plan:

@@ -11,15 +11,18 @@ from hypothesis import strategies as st
 from fastgw.ext.base.networks import Networks
 
 
-@pytest.mark.parametrize(("text", "says"), [
-    ("10.0.0.1/8", "did you mean 10.0.0.0/8 or 10.0.0.1"),
-    ("10.0.0.0/33", "is not an IP address or network"),
-    ("10.0.0", "is not an IP address or network"),
-    ("", "is not an IP address or network"),
-    ("example.com", "is not an IP address or network"),
-    ("fe80::1%eth0", "scope"),
-    ("2001:db8::1/32", "did you mean 2001:db8::/32"),
-])
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("10.0.0.1/8", "did you mean 10.0.0.0/8 or 10.0.0.1"),
+        ("10.0.0.0/33", "is not an IP address or network"),
+        ("10.0.0", "is not an IP address or network"),
+        ("", "is not an IP address or network"),
+        ("example.com", "is not an IP address or network"),
+        ("fe80::1%eth0", "scope"),
+        ("2001:db8::1/32", "did you mean 2001:db8::/32"),
+    ],
+)
 def test_what_is_wrong_is_said(text: str, says: str) -> None:
     with pytest.raises(ValueError, match=says):
         Networks(["10.0.0.0/8", text])
@@ -52,15 +55,19 @@ def test_neighbours_become_one_range() -> None:
 
 NETWORKS4 = st.builds(
     lambda n, bits: IPv4Network((n >> (32 - bits) << (32 - bits), bits)),
-    st.integers(0, 2**32 - 1), st.integers(0, 32),
+    st.integers(0, 2**32 - 1),
+    st.integers(0, 32),
 )
 NETWORKS6 = st.builds(
     lambda n, bits: IPv6Network((n >> (128 - bits) << (128 - bits), bits)),
-    st.integers(0, 2**128 - 1) | st.integers(0, 2**34), st.integers(0, 128),
+    st.integers(0, 2**128 - 1) | st.integers(0, 2**34),
+    st.integers(0, 128),
 )
-ADDRESSES = st.integers(0, 2**32 - 1).map(IPv4Address) | st.integers(0, 2**128 - 1).map(
-    IPv6Address
-) | st.integers(0, 2**34).map(IPv6Address)
+ADDRESSES = (
+    st.integers(0, 2**32 - 1).map(IPv4Address)
+    | st.integers(0, 2**128 - 1).map(IPv6Address)
+    | st.integers(0, 2**34).map(IPv6Address)
+)
 
 
 def holds(networks: list[IPv4Network | IPv6Network], address: IPv4Address | IPv6Address) -> bool:
@@ -74,11 +81,13 @@ def test_any_networks_hold_what_the_standard_library_says(
 ) -> None:
     ours = Networks([str(network) for network in networks])
     edges = [
-        edge for network in networks
+        edge
+        for network in networks
         for edge in (network.network_address, network.broadcast_address)
     ]
-    near = [type(e)(int(e) + d) for e in edges for d in (-1, 1)
-            if 0 <= int(e) + d < 2**e.max_prefixlen]
+    near = [
+        type(e)(int(e) + d) for e in edges for d in (-1, 1) if 0 <= int(e) + d < 2**e.max_prefixlen
+    ]
     for address in (*addresses, *edges, *near):
         if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
             continue

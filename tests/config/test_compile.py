@@ -21,7 +21,8 @@ def test_a_file_becomes_a_plan_that_a_worker_can_load(tmp_path: Path) -> None:
     file = tmp_path / "g.yaml"
     file.write_text(
         "version: 1\nroutes:\n  a: {match: x.com/a/*, upstream: 'http://127.0.0.1:9'}\n"
-        "  b: {match: /b, respond: 404}\n", encoding="utf-8",
+        "  b: {match: /b, respond: 404}\n",
+        encoding="utf-8",
     )
     plan = compile_in_child(str(file), Options(listen=["127.0.0.1:0"], number=5))
     snapshot = load_plan(plan, BUILDERS)

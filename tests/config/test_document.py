@@ -14,17 +14,49 @@ from hypothesis import strategies as st
 from fastgw.config.document import read_text
 
 
-@pytest.mark.parametrize(("text", "value"), [
-    ("yes", "yes"), ("no", "no"), ("NO", "NO"), ("on", "on"), ("off", "off"), ("y", "y"),
-    ("true", True), ("False", False), ("TRUE", True), ("tRUE", "tRUE"),
-    ("~", None), ("null", None), ("Null", None), ("", None), ("nULL", "nULL"),
-    ("12", 12), ("-7", -7), ("+3", 3), ("010", 10), ("0o17", 15), ("0x1F", 31), ("1_000", "1_000"),
-    ("12:30:45", "12:30:45"), ("1.5", 1.5), (".5", 0.5), ("1e3", 1000.0), ("-.inf", -math.inf),
-    ("1.2.3", "1.2.3"), ("2026-01-01", "2026-01-01"), ("10s", "10s"), ("'5'", "5"),
-    ('"true"', "true"), ("!!str 5", "5"), ("<<", "<<"), ("=", "="),
-    ("99999999999999999999", "99999999999999999999"), ("9" * 5000, "9" * 5000),
-    ("|\n  a\n  b\n", "a\nb\n"),
-])
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("yes", "yes"),
+        ("no", "no"),
+        ("NO", "NO"),
+        ("on", "on"),
+        ("off", "off"),
+        ("y", "y"),
+        ("true", True),
+        ("False", False),
+        ("TRUE", True),
+        ("tRUE", "tRUE"),
+        ("~", None),
+        ("null", None),
+        ("Null", None),
+        ("", None),
+        ("nULL", "nULL"),
+        ("12", 12),
+        ("-7", -7),
+        ("+3", 3),
+        ("010", 10),
+        ("0o17", 15),
+        ("0x1F", 31),
+        ("1_000", "1_000"),
+        ("12:30:45", "12:30:45"),
+        ("1.5", 1.5),
+        (".5", 0.5),
+        ("1e3", 1000.0),
+        ("-.inf", -math.inf),
+        ("1.2.3", "1.2.3"),
+        ("2026-01-01", "2026-01-01"),
+        ("10s", "10s"),
+        ("'5'", "5"),
+        ('"true"', "true"),
+        ("!!str 5", "5"),
+        ("<<", "<<"),
+        ("=", "="),
+        ("99999999999999999999", "99999999999999999999"),
+        ("9" * 5000, "9" * 5000),
+        ("|\n  a\n  b\n", "a\nb\n"),
+    ],
+)
 def test_scalars_are_what_the_core_schema_says(text: str, value: Any) -> None:
     document = read_text("x", f"a: {text}")
     assert document.problems == []
@@ -48,13 +80,21 @@ def test_positions_of_keys_and_values() -> None:
     assert document.position(("a", "nothing")) == (2, 3)
 
 
-@pytest.mark.parametrize("text", [
-    "[" * 200_000, "{a: " * 200_000, "- " * 200_000, "a: &a [*a]",
-    "&a [" + "*a," * 1000 + "]",
-    "a: &a [l,l,l,l,l,l,l,l,l]\n" + "".join(
-        f"{chr(98 + i)}: &{chr(98 + i)} [{','.join(['*' + chr(97 + i)] * 9)}]\n" for i in range(9)
-    ),
-])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[" * 200_000,
+        "{a: " * 200_000,
+        "- " * 200_000,
+        "a: &a [*a]",
+        "&a [" + "*a," * 1000 + "]",
+        "a: &a [l,l,l,l,l,l,l,l,l]\n"
+        + "".join(
+            f"{chr(98 + i)}: &{chr(98 + i)} [{','.join(['*' + chr(97 + i)] * 9)}]\n"
+            for i in range(9)
+        ),
+    ],
+)
 def test_bombs_are_refused_quickly(text: str) -> None:
     began = time.process_time()
     document = read_text("x", text)
@@ -65,8 +105,11 @@ def test_bombs_are_refused_quickly(text: str) -> None:
 # libyaml does not join the surrogate pairs of JSON escapes, and keys end at 1024 characters.
 TEXT = st.text(st.characters(max_codepoint=0xFFFF, exclude_categories=["Cs"]), max_size=100)
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers(-2**63, 2**63 - 1)
-    | st.floats(allow_nan=False, allow_infinity=False) | TEXT,
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**63 - 1)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | TEXT,
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXT, inner, max_size=4),
     max_leaves=12,
 )

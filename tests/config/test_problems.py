@@ -25,8 +25,9 @@ def resolver(host: str) -> list[tuple[int, str]]:
     return [(int(socket.AF_INET), "192.0.2.1")]
 
 
-def wrong(text: str, command_line: CommandLine | None = None,
-          file: str = "g.yaml") -> list[Problem]:
+def wrong(
+    text: str, command_line: CommandLine | None = None, file: str = "g.yaml"
+) -> list[Problem]:
     """What is wrong with a configuration."""
     with pytest.raises(ConfigError) as caught:
         build(read_text(file, text), command_line or CommandLine(), resolver)
@@ -52,15 +53,24 @@ def test_every_code_is_in_the_table_and_every_row_is_produced(tmp_path: Path) ->
 
 def unbuildable() -> list[Problem]:
     """What is wrong when every policy of kind respond refuses its options."""
+
     def check(kind: str, name: str, options: dict[str, Any]) -> None:
         if kind == "respond":
             raise ValueError(f"{name}: no")
 
     with pytest.raises(ConfigError) as caught:
-        build(read_text("g.yaml", (
-            "version: 1\npolicies: {p: {respond: 404}}\ndefaults: {respond: 404}\n"
-            "routes:\n  a: {match: /a, policies: [p]}\n  b: {match: /b, policies: [p]}\n"
-        )), CommandLine(), resolver, check)
+        build(
+            read_text(
+                "g.yaml",
+                (
+                    "version: 1\npolicies: {p: {respond: 404}}\ndefaults: {respond: 404}\n"
+                    "routes:\n  a: {match: /a, policies: [p]}\n  b: {match: /b, policies: [p]}\n"
+                ),
+            ),
+            CommandLine(),
+            resolver,
+            check,
+        )
     return caught.value.problems
 
 
@@ -79,9 +89,14 @@ def test_codes_have_a_title_and_help() -> None:
 
 
 def test_the_command_line_is_checked_like_a_file() -> None:
-    found = wrong("version: 1\nroutes: {a: {match: /, respond: 404}}", CommandLine(
-        listen=("x",), timeouts={"connect": "5", "conect": "5s"}, trusted_proxies=("y",),
-    ))
+    found = wrong(
+        "version: 1\nroutes: {a: {match: /, respond: 404}}",
+        CommandLine(
+            listen=("x",),
+            timeouts={"connect": "5", "conect": "5s"},
+            trusted_proxies=("y",),
+        ),
+    )
     assert {(p.file, p.path, p.code) for p in found} == {
         ("command line", "defaults.timeouts.connect", "FGW006"),
         ("command line", "defaults.timeouts.conect", "FGW003"),
@@ -91,8 +106,9 @@ def test_the_command_line_is_checked_like_a_file() -> None:
 
 
 def test_a_file_and_upstreams_on_the_command_line_exclude_each_other() -> None:
-    found = wrong("version: 1\nroutes: {a: {match: /, respond: 404}}",
-                  CommandLine(to=("http://10.0.0.1",)))
+    found = wrong(
+        "version: 1\nroutes: {a: {match: /, respond: 404}}", CommandLine(to=("http://10.0.0.1",))
+    )
     assert [str(problem) for problem in found] == [
         "command line: either a file or --to, not both [FGW013]",
     ]
@@ -109,10 +125,12 @@ def test_a_wrong_upstream_on_the_command_line_is_said() -> None:
 
 # -- files ---------------------------------------------------------------------------------
 
+
 def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     (tmp_path / "latin").write_bytes(b"version: \xff")
     for name, says in (
-        ("none", "No such file or directory [FGW011]"), (".", "Is a directory [FGW011]"),
+        ("none", "No such file or directory [FGW011]"),
+        (".", "Is a directory [FGW011]"),
         ("latin", "not UTF-8 (at byte 9) [FGW001]"),
     ):
         document = read_file(str(tmp_path / name))
@@ -129,8 +147,9 @@ def test_a_huge_file_is_refused_unread(tmp_path: Path) -> None:
 
 def test_a_byte_order_mark_and_json_are_fine(tmp_path: Path) -> None:
     path = tmp_path / "g.json"
-    path.write_bytes(b'\xef\xbb\xbf{"version": 1, "routes": {"a": {"match": "/a\\u0062", '
-                     b'"respond": 404}}}')
+    path.write_bytes(
+        b'\xef\xbb\xbf{"version": 1, "routes": {"a": {"match": "/a\\u0062", "respond": 404}}}'
+    )
     assert build_file(str(path)).routes[0].matches[0].path == "/ab"
 
 

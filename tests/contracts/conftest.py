@@ -17,8 +17,12 @@ class Bed:
     """One worker, one connection, one target behind `/`."""
 
     def __init__(
-        self, policies: list[tuple[Any, ...]] | None = None, *, target: Any = None,
-        bound: int = 64 << 20, **route: Any,
+        self,
+        policies: list[tuple[Any, ...]] | None = None,
+        *,
+        target: Any = None,
+        bound: int = 64 << 20,
+        **route: Any,
     ) -> None:
         self.target: FakeTarget = target if target is not None else FakeTarget()
         snapshot = HandSnapshot()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
-from fastgw.ext.testing.origin import FakeTarget
+from fastgw.ext.testing.origin import FakeTarget, StaticTarget
 from fastgw.ext.testing.policies import ScriptedPolicy
 
 from .conftest import MakeBed
@@ -24,7 +26,8 @@ def test_an_unsent_request_is_tried_up_to_max_tries(bed: MakeBed) -> None:
 
 @pytest.mark.parametrize("peer_closed_first", [False, True])
 def test_a_connected_but_unsent_request_of_any_method_is_tried_again(
-    bed: MakeBed, peer_closed_first: bool,
+    bed: MakeBed,
+    peer_closed_first: bool,
 ) -> None:
     b = bed()
     s = b.request("POST", "/")
@@ -45,12 +48,16 @@ def test_an_idempotent_request_goes_once_more_after_a_stale_connection(bed: Make
     assert b.rig.records[0]["reason"] == RESET
 
 
-@pytest.mark.parametrize("how", [
-    {"reused": False, "sent": True},
-    {"reused": True, "sent": True, "reason": "response_head_timeout"},
-])
+@pytest.mark.parametrize(
+    "how",
+    [
+        {"reused": False, "sent": True},
+        {"reused": True, "sent": True, "reason": "response_head_timeout"},
+    ],
+)
 def test_an_idempotent_request_in_doubt_is_not_tried_again(
-    bed: MakeBed, how: dict[str, object],
+    bed: MakeBed,
+    how: dict[str, Any],
 ) -> None:
     b = bed()
     s = b.request("GET", "/")
@@ -146,7 +153,7 @@ def test_an_early_answer_while_the_replay_is_under_way_loses_nothing(bed: MakeBe
 def test_a_failure_within_send_chunk_goes_on_with_the_next_attempt(bed: MakeBed) -> None:
     b = bed()
 
-    def break_first(a: object, event: object) -> None:
+    def break_first(a: Any, event: object) -> None:
         if a is b.attempts[0] and event == ("chunk", b"two", False):
             b.attempts[0].fail(RESET, reused=True, sent=True)
 
@@ -162,12 +169,15 @@ def test_a_failure_within_send_chunk_goes_on_with_the_next_attempt(bed: MakeBed)
 
 
 def test_the_same_through_a_pipe(bed: MakeBed) -> None:
-    policy = ScriptedPolicy("p", {
-        "on_request_chunk": lambda seen: ("emit", [seen.chunk.upper()] if seen.chunk else []),
-    })
+    policy = ScriptedPolicy(
+        "p",
+        {
+            "on_request_chunk": lambda seen: ("emit", [seen.chunk.upper()] if seen.chunk else []),
+        },
+    )
     b = bed([(policy, "enforce")])
 
-    def break_first(a: object, event: object) -> None:
+    def break_first(a: Any, event: object) -> None:
         if a is b.attempts[0] and event == ("chunk", b"TWO", False):
             b.attempts[0].fail(RESET, reused=True, sent=True)
 
@@ -178,8 +188,10 @@ def test_the_same_through_a_pipe(bed: MakeBed) -> None:
     s.push(b"", True)
     assert b.attempts[1].wire.endswith(b"3\r\nONE\r\n3\r\nTWO\r\n5\r\nTHREE\r\n0\r\n\r\n")
     assert [c for c in policy.calls if c[0] == "on_request_chunk"] == [
-        ("on_request_chunk", (b"one", False)), ("on_request_chunk", (b"two", False)),
-        ("on_request_chunk", (b"three", False)), ("on_request_chunk", (b"", True)),
+        ("on_request_chunk", (b"one", False)),
+        ("on_request_chunk", (b"two", False)),
+        ("on_request_chunk", (b"three", False)),
+        ("on_request_chunk", (b"", True)),
     ]
     b.attempts[1].answer(200, last=True)
     assert s.ends == ["finish"]
@@ -210,10 +222,13 @@ def test_100_continue_is_awaited_anew_after_a_retry(bed: MakeBed) -> None:
 
 
 def test_the_first_of_two_attempts_is_cancelled_when_the_second_wins(bed: MakeBed) -> None:
-    policy = ScriptedPolicy("p", {
-        "on_attempt": [("set", "x-try", "1"), ("set", "x-try", "2")],
-        "on_response": "continue",
-    })
+    policy = ScriptedPolicy(
+        "p",
+        {
+            "on_attempt": [("set", "x-try", "1"), ("set", "x-try", "2")],
+            "on_response": "continue",
+        },
+    )
     b = bed([(policy, "enforce")])
     s = b.request("GET", "/")
     assert s.rival()
@@ -229,7 +244,8 @@ def test_the_first_of_two_attempts_is_cancelled_when_the_second_wins(bed: MakeBe
 
 @pytest.mark.parametrize("ready", [False, True])
 def test_the_older_attempt_may_win_in_whatever_state_the_rival_is(
-    bed: MakeBed, ready: bool,
+    bed: MakeBed,
+    ready: bool,
 ) -> None:
     b = bed()
     s = b.request("PUT", "/", last=False)
@@ -293,3 +309,11 @@ def test_a_target_that_raises_is_an_internal_error(bed: MakeBed) -> None:
     s = b.request("GET", "/")
     assert s.status == 500 and b.rig.records[0]["reason"] == "internal"
     assert "no attempt for a test" in b.rig.logged[0][1]
+
+
+def test_an_attempt_outlives_the_call_in_which_it_ends_its_exchange(bed: MakeBed) -> None:
+    policy = ScriptedPolicy("p", {"on_response": "suspend", "on_response_body": "continue"})
+    b = bed([(policy, "enforce")], target=StaticTarget(b"static"))
+    s = b.request("GET", "/")
+    policy.fire()  # the fake aborts if it is freed while it is being called
+    assert s.body == b"static" and s.ends == ["finish"]

@@ -47,7 +47,12 @@ def test_a_policy_with_more_to_give_is_asked_again_as_fast_as_its_reader_reads(
     b.attempts[0].feed(b"", True)
     assert s.body == b"onetwothree" * 2 and s.ends == ["finish"]
     assert [c[1] for c in policy.calls if c[0] == "on_response_chunk"] == [
-        (b"in", False), (b"", False), (b"", False), (b"", True), (b"", True), (b"", True),
+        (b"in", False),
+        (b"", False),
+        (b"", False),
+        (b"", True),
+        (b"", True),
+        (b"", True),
     ]
 
 
@@ -120,7 +125,9 @@ def test_trailers_follow_a_whole_body(bed: MakeBed, body: bytes) -> None:
 
 def test_bodies_past_a_limit(bed: MakeBed) -> None:
     policy = ScriptedPolicy(
-        "p", {"on_request_body": "continue", "on_response_body": "continue"}, limit=4,
+        "p",
+        {"on_request_body": "continue", "on_response_body": "continue"},
+        limit=4,
     )
     b = bed([(policy, "enforce")])
     s = b.request("POST", "/", last=False)
@@ -181,8 +188,9 @@ def test_a_chunk_hook_that_answers_after_the_head_breaks_the_answer(bed: MakeBed
 
 def test_a_body_hook_that_answers_takes_the_place_of_the_answer(bed: MakeBed) -> None:
     inner = ScriptedPolicy("inner", {"on_response_body": ("respond", 403, b"no")})
-    outer = ScriptedPolicy("outer", {"on_response": ("set", "x-outer", "1"),
-                                     "on_response_chunk": upper})
+    outer = ScriptedPolicy(
+        "outer", {"on_response": ("set", "x-outer", "1"), "on_response_chunk": upper}
+    )
     b = bed([(outer, "enforce"), (inner, "enforce")])
     s = b.request("GET", "/")
     b.attempts[0].answer(200)
@@ -192,8 +200,14 @@ def test_a_body_hook_that_answers_takes_the_place_of_the_answer(bed: MakeBed) ->
 
 
 def test_a_reply_goes_through_the_policies_that_were_entered(bed: MakeBed) -> None:
-    outer = ScriptedPolicy("outer", {"on_request": "continue", "on_response_chunk": upper,
-                                     "on_response": ("set", "x-outer", "1")})
+    outer = ScriptedPolicy(
+        "outer",
+        {
+            "on_request": "continue",
+            "on_response_chunk": upper,
+            "on_response": ("set", "x-outer", "1"),
+        },
+    )
     inner = ScriptedPolicy("inner", {"on_request": ("respond", 401, b"who?")})
     never = ScriptedPolicy("never", {"on_request": "continue", "on_response": "continue"})
     b = bed([(outer, "enforce"), (inner, "enforce"), (never, "enforce")])

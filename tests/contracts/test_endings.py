@@ -115,14 +115,26 @@ STARTS: dict[str, Start] = {
     "waits in on_response": waits("on_response"),
     "waits in on_response_chunk": waits("on_response_chunk"),
     "waits in on_response_body": waits("on_response_body"),
-    "opening": opening, "body": body, "collecting": collecting, "awaited": awaited,
-    "collecting answer": collecting_answer, "answering": answering, "answered": answered,
-    "tunnel": tunnel, "half tunnel": half_tunnel,
+    "opening": opening,
+    "body": body,
+    "collecting": collecting,
+    "awaited": awaited,
+    "collecting answer": collecting_answer,
+    "answering": answering,
+    "answered": answered,
+    "tunnel": tunnel,
+    "half tunnel": half_tunnel,
 }
 #: Where a response head is not there yet, so that the request's deadline still runs.
 BEFORE_HEAD = (
-    "waits in on_request", "waits in on_request_chunk", "waits in on_request_body",
-    "waits in on_attempt", "opening", "body", "collecting", "awaited",
+    "waits in on_request",
+    "waits in on_request_chunk",
+    "waits in on_request_body",
+    "waits in on_attempt",
+    "opening",
+    "body",
+    "collecting",
+    "awaited",
 )
 
 

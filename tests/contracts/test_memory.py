@@ -46,7 +46,9 @@ def drive(b: Bed, counted: bool) -> Any:
 @pytest.mark.parametrize("counted", [False, True])
 @pytest.mark.parametrize("name", SCRIPTS)
 def test_whatever_is_refused_every_exchange_ends_once(
-    bed: MakeBed, name: str, counted: bool,
+    bed: MakeBed,
+    name: str,
+    counted: bool,
 ) -> None:
     whole = 0
     for left in range(0, 160 * KIB, 4 * KIB):

@@ -14,38 +14,54 @@ from .conftest import Bed, MakeBed
 EDIT = ("all", [("set", "x-shadow", "1"), ("remove", "x-keep"), ("provide", "who", "me")])
 SCRIPTS: dict[str, dict[str, Any]] = {
     "edits heads": {
-        "on_request": EDIT, "on_attempt": ("set", "x-shadow", "1"), "on_response": EDIT,
+        "on_request": EDIT,
+        "on_attempt": ("set", "x-shadow", "1"),
+        "on_response": EDIT,
         "on_log": EDIT,
     },
     "answers": {
-        "on_request": ("respond", 403, b"no"), "on_attempt": ("respond", 503, b""),
+        "on_request": ("respond", 403, b"no"),
+        "on_attempt": ("respond", 503, b""),
         "on_response": ("all", [("status", 500), ("respond", 500, b"x")]),
     },
     "answers bodies": {
-        "on_request_chunk": ("respond", 403, b"no"), "on_response_chunk": ("reason", "memory"),
+        "on_request_chunk": ("respond", 403, b"no"),
+        "on_response_chunk": ("reason", "memory"),
     },
     "emits": {
         "on_request_chunk": ("emit", [b"one", b"two"]),
         "on_response_chunk": ("more", [b"x", b"y", b"z"]),
     },
     "wants it whole": {
-        "on_request_body": ("replace", b"other"), "on_response_body": ("replace", b"other"),
+        "on_request_body": ("replace", b"other"),
+        "on_response_body": ("replace", b"other"),
     },
     "answers whole bodies": {
-        "on_request_body": ("respond", 422, b""), "on_response_body": ("respond", 502, b""),
+        "on_request_body": ("respond", 422, b""),
+        "on_response_body": ("respond", 502, b""),
     },
     "suspends": {
-        "on_request": "suspend", "on_request_chunk": "suspend", "on_attempt": "suspend",
-        "on_response": "suspend", "on_response_chunk": "suspend", "on_response_body": "suspend",
-        "on_log": "suspend", "on_resume": ("respond", 504, b""),
+        "on_request": "suspend",
+        "on_request_chunk": "suspend",
+        "on_attempt": "suspend",
+        "on_response": "suspend",
+        "on_response_chunk": "suspend",
+        "on_response_body": "suspend",
+        "on_log": "suspend",
+        "on_resume": ("respond", 504, b""),
     },
     "resumes at once": {"on_request": ("early", "done"), "on_resume": ("respond", 403, b"")},
     "raises": {
-        "on_request": "raise", "on_request_chunk": "raise", "on_attempt": "raise",
-        "on_response": "raise", "on_response_chunk": "raise", "on_log": "raise",
+        "on_request": "raise",
+        "on_request_chunk": "raise",
+        "on_attempt": "raise",
+        "on_response": "raise",
+        "on_response_chunk": "raise",
+        "on_log": "raise",
     },
     "opens and adds": {
-        "on_request": ("sink", FakeSink()), "on_response": "another",
+        "on_request": ("sink", FakeSink()),
+        "on_response": "another",
     },
 }
 
@@ -53,7 +69,12 @@ SCRIPTS: dict[str, dict[str, Any]] = {
 def drive(b: Bed, slow: bool, expect: bool) -> tuple[list[Any], list[bytes], list[Any]]:
     """The same traffic each time; what was seen on both wires."""
     s = b.request(
-        "PUT", "/p?q", [("X-Keep", "1")], last=False, expect=expect, window=3 if slow else 1 << 20,
+        "PUT",
+        "/p?q",
+        [("X-Keep", "1")],
+        last=False,
+        expect=expect,
+        window=3 if slow else 1 << 20,
     )
     a = b.attempts[0]
     if expect:
@@ -76,7 +97,10 @@ def drive(b: Bed, slow: bool, expect: bool) -> tuple[list[Any], list[bytes], lis
 @pytest.mark.parametrize("slow", [False, True])
 @pytest.mark.parametrize("name", SCRIPTS)
 def test_both_wires_are_the_same_as_with_off(
-    bed: MakeBed, name: str, slow: bool, expect: bool,
+    bed: MakeBed,
+    name: str,
+    slow: bool,
+    expect: bool,
 ) -> None:
     off = bed([(ScriptedPolicy("p", SCRIPTS[name]), "off")])
     shadow = bed([(ScriptedPolicy("p", SCRIPTS[name]), "shadow")])

@@ -16,7 +16,8 @@ def test_a_plain_request_goes_out_and_its_answer_comes_back(bed: MakeBed) -> Non
     assert a.wire == b"GET /a?b=c HTTP/1.1\r\nAccept: */*\r\n\r\n"
     a.answer(200, [("X-One", "1")], length=3)
     a.feed(b"abc", True)
-    assert (s.status, s.fields, s.body, s.ends) == (200, [("X-One", "1")], b"abc", ["finish"])
+    assert (s.status, s.fields, s.ends) == (200, [("X-One", "1")], ["finish"])
+    assert s.body == b"abc"
     assert b.rig.records[0]["route"] == "/"
 
 
@@ -98,7 +99,7 @@ def test_a_whole_answer_stays_whole_when_the_connection_ends_before_the_request(
 def test_a_target_without_a_socket(bed: MakeBed) -> None:
     b = bed(target=StaticTarget(b"hello"))
     s = b.request("GET", "/")
-    assert (s.status, s.body, s.ends) == (200, b"hello", ["finish"])
+    assert s.status == 200 and s.body == b"hello" and s.ends == ["finish"]
     s = b.request("POST", "/", last=False)
     assert s.whole and s.ends == []
     s.push(b"x", True)

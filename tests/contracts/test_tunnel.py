@@ -93,3 +93,20 @@ def test_an_upstream_that_breaks_resets_the_tunnel(bed: MakeBed) -> None:
     b.attempts[0].answer(101, tunnel=True)
     b.attempts[0].fail("upstream_truncated", sent=True)
     assert s.ends == ["reset:upstream_truncated"]
+
+
+def test_a_shadow_policy_may_still_wait_when_the_snapshot_is_gone(bed: MakeBed) -> None:
+    policy = ScriptedPolicy("p", {"on_response": "suspend", "on_resume": ("respond", 403, b"")})
+    b = bed([(policy, "shadow")])
+    gone = weakref.ref(policy)
+    s = b.request("GET", "/", protocol="websocket")
+    b.attempts[0].answer(101, tunnel=True)
+    other = HandSnapshot(2)
+    other.add_route("/", FakeTarget())
+    b.rig.dispatcher.snapshot = other.seal()
+    del policy
+    gc.collect()
+    kept = gone()
+    assert kept is not None and kept.fire()
+    s.leave()
+    assert b.rig.records[0]["shadow"]["would_respond"][0]["status"] == 403

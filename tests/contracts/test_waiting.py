@@ -11,8 +11,13 @@ from fastgw.ext.testing.policies import ScriptedPolicy, Seen
 from .conftest import Bed, MakeBed
 
 HOOKS = [
-    "on_request", "on_request_chunk", "on_request_body", "on_attempt", "on_response",
-    "on_response_chunk", "on_response_body",
+    "on_request",
+    "on_request_chunk",
+    "on_request_body",
+    "on_attempt",
+    "on_response",
+    "on_response_chunk",
+    "on_response_body",
 ]
 AFTER_HEAD = ("on_response_chunk",)
 
@@ -69,7 +74,7 @@ def test_it_times_out_and_fails_closed(bed: MakeBed, hook: str) -> None:
 
 @pytest.mark.parametrize("hook", HOOKS)
 def test_it_times_out_and_passes_where_failures_pass(bed: MakeBed, hook: str) -> None:
-    b, s, policy = begin(bed, hook, {"timeout": ("reason", "policy_timeout")}, "pass")
+    b, s, _ = begin(bed, hook, {"timeout": ("reason", "policy_timeout")}, "pass")
     b.rig.pass_ms(1100)
     finish(b, s, hook)
 
@@ -99,7 +104,7 @@ def test_the_client_leaves_while_it_waits(bed: MakeBed, hook: str) -> None:
 
 @pytest.mark.parametrize("hook", HOOKS)
 def test_its_failure_on_resuming_is_a_policy_failure(bed: MakeBed, hook: str) -> None:
-    b, s, policy = begin(bed, hook, "raise")
+    b, _, policy = begin(bed, hook, "raise")
     policy.fire()
     assert b.rig.records[0]["reason"] == "policy_failed"
     assert "a policy failed for a test" in b.rig.logged[0][1]
@@ -107,7 +112,8 @@ def test_its_failure_on_resuming_is_a_policy_failure(bed: MakeBed, hook: str) ->
 
 @pytest.mark.parametrize("hook", HOOKS)
 def test_a_ticket_fired_before_the_hook_returned_is_dealt_with_then(
-    bed: MakeBed, hook: str,
+    bed: MakeBed,
+    hook: str,
 ) -> None:
     order: list[str] = []
 
@@ -153,9 +159,13 @@ def test_the_whole_requests_deadline_ends_a_wait(bed: MakeBed) -> None:
 def test_a_reply_of_a_policy_that_is_cancelled_does_not_replace_the_answer(
     bed: MakeBed,
 ) -> None:
-    policy = ScriptedPolicy("p", {
-        "on_request": "suspend", "on_resume": {"cancelled": ("respond", 418, b"tea")},
-    })
+    policy = ScriptedPolicy(
+        "p",
+        {
+            "on_request": "suspend",
+            "on_resume": {"cancelled": ("respond", 418, b"tea")},
+        },
+    )
     b = bed([(policy, "enforce")], timeouts={"request": 500})
     s = b.request("GET", "/")
     b.rig.pass_ms(600)
@@ -163,9 +173,13 @@ def test_a_reply_of_a_policy_that_is_cancelled_does_not_replace_the_answer(
 
 
 def test_a_policy_may_wait_again_and_again(bed: MakeBed) -> None:
-    policy = ScriptedPolicy("p", {
-        "on_request": "suspend", "on_resume": ["suspend", "suspend", "continue"],
-    })
+    policy = ScriptedPolicy(
+        "p",
+        {
+            "on_request": "suspend",
+            "on_resume": ["suspend", "suspend", "continue"],
+        },
+    )
     b = bed([(policy, "enforce")])
     s = b.request("GET", "/")
     for _ in range(3):
@@ -174,10 +188,23 @@ def test_a_policy_may_wait_again_and_again(bed: MakeBed) -> None:
     assert s.ends == ["finish"]
 
 
+def test_a_policy_that_resumes_itself_for_ever_has_failed(bed: MakeBed) -> None:
+    policy = ScriptedPolicy("p", {"on_request": "suspend", "on_resume": ("early", "done")})
+    b = bed([(policy, "enforce")])
+    s = b.request("GET", "/")
+    policy.fire()
+    assert s.status == 500 and b.rig.records[0]["reason"] == "policy_failed"
+    assert len(policy.tickets) < 100
+
+
 def test_a_ticket_that_is_not_waited_for_is_dropped(bed: MakeBed) -> None:
-    policy = ScriptedPolicy("p", {
-        "on_request": ("all", ["suspend", "continue"]), "on_log": "suspend",
-    })
+    policy = ScriptedPolicy(
+        "p",
+        {
+            "on_request": ("all", ["suspend", "continue"]),
+            "on_log": "suspend",
+        },
+    )
     b = bed([(policy, "enforce")])
     s = b.request("GET", "/")
     assert b.rig.deadlines == 0 and not policy.fire()

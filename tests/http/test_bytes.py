@@ -19,9 +19,7 @@ from fastgw.ext.testing.http_doors import (
 NAMES: list[str] = tomllib.loads(
     (Path(__file__).parents[2] / "ext" / "http" / "names.toml").read_text()
 )["names"]
-TCHARS = frozenset(
-    b"!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-)
+TCHARS = frozenset(b"!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
 PLACES = [*range(0, 36), 47, 48, 49, 63]
 
 
@@ -93,7 +91,7 @@ def test_known_names(name: str) -> None:
     assert {name_id(text), name_id(text.upper()), name_id(text.title())} == {want}
     for at in range(len(text)):
         for code in TCHARS:
-            other = text[:at] + bytes([code]) + text[at + 1:]
+            other = text[:at] + bytes([code]) + text[at + 1 :]
             if other.lower() != text:
                 assert name_id(other) != want
 

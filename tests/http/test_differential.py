@@ -95,7 +95,7 @@ def as_received(found: dict[str, Any], rows: Rows) -> Rows:
 
 def check_llhttp(data: bytes, found: dict[str, Any]) -> None:
     """Target, fields and framing."""
-    head = data[:found["consumed"]]
+    head = data[: found["consumed"]]
     if found["method"] not in LLHTTP_METHODS or TAB_CODING.search(head):
         return
     sink = llhttp_request(head)
@@ -110,7 +110,7 @@ def check_llhttp(data: bytes, found: dict[str, Any]) -> None:
 
 def check_h11(data: bytes, found: dict[str, Any]) -> None:
     """Method, target, version, fields."""
-    event = h11_request(data[:found["consumed"]].removeprefix(b"\r\n"))
+    event = h11_request(data[: found["consumed"]].removeprefix(b"\r\n"))
     rows = [(bytes(name), bytes(value)) for name, value in event.headers]
     assert (bytes(event.method), bytes(event.target)) == (found["method"], found["raw_target"])
     assert bytes(event.http_version) == b"1.%d" % found["minor"]
@@ -137,8 +137,9 @@ def test_accepted_requests(data: bytes) -> None:
     compare_request(data)
 
 
-@pytest.mark.parametrize("case", [c for c in CASES if c.accepted and not c.limits],
-                         ids=lambda case: str(case.name))
+@pytest.mark.parametrize(
+    "case", [c for c in CASES if c.accepted and not c.limits], ids=lambda case: str(case.name)
+)
 def test_accepted_cases(case: Case) -> None:
     """The wire cases that are accepted."""
     assert compare_request(case.raw)
@@ -154,7 +155,7 @@ def test_accepted_responses(data: bytes) -> None:
     sink = Sink()
     parser = httptools.HttpResponseParser(sink)
     try:
-        parser.feed_data(data[:found["consumed"]])
+        parser.feed_data(data[: found["consumed"]])
     except httptools.HttpParserUpgrade:
         pass
     assert sink.head_over
@@ -170,7 +171,7 @@ def test_accepted_bodies(data: bytes) -> None:
     if ours.feed(data) != "end":
         return
     head = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
-    body = data[:len(data) - len(ours.rest)]
+    body = data[: len(data) - len(ours.rest)]
     sink = llhttp_request(head + body)
     assert sink.complete and sink.body == b"".join(ours.pieces)
     connection = h11.Connection(h11.SERVER)

@@ -18,7 +18,8 @@ from fastgw.ext.testing.http_doors import (
 from tests.http.messages import chunked_bodies, requests, responses
 
 PATHS = st.text(
-    alphabet=st.sampled_from("/.%;\\aA25efEF30cC~ \x00"), max_size=24,
+    alphabet=st.sampled_from("/.%;\\aA25efEF30cC~ \x00"),
+    max_size=24,
 ).map(lambda text: b"/" + text.encode())
 
 

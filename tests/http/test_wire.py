@@ -12,8 +12,13 @@ from tests.wire.cases import Case, read_cases, unescape
 CASES = read_cases()
 #: Bits of PathAllow (route/plan.pxd) by the names that cases use.
 ALLOW = {
-    "encoded_slash": 1, "encoded_backslash": 2, "backslash": 4, "nul": 8,
-    "invalid_escape": 16, "double_encoding": 32, "dot_params": 64,
+    "encoded_slash": 1,
+    "encoded_backslash": 2,
+    "backslash": 4,
+    "nul": 8,
+    "invalid_escape": 16,
+    "double_encoding": 32,
+    "dot_params": 64,
 }
 
 
@@ -38,7 +43,7 @@ def read_message(case: Case) -> dict[str, Any]:
         return found
     if found.get("path_used"):
         return {"reason": "bad_path", **found}
-    after = case.raw[found["consumed"]:]
+    after = case.raw[found["consumed"] :]
     found["trailers"] = []
     if found["framing"] == "chunked":
         limits = {name: n for name, n in case.limits.items() if name != "target"}

@@ -64,8 +64,12 @@ class Net:
         s.listen(backlog)
         address = s.getsockname()
         listener = Listener(
-            self.engine, s.detach(), acceptor, self.limit,
-            log=lambda event, details: self.logged.append((event, details)), **options,
+            self.engine,
+            s.detach(),
+            acceptor,
+            self.limit,
+            log=lambda event, details: self.logged.append((event, details)),
+            **options,
         )
         self.listeners.append(listener)
         return address

@@ -15,7 +15,7 @@ async def scenario(net: Net) -> None:
     address = net.listen(EchoAcceptor())
     peers = [await net.peer(address) for _ in range(10)]
     await net.until(lambda: net.limit.current == 10)
-    late = [await net.peer(address) for _ in range(5)]      # accepted, too
+    late = [await net.peer(address) for _ in range(5)]  # accepted, too
     await net.until(lambda: net.limit.current == 15)
     net.listeners[0].pause()
     late += [await net.peer(address) for _ in range(5)]

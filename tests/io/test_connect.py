@@ -34,7 +34,7 @@ def test_refused(loop: str) -> None:
     async def test(net: Net) -> None:
         with socket.socket() as s:
             s.bind(("127.0.0.1", 0))
-            address = s.getsockname()       # bound, so nobody else may listen there
+            address = s.getsockname()  # bound, so nobody else may listen there
             door = net.connect_door(address)
             door.write(b"never sent")
             assert door.names() == []
@@ -59,6 +59,7 @@ def test_unix_paths_without_a_listener(loop: str, tmp_path: Path) -> None:
 
 def test_no_route(loop: str) -> None:
     """An address that can't be connected to fails with a reason of its own."""
+
     async def test(net: Net) -> None:
         door = net.connect_door(("255.255.255.255", 9))
         assert door.names() == []
@@ -70,6 +71,7 @@ def test_no_route(loop: str) -> None:
 
 def test_a_black_hole_until_it_is_given_up(loop: str) -> None:
     """A listener whose queue is full answers no SYN: connecting goes on until the abort."""
+
     async def test(net: Net) -> None:
         with socket.socket() as hole:
             hole.bind(("127.0.0.1", 0))
@@ -87,7 +89,7 @@ def test_a_black_hole_until_it_is_given_up(loop: str) -> None:
             door.abort()
             await net.until(lambda: door.events == [("gone", "none")])
             closed = net.connect_door(hole.getsockname())
-            closed.close()                  # closing while connecting gives up as well
+            closed.close()  # closing while connecting gives up as well
             await net.until(lambda: closed.events == [("gone", "none")])
             for s in fill:
                 s.close()

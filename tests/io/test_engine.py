@@ -34,6 +34,7 @@ def test_an_earlier_deadline_moves_the_timer(loop: str) -> None:
 
 def test_moving_a_deadline_arms_no_timer(loop: str) -> None:
     """Deadlines that are moved later with each request cost no system call."""
+
     async def test(net: Net) -> None:
         timer = TimerDoor(net.engine, net.changed.set)
         timer.set_in(60_000)
@@ -49,6 +50,7 @@ def test_moving_a_deadline_arms_no_timer(loop: str) -> None:
 
 def test_python_gets_its_turn_during_a_flood(loop: str) -> None:
     """A wake-up makes a few turns at most, however much there is to do."""
+
     async def test(net: Net) -> None:
         address = net.listen(EchoAcceptor())
         client = await net.peer(address)
@@ -70,6 +72,7 @@ def test_python_gets_its_turn_during_a_flood(loop: str) -> None:
 
 def test_an_idle_engine_does_nothing(loop: str) -> None:
     """No wake-ups, no turns, while nothing happens: paused peers with unread data included."""
+
     async def test(net: Net) -> None:
         door, peer = await net.pair()
         half, half_peer = await net.pair()
@@ -92,6 +95,7 @@ def test_an_idle_engine_does_nothing(loop: str) -> None:
 
 def test_work_waits_for_the_loop(loop: str) -> None:
     """What is put off while detached is done once attached."""
+
     async def test(net: Net) -> None:
         door, peer = await net.pair()
         net.engine.detach()

@@ -35,7 +35,8 @@ def test_the_soft_limit_is_raised_to_the_hard_one() -> None:
         "r.setrlimit(r.RLIMIT_NOFILE, (256, 1024)); print(raise_nofile(),"
         " r.getrlimit(r.RLIMIT_NOFILE))"
     )
-    said = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True,
-                          timeout=30, check=True)
+    said = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=30, check=True
+    )
     assert said.stdout.strip() == "1024 (1024, 1024)"
     assert resource.getrlimit(resource.RLIMIT_NOFILE)[1] >= 256

@@ -21,6 +21,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 def test_accepted_sockets_have_the_options(loop: str) -> None:
     """They are inherited from the listening socket."""
+
     async def test(net: Net) -> None:
         address, acceptor = net.listen_doors(user_timeout_ms=12_345)
         await net.peer(address)
@@ -59,6 +60,7 @@ def test_a_burst_is_accepted_in_shares(loop: str) -> None:
 
 def test_at_the_limit_nobody_is_accepted_and_closed(loop: str) -> None:
     """Two listeners share the limit; those past it wait in the queue until one leaves."""
+
     async def test(net: Net) -> None:
         one, first = net.listen_doors()
         two, second = net.listen_doors()
@@ -98,6 +100,7 @@ def test_a_limit_gives_back_what_ended_by_itself(loop: str) -> None:
 
 def test_an_acceptor_that_wants_nothing(loop: str) -> None:
     """A stream without a codec is closed."""
+
     async def test(net: Net) -> None:
         address = net.listen(DoorAcceptor(lambda: None))
         peer = await net.peer(address)
@@ -109,6 +112,7 @@ def test_an_acceptor_that_wants_nothing(loop: str) -> None:
 
 def test_a_shared_socket_is_watched_exclusively(loop: str) -> None:
     """Stopping and going on works where the kernel refuses to modify the interest."""
+
     async def test(net: Net) -> None:
         address, acceptor = net.listen_doors(shared=True)
         await net.peer(address)
@@ -178,8 +182,12 @@ def _limit() -> Any:
 def test_running_out_of_descriptors() -> None:
     """At EMFILE it stops, tries again by deadline, and loses nobody (see out_of_files.py)."""
     done = subprocess.run(
-        [sys.executable, "-m", "tests.io.out_of_files"], cwd=ROOT, timeout=60,
-        capture_output=True, text=True, check=False,
+        [sys.executable, "-m", "tests.io.out_of_files"],
+        cwd=ROOT,
+        timeout=60,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.split() == ["stopped", "logged", "idle", "served"]

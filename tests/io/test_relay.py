@@ -52,6 +52,7 @@ def test_exactly_n_bytes_pass_and_the_rest_is_delivered(loop: str) -> None:
 
 def test_a_relay_does_not_overtake_what_is_queued(loop: str) -> None:
     """More is queued than a turn writes, and the body is there already."""
+
     async def test(net: Net) -> None:
         upstream, origin, downstream, client = await two(net)
         upstream.pause()
@@ -120,6 +121,7 @@ def test_a_source_that_resets(loop: str) -> None:
 @pytest.mark.parametrize("how", ["rst", "abort"])
 def test_a_target_that_is_gone(loop: str, how: str) -> None:
     """The source is told that the relay is over, and can be read again."""
+
     async def test(net: Net) -> None:
         upstream, origin, downstream, client = await two(net)
         body = noise(24 * MIB)

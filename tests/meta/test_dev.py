@@ -50,12 +50,14 @@ def test_missing_packages_are_named(tmp_path: Path, hide: str, named: str) -> No
     """Without root and without sudo the one apt line is printed."""
     tools = tmp_path / "bin"
     tools.mkdir()
-    for tool in ("sh", "cat", "dirname", "tr", "id", "cksum", "rm", "python3", "gcc", "env"):
-        if tool != hide and (found := shutil.which(tool)):
+    for tool in ("sh", "cat", "dirname", "rm", "python3", "gcc", "env", "bash", "tr", "cksum"):
+        # The interpreter itself, not a wrapper that looks for its own tools.
+        found = os.path.realpath(sys.executable) if tool == "python3" else shutil.which(tool)
+        if tool != hide and found:
             (tools / tool).symlink_to(found)
-    (tools / "id").unlink()
-    (tools / "id").write_text("#!/bin/sh\necho 1000\n")
-    (tools / "id").chmod(0o755)
+    for tool, says in (("id", "echo 1000"), ("apt-get", "exit 1")):
+        (tools / tool).write_text(f"#!/bin/sh\n{says}\n")
+        (tools / tool).chmod(0o755)
     checkout = tmp_path / "checkout"
     checkout.mkdir()
     shutil.copy(ROOT / "dev", checkout / "dev")

@@ -102,8 +102,13 @@ def test_first_change_works_as_written(tmp_path: Path) -> None:
     row = re.search(r"^       (\[\[reason\]\]\n(?:       .+\n)+)", CONTRIBUTING.read_text(), re.M)
     assert row
     for part in (
-        "fastgw/__init__.py", "fastgw/policy.py", "fastgw/fields.py", "ext/__init__.py",
-        "ext/generate", "ext/base", "docs",
+        "fastgw/__init__.py",
+        "fastgw/policy.py",
+        "fastgw/fields.py",
+        "ext/__init__.py",
+        "ext/generate",
+        "ext/base",
+        "docs",
     ):
         source, target = ROOT / part, tmp_path / part
         target.parent.mkdir(parents=True, exist_ok=True)

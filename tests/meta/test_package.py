@@ -28,6 +28,13 @@ def run(*command: str | Path, cwd: Path, **env: str) -> str:
     return done.stdout
 
 
+def unpacked(sdist: Path, into: Path) -> Path:
+    """The tree of an sdist. By tar: early 3.11s lack tarfile's `filter`, later ones want it."""
+    run("tar", "-xf", sdist, "-C", into, cwd=into)
+    (tree,) = (p for p in into.iterdir() if p.is_dir())
+    return tree
+
+
 @pytest.fixture(scope="module")
 def sdist(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A source distribution."""
@@ -41,9 +48,7 @@ def sdist(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def wheel(sdist: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A wheel built from it, in a folder that knows no checkout."""
     out = tmp_path_factory.mktemp("wheel")
-    with tarfile.open(sdist) as tar:
-        tar.extractall(out, filter="data")
-    (tree,) = (p for p in out.iterdir() if p.is_dir())
+    tree = unpacked(sdist, out)
     run(sys.executable, "-m", "build", "-q", "--no-isolation", "--wheel", "-o", out, cwd=tree)
     (found,) = out.glob("*.whl")
     return found
@@ -88,9 +93,7 @@ def test_installed_outside_the_checkout(wheel: Path, tmp_path: Path) -> None:
 
 
 def test_missing_compiler_is_named_in_one_line(sdist: Path, tmp_path: Path) -> None:
-    with tarfile.open(sdist) as tar:
-        tar.extractall(tmp_path, filter="data")
-    (tree,) = tmp_path.iterdir()
+    tree = unpacked(sdist, tmp_path)
     done = subprocess.run(
         [sys.executable, "setup.py", "-q", "build_ext"], cwd=tree, text=True, timeout=200,
         stderr=subprocess.STDOUT, stdout=subprocess.PIPE,

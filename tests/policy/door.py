@@ -40,8 +40,16 @@ class Door:
         """A request; without `last=False` it has no body."""
         return self.connection.request(how.pop("method", "GET"), target, fields, **how)
 
-    def ask(self, target: str = "/", fields: Pairs = (), *, status: int = 200,
-            answer: Pairs = (), body: bytes = b"", **how: Any) -> FakeStream:
+    def ask(
+        self,
+        target: str = "/",
+        fields: Pairs = (),
+        *,
+        status: int = 200,
+        answer: Pairs = (),
+        body: bytes = b"",
+        **how: Any,
+    ) -> FakeStream:
         """A request, answered by the upstream if it gets there."""
         stream = self.send(target, fields, **how)
         self.answer(status, answer, body)
@@ -89,7 +97,12 @@ def policy(kind: str, /, **options: Any) -> Any:
 
 def plugin(kind: type, *, timeout_ms: int = 5000, **options: Any) -> Any:
     """A policy of a plugin's class, which must be a module's."""
-    return build_policy("plugin", kind.__name__.lower(), {
-        "class": f"{kind.__module__}:{kind.__name__}", "options": options,
-        "timeout_ms": timeout_ms,
-    })
+    return build_policy(
+        "plugin",
+        kind.__name__.lower(),
+        {
+            "class": f"{kind.__module__}:{kind.__name__}",
+            "options": options,
+            "timeout_ms": timeout_ms,
+        },
+    )

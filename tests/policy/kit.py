@@ -24,8 +24,15 @@ from tests.policy.samples import Sample
 REQUEST_BODY = b"request body"
 RESPONSE_BODY = b"response body"
 #: Hooks at which a neighbour can answer or wait.
-HOOKS = ("on_request", "on_request_chunk", "on_request_body", "on_attempt", "on_response",
-         "on_response_chunk", "on_response_body")
+HOOKS = (
+    "on_request",
+    "on_request_chunk",
+    "on_request_body",
+    "on_attempt",
+    "on_response",
+    "on_response_chunk",
+    "on_response_body",
+)
 MAX = 1 << 16
 REQUEST_ID = re.compile(rb"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
@@ -56,7 +63,12 @@ class Passage:
         self.answered: list[FakeAttempt] = []
         self.fed: list[FakeAttempt] = []
         self.steps: list[Callable[[], None]] = [
-            self.head, self.body, self.open_gates, self.answer, self.open_gates, self.feed,
+            self.head,
+            self.body,
+            self.open_gates,
+            self.answer,
+            self.open_gates,
+            self.feed,
         ]
 
     def head(self) -> None:
@@ -69,7 +81,7 @@ class Passage:
         """The request's body, in chunks of `size`."""
         assert self.stream is not None
         for i in range(0, len(REQUEST_BODY), self.size):
-            self.stream.push(REQUEST_BODY[i:i + self.size])
+            self.stream.push(REQUEST_BODY[i : i + self.size])
         self.stream.push(b"", True)
 
     def open_gates(self) -> None:
@@ -90,7 +102,7 @@ class Passage:
             if attempt not in self.fed:
                 self.fed.append(attempt)
                 for i in range(0, len(RESPONSE_BODY), self.size):
-                    attempt.feed(RESPONSE_BODY[i:i + self.size])
+                    attempt.feed(RESPONSE_BODY[i : i + self.size])
                 attempt.feed(b"", True)
 
     async def run(self, upto: int | None = None) -> FakeStream:
@@ -114,8 +126,10 @@ class Passage:
 
 def wires(door: Door) -> Any:
     """What went over both wires; chunks put together."""
-    up = [(bytes(a.wire).split(b"\r\n\r\n")[0],
-           b"".join(e[1] for e in a.events if e[0] == "chunk")) for a in door.target.attempts]
+    up = [
+        (bytes(a.wire).split(b"\r\n\r\n")[0], b"".join(e[1] for e in a.events if e[0] == "chunk"))
+        for a in door.target.attempts
+    ]
     heads = [f[1:] for f in door.connection.frames if f[1] not in ("data",)]
     body = b"".join(f[2][0] for f in door.connection.frames if f[1] == "data")
     return up, heads, REQUEST_ID.sub(b"ID", body)
@@ -193,8 +207,7 @@ async def check_wait_at_each_hook(sample: Sample) -> None:
     for hook in HOOKS:
         for event in ("done", "timeout", "gone"):
             script = {hook: "suspend", "on_resume": {"timeout": ("reason", "policy_timeout")}}
-            other = ScriptedPolicy("other", script, timeout_ms=100,
-                                   changes_length=(False, False))
+            other = ScriptedPolicy("other", script, timeout_ms=100, changes_length=(False, False))
             with opened(sample, other, sample.make()) as door:
                 passage = Passage(door, sample)
                 stream = await passage.run()
@@ -203,7 +216,9 @@ async def check_wait_at_each_hook(sample: Sample) -> None:
                     assert_answered(stream, sample, door)
                 elif event == "timeout":
                     assert (stream.ends, stream.status) in (
-                        (["finish"], 504), (["reset:policy_timeout"], sample.answers or 200))
+                        (["finish"], 504),
+                        (["reset:policy_timeout"], sample.answers or 200),
+                    )
                 else:
                     assert stream.ends == ["gone"]
 
@@ -242,8 +257,13 @@ async def check_client_gone_at_each_point(sample: Sample) -> None:
             await settle()
             door.rig.turn()
             assert len(stream.ends) == 1
-            assert door.rig.records[0]["reason"] in ("client_reset", "none", "fixed_reply",
-                                                     "policy_reply", "ip_denied")
+            assert door.rig.records[0]["reason"] in (
+                "client_reset",
+                "none",
+                "fixed_reply",
+                "policy_reply",
+                "ip_denied",
+            )
             assert all(attempt.over for attempt in door.target.attempts)
 
 

@@ -33,26 +33,45 @@ class Sample:
 
 
 SAMPLES = [
-    Sample("headers", "headers", {
-        "request": {"set": {"X-In": "{client.ip} {path}?{query}"}, "remove": ["x-gone"],
-                    "add": {"Via": "1.1 {route}"}},
-        "response": {"set": {"X-Out": "{response.status} {method}"}, "remove": ["Server"]},
-    }),
+    Sample(
+        "headers",
+        "headers",
+        {
+            "request": {
+                "set": {"X-In": "{client.ip} {path}?{query}"},
+                "remove": ["x-gone"],
+                "add": {"Via": "1.1 {route}"},
+            },
+            "response": {"set": {"X-Out": "{response.status} {method}"}, "remove": ["Server"]},
+        },
+    ),
     Sample("respond", "respond", {"status": 299, "body": "fixed\n"}, answers=299),
     Sample("respond-empty", "respond", {"status": 410}, answers=410),
-    Sample("redirect", "redirect", {"to": "https://{host}{path}?{query}", "status": 308},
-           answers=308),
+    Sample(
+        "redirect", "redirect", {"to": "https://{host}{path}?{query}", "status": 308}, answers=308
+    ),
     Sample("ip-refuses", "ip", {"allow": ["10.0.0.0/8"]}, answers=403),
     Sample("ip-admits", "ip", {"allow": ["192.0.2.0/24"], "deny": ["192.0.2.8"]}),
     Sample("plugin-sync", "plugin", {"class": "tests.policy.plugins:Sync"}),
-    Sample("plugin-replies", "plugin", {"class": "tests.policy.plugins:Sync"}, target="/?stop",
-           answers=418),
-    Sample("plugin-at-once", "plugin",
-           {"class": "tests.policy.plugins:Waits", "options": {"waits": []}}),
+    Sample(
+        "plugin-replies",
+        "plugin",
+        {"class": "tests.policy.plugins:Sync"},
+        target="/?stop",
+        answers=418,
+    ),
+    Sample(
+        "plugin-at-once",
+        "plugin",
+        {"class": "tests.policy.plugins:Waits", "options": {"waits": []}},
+    ),
     *(
-        Sample(f"plugin-{hook}", "plugin",
-               {"class": "tests.policy.plugins:Waits", "options": {"waits": [hook]}},
-               waits=(hook,))
+        Sample(
+            f"plugin-{hook}",
+            "plugin",
+            {"class": "tests.policy.plugins:Waits", "options": {"waits": [hook]}},
+            waits=(hook,),
+        )
         for hook in ("on_request", "on_response")
     ),
 ]

@@ -115,6 +115,7 @@ def test_cancel_between_rounds(run: Callable[[Main], None]) -> None:
 
 def test_timeout_inside(run: Callable[[Main], None]) -> None:
     """asyncio.timeout cancels its task, takes it back and raises TimeoutError."""
+
     async def main() -> None:
         async def slow() -> str:
             try:

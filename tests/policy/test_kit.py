@@ -19,9 +19,7 @@ PAGES = Path(__file__).parents[2] / "docs" / "policies"
 
 @pytest.mark.parametrize("sample", SAMPLES, ids=lambda s: s.label)
 @pytest.mark.parametrize("check", CHECKS, ids=lambda c: c.__name__.removeprefix("check_"))
-def test_conforms(
-    check: Callable[[Sample], Coroutine[Any, Any, None]], sample: Sample
-) -> None:
+def test_conforms(check: Callable[[Sample], Coroutine[Any, Any, None]], sample: Sample) -> None:
     plugins.gates.clear()
     plugins.notes.clear()
     asyncio.run(asyncio.wait_for(check(sample), 20))

@@ -49,6 +49,7 @@ def gate(*names: str) -> None:
 
 # -- hooks -----------------------------------------------------------------------------
 
+
 def test_sync_hooks(door: Doors) -> None:
     d = door(plugin(plugins.Sync, colour="blue"))
     stream = d.ask("/p", [("X-Gone", "1"), ("X-Many", "0")], status=404)
@@ -147,6 +148,7 @@ def test_awaitable_that_is_no_coroutine(door: Doors, run: Run) -> None:
 
 def test_first_step_has_a_current_task(door: Doors, run: Run) -> None:
     """Timeouts, task groups and with them HTTP clients work from the first step on."""
+
     async def main() -> None:
         d = door(plugin(plugins.Tools))
         d.send("/p")
@@ -180,6 +182,7 @@ def test_many_at_once_keep_apart(door: Doors, run: Run) -> None:
 
 
 # -- timeouts, cancellation, lateness ------------------------------------------------------
+
 
 def test_timeout_cancels(door: Doors, run: Run) -> None:
     async def main() -> None:
@@ -257,6 +260,7 @@ def test_async_on_log_outlives_the_exchange(door: Doors, run: Run) -> None:
 
 def test_nothing_is_kept(door: Doors, run: Run) -> None:
     """No cycle: views and tasks are gone with the exchange, without the collector."""
+
     async def main() -> None:
         gate("on_request")
         d = door(plugin(plugins.Waits))
@@ -278,10 +282,18 @@ def test_nothing_is_kept(door: Doors, run: Run) -> None:
 
 # -- failures ----------------------------------------------------------------------------
 
-@pytest.mark.parametrize(("way", "says"), [
-    ("raises", "nobody home"), ("awaits", "nobody home"), ("returns", "not 42"),
-    ("status", "status 99"), ("splits", "CR, LF"), ("host", "can't be edited"),
-])
+
+@pytest.mark.parametrize(
+    ("way", "says"),
+    [
+        ("raises", "nobody home"),
+        ("awaits", "nobody home"),
+        ("returns", "not 42"),
+        ("status", "status 99"),
+        ("splits", "CR, LF"),
+        ("host", "can't be edited"),
+    ],
+)
 def test_failures(door: Doors, run: Run, way: str, says: str) -> None:
     async def main() -> None:
         d = door(plugin(plugins.Wrong, way=way))
@@ -296,12 +308,18 @@ def test_failures(door: Doors, run: Run, way: str, says: str) -> None:
     run(main())
 
 
-@pytest.mark.parametrize(("spec", "says"), [
-    ("nowhere", "module:Class"), (":X", "module:Class"), ("a:b c", "module:Class"),
-    ("tests.policy.missing:X", "No module named"), ("tests.policy.plugins:X", "has no X"),
-    ("tests.policy.plugins:NotAPolicy", "not a subclass"),
-    ("tests.policy.plugins:notes", "not a subclass"),
-])
+@pytest.mark.parametrize(
+    ("spec", "says"),
+    [
+        ("nowhere", "module:Class"),
+        (":X", "module:Class"),
+        ("a:b c", "module:Class"),
+        ("tests.policy.missing:X", "No module named"),
+        ("tests.policy.plugins:X", "has no X"),
+        ("tests.policy.plugins:NotAPolicy", "not a subclass"),
+        ("tests.policy.plugins:notes", "not a subclass"),
+    ],
+)
 def test_bad_names(spec: str, says: str) -> None:
     with pytest.raises(ValueError, match=says):
         policy("plugin", **{"class": spec})
@@ -320,6 +338,7 @@ def test_options() -> None:
 
 # -- views -------------------------------------------------------------------------------
 
+
 def members(kind: type) -> set[str]:
     """Public names of a class."""
     return {name for name in dir(kind) if not name.startswith("_")} - {"register"}
@@ -335,7 +354,11 @@ def test_views_are_what_the_types_say(door: Doors) -> None:
     assert members(type(view.headers)) == members(fastgw.Headers)
     assert (view.method, view.path, view.query, view.host) == ("PUT", "/p", "q", "test.example")
     assert (view.scheme, view.client_ip, view.client_port, view.route) == (
-        "http", "127.0.0.1", 40000, "/")
+        "http",
+        "127.0.0.1",
+        40000,
+        "/",
+    )
     headers = view.headers
     assert headers.get_all("B") == ["1", "2"]
     assert headers.get("b") == "1"
@@ -360,8 +383,12 @@ def test_views_expire(door: Doors) -> None:
     d.answer()
     response = plugins.notes[1]
     uses: list[Callable[[], object]] = [
-        lambda: view.path, lambda: view.headers.get("a"), lambda: headers.items(),
-        lambda: response.status, lambda: headers.add("a", "b"), lambda: view.request_id,
+        lambda: view.path,
+        lambda: view.headers.get("a"),
+        lambda: headers.items(),
+        lambda: response.status,
+        lambda: headers.add("a", "b"),
+        lambda: view.request_id,
     ]
     for use in uses:
         with pytest.raises(fastgw.ViewExpired, match="is over"):
@@ -381,9 +408,11 @@ def test_status_keeps_its_framing(door: Doors, old: int, new: int) -> None:
 
 # -- shadow ------------------------------------------------------------------------------
 
+
 @pytest.mark.parametrize("hook", ["on_request", "on_response"])
 def test_shadow_edits_after_waiting_change_nothing(door: Doors, run: Run, hook: str) -> None:
     """A shadow's coroutine goes on beside the exchange, out of the runner's sight."""
+
     async def main() -> None:
         gate("on_request", "on_response")
         d = door((plugin(plugins.Waits, waits=[hook]), "shadow"))
@@ -400,7 +429,8 @@ def test_shadow_edits_after_waiting_change_nothing(door: Doors, run: Run, hook: 
         assert d.upstream == ["GET /p?stop HTTP/1.1"]
         assert (stream.status, stream.fields) == (200, [("A", "b")])
         would = d.rig.records[0]["shadow"]["would_respond"]
-        assert would == [{"policy": "waits", "status": 403, "reason": "policy_reply",
-                          "hook": "on_request"}]
+        assert would == [
+            {"policy": "waits", "status": 403, "reason": "policy_reply", "hook": "on_request"}
+        ]
 
     run(main())

@@ -21,12 +21,14 @@ def location(door: Doors, to: str, target: str = "/a?b=c", fields: Any = ()) -> 
 
 # -- respond ---------------------------------------------------------------------------
 
+
 def test_respond(door: Doors) -> None:
     d = door(policy("respond", status=201, body="hé\n", headers={"X-Path": "{path}"}))
     stream = d.ask("/here")
     assert (stream.status, bytes(stream.body)) == (201, "hé\n".encode())
     assert stream.fields == [
-        ("X-Path", "/here"), ("Content-Type", "text/plain; charset=utf-8"),
+        ("X-Path", "/here"),
+        ("Content-Type", "text/plain; charset=utf-8"),
     ]
     assert d.target.attempts == []
     assert d.rig.records[0]["reason"] == "fixed_reply"
@@ -34,8 +36,9 @@ def test_respond(door: Doors) -> None:
 
 
 def test_respond_with_braces_and_own_type(door: Doors) -> None:
-    d = door(policy("respond", body='{"path": "{path}"}',
-                    headers={"content-type": "application/json"}))
+    d = door(
+        policy("respond", body='{"path": "{path}"}', headers={"content-type": "application/json"})
+    )
     stream = d.ask()
     assert bytes(stream.body) == b'{"path": "{path}"}'
     assert stream.fields == [("content-type", "application/json")]
@@ -54,13 +57,21 @@ def test_respond_head(door: Doors) -> None:
     assert (stream.status, bytes(stream.body)) == (200, b"")
 
 
-@pytest.mark.parametrize(("options", "says"), [
-    ({"status": 199}, "200 to 599"), ({"status": 600}, "200 to 599"),
-    ({"status": "200"}, "200 to 599"), ({"status": True}, "200 to 599"),
-    ({"status": 204, "body": "x"}, "has none"), ({"body": 1}, "expected a text"),
-    ({"headers": {"Content-Length": "1"}}, "can't be edited"), ({"headers": []}, None),
-    ({"headers": {"a": "{nope}"}}, "headers.a: unknown"), ({"staus": 1}, "did you mean 'status'"),
-])
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"status": 199}, "200 to 599"),
+        ({"status": 600}, "200 to 599"),
+        ({"status": "200"}, "200 to 599"),
+        ({"status": True}, "200 to 599"),
+        ({"status": 204, "body": "x"}, "has none"),
+        ({"body": 1}, "expected a text"),
+        ({"headers": {"Content-Length": "1"}}, "can't be edited"),
+        ({"headers": []}, None),
+        ({"headers": {"a": "{nope}"}}, "headers.a: unknown"),
+        ({"staus": 1}, "did you mean 'status'"),
+    ],
+)
 def test_respond_refused(options: dict[str, Any], says: str | None) -> None:
     if says is None:
         policy("respond", **options)
@@ -71,15 +82,19 @@ def test_respond_refused(options: dict[str, Any], says: str | None) -> None:
 
 # -- redirect ----------------------------------------------------------------------------
 
-@pytest.mark.parametrize(("to", "out"), [
-    ("https://{host}{path}?{query}", "https://test.example/a?b=c"),
-    ("https://new.example{path}", "https://new.example/a"),
-    ("{scheme}://{host}:8443/x", "http://test.example:8443/x"),
-    ("/moved", "/moved"),
-    ("/moved{path}", "/moved/a"),
-    ("{path}/", "/a/"),
-    ("http://x.example/?from={path}", "http://x.example/?from=/a"),
-])
+
+@pytest.mark.parametrize(
+    ("to", "out"),
+    [
+        ("https://{host}{path}?{query}", "https://test.example/a?b=c"),
+        ("https://new.example{path}", "https://new.example/a"),
+        ("{scheme}://{host}:8443/x", "http://test.example:8443/x"),
+        ("/moved", "/moved"),
+        ("/moved{path}", "/moved/a"),
+        ("{path}/", "/a/"),
+        ("http://x.example/?from={path}", "http://x.example/?from=/a"),
+    ],
+)
 def test_redirect(door: Doors, to: str, out: str) -> None:
     assert location(door, to) == out
 
@@ -91,30 +106,45 @@ def test_redirect_status(door: Doors, status: int) -> None:
     assert d.rig.records[0]["reason"] == "fixed_reply"
 
 
-@pytest.mark.parametrize(("to", "target"), [
-    ("{path}", "//evil.example/x"), ("{path}", "///evil.example/x"),
-    ("{path}", "/\\evil.example/x"),
-    ("/{header.x-to}", "/"), ("/{header.x-none}{path}", "//evil.example/x"),
-])
+@pytest.mark.parametrize(
+    ("to", "target"),
+    [
+        ("{path}", "//evil.example/x"),
+        ("{path}", "///evil.example/x"),
+        ("{path}", "/\\evil.example/x"),
+        ("/{header.x-to}", "/"),
+        ("/{header.x-none}{path}", "//evil.example/x"),
+    ],
+)
 def test_redirect_stays_on_its_host(door: Doors, to: str, target: str) -> None:
     """//host is another host to a browser, and the path rule keeps `//`."""
     out = location(door, to, target, [("X-To", "/evil.example/x")])
     assert out in ("/evil.example/x", "\\evil.example/x")
 
 
-@pytest.mark.parametrize(("options", "says"), [
-    ({}, "is missing"), ({"to": ""}, "is empty"), ({"to": "x"}, "begins with"),
-    ({"to": "//evil"}, "write the scheme"), ({"to": "{query}"}, "begins with"),
-    ({"to": "javascript:x"}, "begins with"), ({"to": "https://"}, "has no host"),
-    ({"to": "https:///x"}, "has no host"), ({"to": "https://{path}"}, "has no host"),
-    ({"to": "https://{header.x}/"}, "can't be part of the host"),
-    ({"to": "https://a.example{query}"}, "can't be part of the host"),
-    ({"to": "https://a.example:{client.port}/"}, "can't be part of the host"),
-    ({"to": "https://a.{host}/"}, "can't be part of the host"),
-    ({"to": "{scheme}{path}"}, "begins with"),
-    ({"to": "/x", "status": 300}, "expected one of"), ({"to": "/x", "status": "301"}, "expected"),
-    ({"to": "/{nope}"}, "to: unknown variable"), ({"to": "/x\r\n"}, "control"),
-])
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({}, "is missing"),
+        ({"to": ""}, "is empty"),
+        ({"to": "x"}, "begins with"),
+        ({"to": "//evil"}, "write the scheme"),
+        ({"to": "{query}"}, "begins with"),
+        ({"to": "javascript:x"}, "begins with"),
+        ({"to": "https://"}, "has no host"),
+        ({"to": "https:///x"}, "has no host"),
+        ({"to": "https://{path}"}, "has no host"),
+        ({"to": "https://{header.x}/"}, "can't be part of the host"),
+        ({"to": "https://a.example{query}"}, "can't be part of the host"),
+        ({"to": "https://a.example:{client.port}/"}, "can't be part of the host"),
+        ({"to": "https://a.{host}/"}, "can't be part of the host"),
+        ({"to": "{scheme}{path}"}, "begins with"),
+        ({"to": "/x", "status": 300}, "expected one of"),
+        ({"to": "/x", "status": "301"}, "expected"),
+        ({"to": "/{nope}"}, "to: unknown variable"),
+        ({"to": "/x\r\n"}, "control"),
+    ],
+)
 def test_redirect_refused(options: dict[str, Any], says: str) -> None:
     with pytest.raises(ValueError, match=says):
         policy("redirect", **options)

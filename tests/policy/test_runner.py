@@ -30,9 +30,13 @@ def test_passed_failure_leaves_the_reply_alone(door: Doors, action: Any) -> None
 
 
 def test_cancelled_policy_does_not_change_the_reply(door: Doors) -> None:
-    waits = ScriptedPolicy("waits", {
-        "on_response": "suspend", "on_resume": {"cancelled": ("respond", 499, b"late")},
-    })
+    waits = ScriptedPolicy(
+        "waits",
+        {
+            "on_response": "suspend",
+            "on_resume": {"cancelled": ("respond", 499, b"late")},
+        },
+    )
     d = door(waits)
     stream = d.send(method="POST", last=False)
     d.attempt.answer(200, length=5)
@@ -69,6 +73,7 @@ def test_suspend_in_on_log_is_a_failure(door: Doors) -> None:
 
 
 # -- shadow ------------------------------------------------------------------------------
+
 
 @pytest.mark.parametrize("hook", ["on_request", "on_attempt", "on_response"])
 def test_shadow_failure_is_noted(door: Doors, hook: str) -> None:

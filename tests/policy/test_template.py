@@ -20,21 +20,24 @@ def rendered(door: Doors, text: str, target: str = "/a/b?x=1") -> str:
     return dict(line.split(": ", 1) for line in d.upstream[1:] if ": " in line).get("X-Out", "")
 
 
-@pytest.mark.parametrize(("text", "out"), [
-    ("plain", "plain"),
-    ("{client.ip}", "192.0.2.7"),
-    ("{client.port}", "40000"),
-    ("{method} {scheme}://{host}{path}", "GET http://test.example/a/b"),
-    ("{query}", "x=1"),
-    ("{path}?{query}", "/a/b?x=1"),
-    ("{header.User-Agent}", "probe"),
-    ("{header.x-twice}", "1"),
-    ("[{header.missing}]", "[]"),
-    ("{{{method}}}", "{GET}"),
-    ("{{path}} }}{{", "{path} }{"),
-    ("{route}", "/"),
-    ("é", "Ã©"),
-])
+@pytest.mark.parametrize(
+    ("text", "out"),
+    [
+        ("plain", "plain"),
+        ("{client.ip}", "192.0.2.7"),
+        ("{client.port}", "40000"),
+        ("{method} {scheme}://{host}{path}", "GET http://test.example/a/b"),
+        ("{query}", "x=1"),
+        ("{path}?{query}", "/a/b?x=1"),
+        ("{header.User-Agent}", "probe"),
+        ("{header.x-twice}", "1"),
+        ("[{header.missing}]", "[]"),
+        ("{{{method}}}", "{GET}"),
+        ("{{path}} }}{{", "{path} }{"),
+        ("{route}", "/"),
+        ("é", "Ã©"),
+    ],
+)
 def test_variables(door: Doors, text: str, out: str) -> None:
     assert rendered(door, text) == out
 
@@ -54,19 +57,22 @@ def test_response_variables(door: Doors) -> None:
     assert ("X-Out", "201 GET .") in d.ask(status=201).fields
 
 
-@pytest.mark.parametrize(("text", "says"), [
-    ("{client.pi}", "did you mean '{client.ip}'"),
-    ("{}", "unknown variable"),
-    ("{path", "without '}'"),
-    ("path}", "without '{'"),
-    ("{header.}", "not a header name"),
-    ("{header.a b}", "not a header name"),
-    ("{response.status}", "not known before"),
-    ("{upstream}", "not known before"),
-    ("a\r\nb", "control"),
-    ("\0", "control"),
-    ("{path}{query}" * 17, "more than 32"),
-])
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("{client.pi}", "did you mean '{client.ip}'"),
+        ("{}", "unknown variable"),
+        ("{path", "without '}'"),
+        ("path}", "without '{'"),
+        ("{header.}", "not a header name"),
+        ("{header.a b}", "not a header name"),
+        ("{response.status}", "not known before"),
+        ("{upstream}", "not known before"),
+        ("a\r\nb", "control"),
+        ("\0", "control"),
+        ("{path}{query}" * 17, "more than 32"),
+    ],
+)
 def test_refused_at_load(text: str, says: str) -> None:
     with pytest.raises(ValueError, match=says):
         Template(text)

@@ -32,6 +32,7 @@ class FakePlane:
         *,
         memory: int,
         max_connections: int,
+        access_log: str,
         log: Callable[[str, str], None],
     ) -> None:
         self.loop = loop

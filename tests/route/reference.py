@@ -31,8 +31,10 @@ def takes(match: Match, method: str, others: list[Match]) -> bool:
     """Whether a match takes a method; HEAD goes where GET goes, unless asked for by name."""
     if not match.methods or method in match.methods:
         return True
-    return method == "HEAD" and "GET" in match.methods and not any(
-        "HEAD" in other.methods for other in others
+    return (
+        method == "HEAD"
+        and "GET" in match.methods
+        and not any("HEAD" in other.methods for other in others)
     )
 
 

@@ -30,7 +30,10 @@ from fastgw.plan import (
 from fastgw.plan.writer import checksummed
 
 BUILDERS: dict[str, Any] = {
-    "http": AnyTarget, "none": AnyTarget, "headers": AnyPolicy, "ip": AnyPolicy,
+    "http": AnyTarget,
+    "none": AnyTarget,
+    "headers": AnyPolicy,
+    "ip": AnyPolicy,
 }
 ON_REQUEST, ON_RESPONSE, ON_LOG = 1 << 0, 1 << 4, 1 << 7
 STREAM, WHOLE = 1, 2
@@ -62,18 +65,38 @@ def test_rows_are_laid_out_alike_on_both_sides() -> None:
 
 def test_a_routes_row_says_what_the_model_said() -> None:
     timeouts = Timeouts(1, 2, 3, 4, 5, 6, 7, 8)
-    s = load(route("first"), route(
-        "r", timeouts=timeouts, body_limit=1 << 40, on_client_eof="finish",
-        allow=frozenset({"encoded_slash", "nul"}), rewrite=Rewrite("/r", "/v1"),
-    ))
+    s = load(
+        route("first"),
+        route(
+            "r",
+            timeouts=timeouts,
+            body_limit=1 << 40,
+            on_client_eof="finish",
+            allow=frozenset({"encoded_slash", "nul"}),
+            rewrite=Rewrite("/r", "/v1"),
+        ),
+    )
     row = route_doors.route_row(s, 1)
     assert row.pop("timeouts") == {
-        "request_head": 1, "body_idle": 2, "connect": 3, "response_head": 4, "idle": 5,
-        "request": 6, "keepalive": 7, "linger": 8,
+        "request_head": 1,
+        "body_idle": 2,
+        "connect": 3,
+        "response_head": 4,
+        "idle": 5,
+        "request": 6,
+        "keepalive": 7,
+        "linger": 8,
     }
     assert row == {
-        "name": b"r", "target": 0, "chain": 0, "rewrite": 0, "allow": 0b1001, "methods": 0,
-        "client_eof": 1, "stat": 2, "body_limit": 1 << 40,
+        "name": b"r",
+        "target": 0,
+        "chain": 0,
+        "rewrite": 0,
+        "allow": 0b1001,
+        "methods": 0,
+        "client_eof": 1,
+        "stat": 2,
+        "body_limit": 1 << 40,
     }
     assert route_doors.rewrite_row(s, 0) == (2, b"/v1")
     assert route_doors.route_row(s, 0)["rewrite"] == -1
@@ -81,8 +104,13 @@ def test_a_routes_row_says_what_the_model_said() -> None:
 
 
 def test_settings_reach_the_snapshot() -> None:
-    s = load(limits=Limits(1, 2, 3, 4, 5), timeouts=Timeouts(request_head=7), memory=99,
-             trusted_proxies=("10.0.0.0/8", "::1"), number=42)
+    s = load(
+        limits=Limits(1, 2, 3, 4, 5),
+        timeouts=Timeouts(request_head=7),
+        memory=99,
+        trusted_proxies=("10.0.0.0/8", "::1"),
+        number=42,
+    )
     said = route_doors.settings(s)
     assert s.number == 42
     assert said["limits"] == {"head": 1, "target": 2, "fields": 3, "requests": 4, "body": 5}
@@ -96,6 +124,7 @@ def test_a_bad_trusted_network_is_the_plans_fault() -> None:
 
 
 # -- objects -----------------------------------------------------------------------------
+
 
 def test_equal_objects_are_one_and_equal_chains_too() -> None:
     steps = (Step(policy("a")), Step(policy("b")))
@@ -141,6 +170,7 @@ def test_what_a_builder_raises_reaches_the_caller() -> None:
 
 # -- chains ------------------------------------------------------------------------------
 
+
 def test_a_hooks_array_holds_those_policies_that_have_it() -> None:
     a = policy("a", hooks=ON_REQUEST | ON_RESPONSE, slot_size=5)
     b = policy("b", hooks=ON_RESPONSE, slot_size=0)
@@ -183,6 +213,7 @@ def test_a_steps_timeout_reaches_its_policy_and_no_other() -> None:
 
 # -- memory ------------------------------------------------------------------------------
 
+
 def test_a_snapshot_holds_its_plan_and_lets_all_go() -> None:
     plan = bytearray(build_plan(PlanModel((route("r", Step(policy("a"))),))))
     s = load_plan(plan, BUILDERS)
@@ -210,15 +241,21 @@ def test_a_plan_at_an_odd_address_is_refused() -> None:
 
 # -- damage ------------------------------------------------------------------------------
 
-WHOLE_PLAN = build_plan(PlanModel(
-    (
-        route("r1", Step(policy("a", hooks=ON_REQUEST)), rewrite=Rewrite("/r1", "/v")),
-        route("r2", Step(policy("b", slot_size=8)), Step(policy("a", hooks=ON_REQUEST))),
-        Route("r3", (Match("/x", False, "*.example.com"), Match("", True, "a.b")),
-              ObjectSpec("none", "n")),
-    ),
-    listeners=(Listener("http", ":80", {"a": 1}),), trusted_proxies=("10.0.0.0/8",),
-))
+WHOLE_PLAN = build_plan(
+    PlanModel(
+        (
+            route("r1", Step(policy("a", hooks=ON_REQUEST)), rewrite=Rewrite("/r1", "/v")),
+            route("r2", Step(policy("b", slot_size=8)), Step(policy("a", hooks=ON_REQUEST))),
+            Route(
+                "r3",
+                (Match("/x", False, "*.example.com"), Match("", True, "a.b")),
+                ObjectSpec("none", "n"),
+            ),
+        ),
+        listeners=(Listener("http", ":80", {"a": 1}),),
+        trusted_proxies=("10.0.0.0/8",),
+    )
+)
 
 
 def use(plan: bytes) -> None:
@@ -259,11 +296,15 @@ def test_any_flipped_byte_is_seen() -> None:
 
 
 @settings(max_examples=400, deadline=None)
-@given(st.lists(
-    st.tuples(st.integers(64, len(WHOLE_PLAN) - 1), st.integers(0, 255)), min_size=1, max_size=4,
-))
+@given(
+    st.lists(
+        st.tuples(st.integers(64, len(WHOLE_PLAN) - 1), st.integers(0, 255)),
+        min_size=1,
+        max_size=4,
+    )
+)
 def test_bytes_written_over_can_never_crash_even_with_a_right_checksum(
-    changes: list[tuple[int, int]]
+    changes: list[tuple[int, int]],
 ) -> None:
     damaged = bytearray(WHOLE_PLAN)
     for at, value in changes:
@@ -272,14 +313,15 @@ def test_bytes_written_over_can_never_crash_even_with_a_right_checksum(
 
 
 @settings(max_examples=300, deadline=None)
-@given(st.integers(10, len(WHOLE_PLAN) // 4 - 1), st.sampled_from(
-    [0, 1, 2, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFE, 0xFFFFFFFF]
-))
+@given(
+    st.integers(10, len(WHOLE_PLAN) // 4 - 1),
+    st.sampled_from([0, 1, 2, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFE, 0xFFFFFFFF]),
+)
 def test_words_written_over_can_never_crash_even_with_a_right_checksum(
     word: int, value: int
 ) -> None:
     damaged = bytearray(WHOLE_PLAN)
-    damaged[word * 4:word * 4 + 4] = value.to_bytes(4, "little")
+    damaged[word * 4 : word * 4 + 4] = value.to_bytes(4, "little")
     use(checksummed(bytes(damaged)))
 
 
@@ -287,12 +329,25 @@ def test_the_checks_are_each_named_in_what_they_say() -> None:
     seen = set()
     for word in range(10, len(WHOLE_PLAN) // 4):
         damaged = bytearray(WHOLE_PLAN)
-        damaged[word * 4:word * 4 + 4] = b"\xfe\xff\xff\x7f"
+        damaged[word * 4 : word * 4 + 4] = b"\xfe\xff\xff\x7f"
         try:
             check_plan(checksummed(bytes(damaged)))
         except PlanError as e:
             seen.add(str(e).split("[")[0].split(":")[0].split(" is not within")[0])
-    for section in ("listeners", "hosts", "host_slots", "paths", "path_slots", "candidates",
-                    "routes", "rewrites", "chains", "steps", "targets", "objects", "networks",
-                    "stats"):
+    for section in (
+        "listeners",
+        "hosts",
+        "host_slots",
+        "paths",
+        "path_slots",
+        "candidates",
+        "routes",
+        "rewrites",
+        "chains",
+        "steps",
+        "targets",
+        "objects",
+        "networks",
+        "stats",
+    ):
         assert any(section in what for what in seen), section

@@ -54,9 +54,14 @@ def test_an_exact_path_takes_nothing_else() -> None:
 
 
 def test_exact_goes_before_a_prefix_of_the_same_length_and_longer_before_both() -> None:
-    s = snapshot(routes_of(
-        Match(""), Match("/a"), Match("/a", prefix=False), Match("/a/b"),
-    ))
+    s = snapshot(
+        routes_of(
+            Match(""),
+            Match("/a"),
+            Match("/a", prefix=False),
+            Match("/a/b"),
+        )
+    )
     assert ask(s, "", "/a")[0] == 2
     assert ask(s, "", "/a/")[0] == 1
     assert ask(s, "", "/a/b/c")[0] == 3
@@ -64,10 +69,14 @@ def test_exact_goes_before_a_prefix_of_the_same_length_and_longer_before_both() 
 
 
 def test_exact_hosts_go_before_wildcards_and_the_longest_suffix_wins() -> None:
-    s = snapshot(routes_of(
-        Match(host=""), Match(host="*.example.com"), Match(host="*.a.example.com"),
-        Match(host="x.a.example.com"),
-    ))
+    s = snapshot(
+        routes_of(
+            Match(host=""),
+            Match(host="*.example.com"),
+            Match(host="*.a.example.com"),
+            Match(host="x.a.example.com"),
+        )
+    )
     assert ask(s, "x.a.example.com", "/")[0] == 3
     assert ask(s, "y.a.example.com", "/")[0] == 2
     assert ask(s, "z.y.a.example.com", "/")[0] == 2
@@ -91,19 +100,29 @@ def test_a_wildcard_needs_a_label() -> None:
 
 
 def test_a_host_without_the_path_falls_back_to_less_specific_hosts() -> None:
-    s = snapshot(routes_of(
-        Match("/a", host="api.example.com"), Match("/b", host="*.example.com"), Match("/c"),
-    ))
+    s = snapshot(
+        routes_of(
+            Match("/a", host="api.example.com"),
+            Match("/b", host="*.example.com"),
+            Match("/c"),
+        )
+    )
     assert [ask(s, "api.example.com", p)[0] for p in ("/a", "/b", "/c", "/d")] == [
-        0, 1, 2, NO_ROUTE,
+        0,
+        1,
+        2,
+        NO_ROUTE,
     ]
 
 
 def test_methods_that_do_not_fit_fall_back_to_shorter_prefixes_and_other_hosts() -> None:
-    s = snapshot(routes_of(
-        Match("/a/b", host="h", methods=only("PUT")), Match("/a", host="h", methods=only("POST")),
-        Match("/a", methods=only("PATCH")),
-    ))
+    s = snapshot(
+        routes_of(
+            Match("/a/b", host="h", methods=only("PUT")),
+            Match("/a", host="h", methods=only("POST")),
+            Match("/a", methods=only("PATCH")),
+        )
+    )
     assert ask(s, "h", "/a/b", "PUT")[0] == 0
     assert ask(s, "h", "/a/b", "POST")[0] == 1
     assert ask(s, "h", "/a/b", "PATCH")[0] == 2
@@ -113,10 +132,14 @@ def test_methods_that_do_not_fit_fall_back_to_shorter_prefixes_and_other_hosts()
 
 
 def test_get_routes_serve_head_unless_another_route_of_the_path_does() -> None:
-    s = snapshot(routes_of(
-        Match("/a", methods=only("GET")), Match("/b", methods=only("GET")),
-        Match("/b", methods=only("HEAD")), Match("/c", methods=only("POST")),
-    ))
+    s = snapshot(
+        routes_of(
+            Match("/a", methods=only("GET")),
+            Match("/b", methods=only("GET")),
+            Match("/b", methods=only("HEAD")),
+            Match("/c", methods=only("POST")),
+        )
+    )
     assert ask(s, "", "/a", "HEAD")[0] == 0
     assert ask(s, "", "/b", "HEAD")[0] == 2
     assert ask(s, "", "/b", "GET")[0] == 1

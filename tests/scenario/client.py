@@ -25,7 +25,8 @@ class Answer:
         lower = name.lower().encode() + b":"
         return [
             line.split(b":", 1)[1].strip()
-            for line in self.head.split(b"\r\n")[1:] if line.lower().startswith(lower)
+            for line in self.head.split(b"\r\n")[1:]
+            if line.lower().startswith(lower)
         ]
 
     def value(self, name: str) -> bytes:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import select
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import Any
 
@@ -17,26 +18,82 @@ import uvloop
 
 from fastgw.ext.worker import Worker
 from fastgw.plan import (
-    Limits, Listener, Match, ObjectSpec, PlanModel, Rewrite, Route, Step, Timeouts, build_plan,
+    Limits,
+    Listener,
+    Match,
+    ObjectSpec,
+    PlanModel,
+    Rewrite,
+    Route,
+    Step,
+    Timeouts,
+    build_plan,
 )
 
 DEADLINE_S = 10.0
 __all__ = [
-    "DEADLINE_S", "Gateway", "Limits", "Listener", "Match", "ObjectSpec", "PlanModel", "Rewrite",
-    "Route", "Step", "Timeouts", "policy", "upstream",
+    "DEADLINE_S",
+    "Gateway",
+    "Limits",
+    "Listener",
+    "Match",
+    "ObjectSpec",
+    "PlanModel",
+    "Rewrite",
+    "Route",
+    "Step",
+    "Timeouts",
+    "plugin",
+    "policy",
+    "route_to",
+    "server",
+    "upstream",
 ]
 
 
-def upstream(*addresses: tuple[str, int], name: str = "origin", **options: Any) -> ObjectSpec:
-    """A target of kind `http` with these servers."""
-    servers = [
-        {
-            "url": f"http://{host}:{port}", "host": host, "port": port, "unix": "",
-            "weight": 1, "addresses": [[2, host, port]],
+def server(address: tuple[str, int] | str, weight: int = 1) -> dict[str, Any]:
+    """A server of an upstream: an IPv4 or IPv6 address with a port, or a unix socket's path."""
+    if isinstance(address, str):
+        return {
+            "url": f"unix:{address}",
+            "host": "localhost",
+            "port": 0,
+            "unix": address,
+            "weight": weight,
+            "addresses": [],
         }
-        for host, port in addresses
-    ]
+    host, port = address
+    bracketed = f"[{host}]" if ":" in host else host
+    return {
+        "url": f"http://{bracketed}:{port}",
+        "host": host,
+        "port": port,
+        "unix": "",
+        "weight": weight,
+        "addresses": [[10 if ":" in host else 2, host, port]],
+    }
+
+
+def upstream(
+    *addresses: tuple[str, int] | str,
+    name: str = "origin",
+    weights: tuple[int, ...] = (),
+    **options: Any,
+) -> ObjectSpec:
+    """A target of kind `http` with these servers."""
+    servers = [server(one, weights[i] if weights else 1) for i, one in enumerate(addresses)]
     return ObjectSpec("http", name, {"name": name, "servers": servers, **options})
+
+
+def plugin(name: str, timeout_ms: int = 0) -> Step:
+    """The step of a class of tests/scenario/plugins.py."""
+    spec = policy("plugin", name.lower(), **{"class": f"tests.scenario.plugins:{name}"})
+    return Step(spec, timeout_ms=timeout_ms)
+
+
+def route_to(target: ObjectSpec, timeouts: Timeouts | None = None, **more: Any) -> Route:
+    """The one route of a gateway."""
+    return Route("default", (Match(),), target, timeouts=timeouts or Timeouts(), **more)
 
 
 def policy(kind: str, name: str = "", **options: Any) -> ObjectSpec:
@@ -48,7 +105,10 @@ class Gateway:
     """One worker; `routes` or a whole `plan`. Leaving it drains, then ends it."""
 
     def __init__(
-        self, *routes: Route | ObjectSpec, memory: int = 64 << 20, max_connections: int = 1000,
+        self,
+        *routes: Route | ObjectSpec,
+        memory: int = 64 << 20,
+        max_connections: int = 1000,
         **plan: Any,
     ) -> None:
         made = tuple(
@@ -74,15 +134,20 @@ class Gateway:
         self.address: tuple[str, int] = listener.getsockname()
         try:
             self.worker = Worker(
-                self.loop, self.plan, memory=self.memory, max_connections=self.max_connections,
+                self.loop,
+                self.plan,
+                memory=self.memory,
+                max_connections=self.max_connections,
                 log=lambda level, text: self.logged.append((level, text)),
                 access_log=f"/proc/self/fd/{self._record_end}",
             )
             self.worker.listen(0, listener.detach())
         except BaseException as e:
             self._failure = e
+            listener.close()
+            self.loop.close()
             self._started.set()
-            raise
+            return
         self.loop.call_soon(self._started.set)
         self.loop.run_forever()
         self.worker.stop()
@@ -105,12 +170,31 @@ class Gateway:
         assert done.wait(DEADLINE_S), "the loop is stuck"
         return said[0]
 
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        """Hold the loop: what happens inside is seen in one turn afterwards."""
+        holding, go_on = threading.Event(), threading.Event()
+
+        def hold() -> None:
+            holding.set()
+            go_on.wait(DEADLINE_S)
+
+        self.loop.call_soon_threadsafe(hold)
+        assert holding.wait(DEADLINE_S)
+        try:
+            yield
+        finally:
+            go_on.set()
+
     # -- the test's side -----------------------------------------------------------------------
 
     def __enter__(self) -> Gateway:
         self._thread.start()
         assert self._started.wait(DEADLINE_S)
         if self._failure is not None:
+            self._thread.join(DEADLINE_S)
+            os.close(self._records)
+            os.close(self._record_end)
             raise self._failure
         return self
 

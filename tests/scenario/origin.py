@@ -33,7 +33,8 @@ class Request:
         lower = name.lower().encode() + b":"
         return [
             line.split(b":", 1)[1].strip()
-            for line in self.head.split(b"\r\n")[1:] if line.lower().startswith(lower)
+            for line in self.head.split(b"\r\n")[1:]
+            if line.lower().startswith(lower)
         ]
 
     def value(self, name: str) -> bytes:
@@ -51,6 +52,10 @@ class Peer:
     number: int
     rest: bytearray = field(default_factory=bytearray)
     closed: threading.Event = field(default_factory=threading.Event)
+    #: Where a script puts requests that the test is to see.
+    log: Callable[[Request], None] = field(default=lambda request: None)
+    #: Set when the origin ends.
+    ended: threading.Event = field(default_factory=threading.Event)
 
     def more(self) -> bytes:
         """More bytes; EOFError at the end."""
@@ -108,6 +113,10 @@ class Peer:
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.socket.close()
 
+    def stay(self) -> None:
+        """Do nothing, and read nothing, until the test ends."""
+        self.ended.wait(DEADLINE_S)
+
     def gone(self) -> bool:
         """Wait for the gateway to close or reset this connection."""
         with contextlib.suppress(OSError):
@@ -125,23 +134,46 @@ def answering(data: bytes = OK) -> Script:
     def script(peer: Peer) -> None:
         while True:
             request = peer.request()
-            peer.log(request)  # type: ignore[attr-defined]
+            peer.log(request)
             peer.send(data)
 
     return script
 
 
-class Origin:
-    """Listens on a free port and runs a script on each connection: the first script on the
-    first connection and so on, the last one on all that follow."""
+def listening(at: tuple[str, int] | str, receive_buffer: int) -> socket.socket:
+    """A socket that listens at an address, or at the path of a unix socket."""
+    family = (
+        socket.AF_UNIX
+        if isinstance(at, str)
+        else (socket.AF_INET6 if ":" in at[0] else socket.AF_INET)
+    )
+    s = socket.socket(family)
+    if receive_buffer:
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+    s.bind(at)
+    s.listen(256)
+    return s
 
-    def __init__(self, *scripts: Script) -> None:
+
+class Origin:
+    """Listens on a free port, or where it is told, and runs a script on each connection: the
+    first script on the first connection and so on, the last one on all that follow."""
+
+    def __init__(
+        self,
+        *scripts: Script,
+        receive_buffer: int = 0,
+        at: tuple[str, int] | str | None = None,
+    ) -> None:
         self.scripts = scripts or (answering(),)
-        self.listener = socket.create_server(("127.0.0.1", 0), backlog=256)
-        self.address: tuple[str, int] = self.listener.getsockname()
+        self.listener = listening(at or ("127.0.0.1", 0), receive_buffer)
+        self.address = self.listener.getsockname()
+        if isinstance(self.address, tuple):
+            self.address = self.address[:2]
         self.requests: queue.Queue[Request] = queue.Queue()
         self.failures: list[BaseException] = []
         self.peers: list[Peer] = []
+        self._ended = threading.Event()
         self._threads: list[threading.Thread] = []
         self._accepting = threading.Thread(target=self._accept, daemon=True)
         self._accepting.start()
@@ -151,8 +183,7 @@ class Origin:
             while True:
                 connection, _ = self.listener.accept()
                 connection.settimeout(DEADLINE_S)
-                peer = Peer(connection, len(self.peers))
-                peer.log = self.requests.put  # type: ignore[attr-defined]
+                peer = Peer(connection, len(self.peers), log=self.requests.put, ended=self._ended)
                 self.peers.append(peer)
                 thread = threading.Thread(target=self._serve, args=(peer,), daemon=True)
                 self._threads.append(thread)
@@ -183,6 +214,7 @@ class Origin:
     def __exit__(
         self, kind: type[BaseException] | None, e: BaseException | None, tb: TracebackType | None
     ) -> None:
+        self._ended.set()
         self.listener.shutdown(socket.SHUT_RDWR)
         self.listener.close()
         for peer in self.peers:

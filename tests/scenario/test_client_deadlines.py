@@ -12,7 +12,14 @@ import pytest
 
 from tests.scenario.client import Client
 from tests.scenario.gateway import (
-    Gateway, Match, ObjectSpec, Route, Step, Timeouts, policy, upstream,
+    Gateway,
+    Match,
+    ObjectSpec,
+    Route,
+    Step,
+    Timeouts,
+    policy,
+    upstream,
 )
 from tests.scenario.origin import OK, Origin, Peer
 
@@ -20,7 +27,12 @@ GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 POST = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\n"
 CHUNKED = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
 QUIET = {
-    "request_head": 0, "body_idle": 0, "connect": 0, "response_head": 0, "idle": 0, "request": 0,
+    "request_head": 0,
+    "body_idle": 0,
+    "connect": 0,
+    "response_head": 0,
+    "idle": 0,
+    "request": 0,
     "keepalive": 0,
 }
 
@@ -71,13 +83,14 @@ def dripped(c: Client, data: bytes, seconds: float) -> None:
     c.socket.setsockopt(6, 1, 1)
     with contextlib.suppress(ConnectionError):
         for i in range(len(data)):
-            c.socket.send(data[i:i + 1])
+            c.socket.send(data[i : i + 1])
             time.sleep(0.02)
             if time.monotonic() > end:
                 return
 
 
 # -- request_head ------------------------------------------------------------------------------
+
 
 def test_a_head_byte_by_byte_is_cut_off() -> None:
     """Bytes do not extend it. The answer is 408, then the connection ends."""
@@ -112,6 +125,7 @@ def test_a_head_that_is_slow_but_in_time() -> None:
 
 # -- keepalive -----------------------------------------------------------------------------------
 
+
 @pytest.mark.parametrize("first", [False, True])
 def test_an_idle_connection_is_closed(first: bool) -> None:
     t = only(keepalive=300)
@@ -140,8 +154,13 @@ def test_keepalive_does_not_cut_an_answer_that_is_being_read() -> None:
     """All of it is queued and the exchange is over, but the client has not got it yet."""
     body = "z" * 3_000_000
     t = only(keepalive=100, idle=2000)
-    route = Route("big", (Match(),), ObjectSpec("none", "none"), timeouts=t,
-                  steps=(Step(policy("respond", status=200, body=body)),))
+    route = Route(
+        "big",
+        (Match(),),
+        ObjectSpec("none", "none"),
+        timeouts=t,
+        steps=(Step(policy("respond", status=200, body=body)),),
+    )
     with Gateway(route, timeouts=t) as gw, Client(gw.address, receive_buffer=4096) as c:
         c.send(GET)
         gw.until(lambda n: n["exchanges_live"] == 0 and n["buffer_bytes"] > 0, "answered")
@@ -150,6 +169,7 @@ def test_keepalive_does_not_cut_an_answer_that_is_being_read() -> None:
 
 
 # -- body_idle -------------------------------------------------------------------------------------
+
 
 @pytest.mark.parametrize("head", [POST, CHUNKED])
 def test_a_body_that_stops(head: bytes) -> None:
@@ -206,6 +226,7 @@ def test_a_body_that_is_not_read_is_not_late() -> None:
 
 # -- idle: the client does not read ------------------------------------------------------------------
 
+
 def flood(peer: Peer) -> None:
     """Answer /other; answer others without end."""
     while True:
@@ -244,8 +265,13 @@ def test_a_client_that_reads_slowly() -> None:
 def test_a_stalled_client_with_its_whole_answer_queued() -> None:
     """There is no exchange left to wait for it: keep-alive and idle end the connection."""
     t = only(idle=200, keepalive=200)
-    route = Route("big", (Match(),), ObjectSpec("none", "none"), timeouts=t,
-                  steps=(Step(policy("respond", status=200, body="z" * 3_000_000)),))
+    route = Route(
+        "big",
+        (Match(),),
+        ObjectSpec("none", "none"),
+        timeouts=t,
+        steps=(Step(policy("respond", status=200, body="z" * 3_000_000)),),
+    )
     with Gateway(route, timeouts=t) as gw, Client(gw.address, receive_buffer=4096) as c:
         c.send(GET)
         assert gw.record()["status"] == 200
@@ -268,6 +294,7 @@ def test_an_origin_that_stalls_is_not_the_clients_fault() -> None:
 
 # -- request, response_head -----------------------------------------------------------------------
 
+
 def silent(peer: Peer) -> None:
     """Answer /other, and nothing else."""
     while True:
@@ -278,9 +305,13 @@ def silent(peer: Peer) -> None:
             return
 
 
-@pytest.mark.parametrize(("timeout", "reason"), [
-    ("request", "request_timeout"), ("response_head", "response_head_timeout"),
-])
+@pytest.mark.parametrize(
+    ("timeout", "reason"),
+    [
+        ("request", "request_timeout"),
+        ("response_head", "response_head_timeout"),
+    ],
+)
 def test_an_answer_that_does_not_come(timeout: str, reason: str) -> None:
     t = only(**{timeout: 300})
     with Origin(silent) as origin, Gateway(routed(origin, t), timeouts=t) as gw:

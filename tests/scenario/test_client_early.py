@@ -13,18 +13,31 @@ import httpx
 import pytest
 
 from tests.scenario.client import Client
-from tests.scenario.gateway import Gateway, Match, ObjectSpec, Route, Step, Timeouts, policy, upstream
+from tests.scenario.gateway import (
+    Gateway,
+    Match,
+    ObjectSpec,
+    Route,
+    Step,
+    Timeouts,
+    policy,
+    upstream,
+)
 from tests.scenario.origin import Origin, Peer
 
 MIB = 1 << 20
 #: A body that would be two requests if it were read as such.
 TRAP = b"GET /trap HTTP/1.1\r\nHost: a\r\n\r\n"
 DENIED = Route(
-    "denied", (Match(path="/denied"),), ObjectSpec("none", "none"),
+    "denied",
+    (Match(path="/denied"),),
+    ObjectSpec("none", "none"),
     steps=(Step(policy("ip", deny=["0.0.0.0/0"])),),
 )
 FIXED = Route(
-    "fixed", (Match(path="/fixed"),), ObjectSpec("none", "none"),
+    "fixed",
+    (Match(path="/fixed"),),
+    ObjectSpec("none", "none"),
     steps=(Step(policy("respond", status=403, body="no\n")),),
 )
 ROUTES = (DENIED, FIXED)
@@ -47,9 +60,10 @@ def nothing_was_trapped(gw: Gateway, wanted: int) -> None:
 
 # -- a short rest: the connection is kept ----------------------------------------------------
 
+
 @pytest.mark.parametrize("path", ["/denied", "/fixed", "/nowhere"])
 def test_a_short_rest_is_read_away(path: str) -> None:
-    body = TRAP * 2000                              # 62,000 bytes
+    body = TRAP * 2000  # 62,000 bytes
     with Gateway(*ROUTES) as gw, Client(gw.address) as c:
         for _ in range(3):
             a = c.send(post(path, len(body)) + body[:100]).answer()
@@ -93,6 +107,7 @@ def test_a_rest_that_does_not_come_ends_the_connection() -> None:
 
 def test_an_early_answer_of_the_origin() -> None:
     """It takes the rest, so both connections serve the next request."""
+
     def script(peer: Peer) -> None:
         while True:
             request = peer.head()
@@ -111,6 +126,7 @@ def test_an_early_answer_of_the_origin() -> None:
 @pytest.mark.parametrize("rest", [60_000, 2_000_000])
 def test_an_origin_that_answers_and_leaves(rest: int) -> None:
     """What it did not take is read away here; it is not asked to take anything else."""
+
     def script(peer: Peer) -> None:
         peer.head()
         peer.send(b"HTTP/1.1 413 No\r\nConnection: close\r\nContent-Length: 2\r\n\r\nno")
@@ -128,6 +144,7 @@ def test_an_origin_that_answers_and_leaves(rest: int) -> None:
 
 
 # -- a long rest: half-closed, read away within bounds ----------------------------------------
+
 
 @pytest.mark.parametrize("framing", ["length", "chunked"])
 def test_a_long_rest_ends_the_connection(framing: str) -> None:
@@ -153,7 +170,7 @@ def test_lingering_ends_in_time() -> None:
     with Gateway(*ROUTES, timeouts=Timeouts(linger=300)) as gw, Client(gw.address) as c:
         assert c.send(post("/fixed", 300_000)).answer().status == 403
         began = time.monotonic()
-        assert c.to_end() == b""                    # half-closed at once
+        assert c.to_end() == b""  # half-closed at once
         assert time.monotonic() - began < 0.25
         gw.until(lambda n: n["connections"] == 0, "closed")
         assert 0.2 < time.monotonic() - began < 2
@@ -162,8 +179,12 @@ def test_lingering_ends_in_time() -> None:
 def test_lingering_waits_until_the_answer_has_left() -> None:
     """A reader that is slow, but reads, gets all of an answer that ends the connection."""
     body = "z" * 3_000_000
-    route = Route("big", (Match(),), ObjectSpec("none", "none"),
-                  steps=(Step(policy("respond", status=403, body=body)),))
+    route = Route(
+        "big",
+        (Match(),),
+        ObjectSpec("none", "none"),
+        steps=(Step(policy("respond", status=403, body=body)),),
+    )
     with Gateway(route, timeouts=Timeouts(linger=100)) as gw:
         with Client(gw.address, receive_buffer=4096) as c:
             c.send(post("/", 300_000))
@@ -217,22 +238,38 @@ def zeros(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def by_curl(gw: Gateway, path: str, zeros: Path, *options: str) -> None:
     """curl prints the status, and does not complain."""
     done = subprocess.run(
-        ["curl", "-sS", "-w", "%{http_code}", "-o", "/dev/null", *options,
-         "-T", str(zeros), f"http://127.0.0.1:{gw.address[1]}{path}"],
-        capture_output=True, timeout=30, check=False, text=True,
+        [
+            "curl",
+            "-sS",
+            "-w",
+            "%{http_code}",
+            "-o",
+            "/dev/null",
+            *options,
+            "-T",
+            str(zeros),
+            f"http://127.0.0.1:{gw.address[1]}{path}",
+        ],
+        capture_output=True,
+        timeout=30,
+        check=False,
+        text=True,
     )
     assert done.stdout == "403", (done.stdout, done.stderr)
 
 
 def by_httpx(gw: Gateway, path: str, chunked: bool) -> None:
     """httpx returns the answer."""
+
     def body() -> Iterator[bytes]:
         for _ in range(UPLOAD // len(PIECE)):
             yield PIECE
 
     length = str(len(PIECE) * (UPLOAD // len(PIECE)))
     answer = httpx.post(
-        f"http://127.0.0.1:{gw.address[1]}{path}", content=body(), timeout=10,
+        f"http://127.0.0.1:{gw.address[1]}{path}",
+        content=body(),
+        timeout=10,
         headers={} if chunked else {"Content-Length": length},
     )
     assert answer.status_code == 403
@@ -242,7 +279,9 @@ def by_hand(gw: Gateway, path: str, chunked: bool) -> None:
     """A client that sends until it can't, and only then reads."""
     with Client(gw.address) as c:
         if chunked:
-            c.send(f"POST {path} HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n".encode())
+            c.send(
+                f"POST {path} HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n".encode()
+            )
             piece = b"%x\r\n%s\r\n" % (len(PIECE), PIECE)
         else:
             c.send(post(path, UPLOAD))
@@ -254,10 +293,15 @@ def by_hand(gw: Gateway, path: str, chunked: bool) -> None:
 
 
 @pytest.mark.parametrize("path", ["/denied", "/fixed"])
-@pytest.mark.parametrize("options", [
-    ("-H", "Expect:"), ("-H", "Expect: 100-continue"),
-    ("-H", "Expect:", "-H", "Transfer-Encoding: chunked"),
-], ids=["plain", "expect", "chunked"])
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("-H", "Expect:"),
+        ("-H", "Expect: 100-continue"),
+        ("-H", "Expect:", "-H", "Transfer-Encoding: chunked"),
+    ],
+    ids=["plain", "expect", "chunked"],
+)
 def test_curl_shows_the_answer(path: str, options: tuple[str, ...], zeros: Path) -> None:
     with Gateway(*ROUTES) as gw:
         for _ in range(TIMES):
@@ -268,7 +312,8 @@ def test_curl_shows_the_answer(path: str, options: tuple[str, ...], zeros: Path)
 @pytest.mark.parametrize("chunked", [False, True])
 @pytest.mark.parametrize("client", [by_httpx, by_hand])
 def test_others_show_the_answer(
-    client: Callable[[Gateway, str, bool], None], chunked: bool,
+    client: Callable[[Gateway, str, bool], None],
+    chunked: bool,
 ) -> None:
     with Gateway(*ROUTES, timeouts=Timeouts(linger=300)) as gw:
         for i in range(TIMES):

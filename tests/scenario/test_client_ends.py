@@ -52,17 +52,22 @@ def failures_are_not_counted(gw: Gateway, origin: Origin) -> None:
     """The endpoint is in good standing: the next request goes to it."""
     counted = gw.counters()
     assert not any(
-        counted.get(f"reason_{why}") for why in ("upstream_reset", "upstream_truncated", "no_endpoint")
+        counted.get(f"reason_{why}")
+        for why in ("upstream_reset", "upstream_truncated", "no_endpoint")
     )
 
 
 # -- before the request is whole ---------------------------------------------------------------
 
-@pytest.mark.parametrize("part", [
-    POST + b"hello",
-    b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n",
-    b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nX-A: 1\r\n",
-])
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        POST + b"hello",
+        b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n",
+        b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nX-A: 1\r\n",
+    ],
+)
 @pytest.mark.parametrize("how", ["cancel", "finish"])
 def test_a_fin_before_the_request_is_whole_ends_it(part: bytes, how: str) -> None:
     silent = Silent()
@@ -87,6 +92,7 @@ def test_a_fin_within_a_head_leaves_no_record() -> None:
 
 
 # -- while the answer is awaited ---------------------------------------------------------------
+
 
 def test_a_fin_cancels_by_default() -> None:
     silent = Silent()
@@ -152,6 +158,7 @@ def test_a_fin_behind_pipelined_bytes_is_seen() -> None:
 
 # -- while the answer flows --------------------------------------------------------------------
 
+
 @pytest.mark.parametrize("how", ["fin", "rst"])
 @pytest.mark.parametrize("stalled", [False, True])
 def test_a_client_that_leaves_its_answer(how: str, stalled: bool) -> None:
@@ -191,6 +198,7 @@ def test_a_client_that_closes_with_its_answer_unread() -> None:
 
 # -- while an upload is paused -----------------------------------------------------------------
 
+
 def test_a_reset_while_the_upload_is_paused() -> None:
     """The origin does not read; the gateway has stopped reading, too."""
     left, go = threading.Event(), threading.Event()
@@ -220,6 +228,7 @@ def test_a_reset_while_the_upload_is_paused() -> None:
 
 # -- the answer is whole, the connection goes on -------------------------------------------------
 
+
 def test_an_idle_client_may_leave_either_way() -> None:
     with Origin() as origin, Gateway(upstream(origin.address)) as gw:
         for how in ("close", "reset", "half_close"):
@@ -232,6 +241,7 @@ def test_an_idle_client_may_leave_either_way() -> None:
 
 def test_a_cancelled_answer_breaks_the_connection_off() -> None:
     """An answer that can't go on must not look whole."""
+
     def script(peer: Peer) -> None:
         peer.head()
         peer.send(b"HTTP/1.1 200 OK\r\n\r\nabc")
@@ -259,5 +269,3 @@ def test_other_clients_do_not_notice() -> None:
                 gw.until(lambda n: n["exchanges_live"] == 1, "under way")
                 assert c.get().status == 200
         gw.until(lambda n: n["exchanges_live"] == 0, "over")
-
-

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import select
 import threading
 import time
 from collections.abc import Callable
@@ -144,7 +145,7 @@ class Watch:
         self._thread.join(10)
 
 
-LENGTH = 10_000_000
+LENGTH = 6_000_000
 
 
 def by_length(peer: Peer) -> None:
@@ -165,34 +166,40 @@ def until_close(peer: Peer) -> None:
 
 
 @pytest.mark.parametrize("how", [by_length, by_chunks, until_close])
-def test_answers_pause_near_the_bound(how: Callable[[Peer], None]) -> None:
-    """Forty clients that do not read want more than there is; all get all of it in the end."""
+def test_answers_brake_near_the_bound(how: Callable[[Peer], None]) -> None:
+    """Clients that do not read hold what there is; one that reads gets its answer even so, and
+    in the end each gets all of its own."""
     def script(peer: Peer) -> None:
+        peer.socket.settimeout(30)
         peer.request()
         how(peer)
 
-    bound = 8 * MIB
+    bound = 6 * MIB
     with Origin(script) as origin, Gateway(upstream(origin.address), memory=bound) as gw:
         with Watch(gw) as watch:
-            clients = [Client(gw.address) for _ in range(40)]
+            clients = [Client(gw.address) for _ in range(20)]
             for c in clients:
                 c.send(GET)
-            gw.until(lambda n: n["buffer_bytes"] >= bound * 3 // 4, "near the bound")
-            time.sleep(0.2)
+            gw.until(lambda n: n["buffer_bytes"] >= bound * 4 // 5, "near the bound")
+            with Client(gw.address) as reader:
+                reader.socket.settimeout(30)
+                assert len(reader.get().body) == LENGTH
+            assert gw.counters()["buffer_bytes"] >= bound * 3 // 4
             for c in clients:
                 assert len(c.answer().body) == LENGTH
                 c.close()
-        assert bound * 3 // 4 <= watch.most <= bound
+        assert watch.most <= bound
         counted = gw.counters()
-        assert counted["responses_2xx"] == 40 and not counted.get("reason_memory")
+        assert counted["responses_2xx"] == 21 and not counted.get("reason_memory")
         gw.until(lambda n: n["buffer_bytes"] == 0, "given back")
 
 
 @pytest.mark.parametrize("chunked", [False, True])
-def test_uploads_pause_near_the_bound(chunked: bool) -> None:
+def test_uploads_brake_near_the_bound(chunked: bool) -> None:
     go = threading.Event()
 
     def script(peer: Peer) -> None:
+        peer.socket.settimeout(30)
         peer.head()
         assert go.wait(20)
         n, last = len(peer.rest), peer.rest[-5:]
@@ -201,7 +208,7 @@ def test_uploads_pause_near_the_bound(chunked: bool) -> None:
             n, last = n + len(data), (last + data)[-5:]
         peer.send(OK)
 
-    bound = 4 * MIB
+    bound = 8 * MIB
     body = b"x" * LENGTH
     if chunked:
         framing = b"Transfer-Encoding: chunked"
@@ -229,6 +236,15 @@ def test_uploads_pause_near_the_bound(chunked: bool) -> None:
             assert not gw.counters().get("reason_memory")
 
 
+def readable(clients: list[Client]) -> list[Client]:
+    """Those who have been answered, or left."""
+    poll = select.poll()
+    for c in clients:
+        poll.register(c.socket, select.POLLIN)
+    there = {fd for fd, _ in poll.poll(0)}
+    return [c for c in clients if c.socket.fileno() in there]
+
+
 def test_past_the_bound_new_requests_are_refused() -> None:
     """Those that are under way go on; when some have ended, new ones are taken again."""
     go = threading.Event()
@@ -239,32 +255,29 @@ def test_past_the_bound_new_requests_are_refused() -> None:
                 assert go.wait(20)
             peer.send(OK)
 
-    bound = 16 * MIB
+    bound = 8 * MIB
     large = b"X: " + b"x" * 20_000
     with Origin(script) as origin, Gateway(upstream(origin.address), memory=bound) as gw:
         clients: list[Client] = []
-        refused: list[Answer] = []
         with Watch(gw) as watch:
-            for _ in range(400):
+            for _ in range(250):
                 clients.append(Client(gw.address))
                 clients[-1].send(b"GET /wait HTTP/1.1\r\nHost: a\r\n" + large + b"\r\n\r\n")
-            gw.until(lambda n: n.get("reason_memory", 0) > 100, "full")
-            gw.until(lambda n: n["exchanges_live"] + n.get("reason_memory", 0) == 400, "all seen")
+            gw.until(lambda n: n.get("reason_memory", 0) > 50, "full")
+            gw.until(lambda n: n["exchanges_live"] + n.get("reason_memory", 0) == 250, "all seen")
             waiting = gw.counters()["exchanges_live"]
-            assert waiting > 100
-            for c in clients[-100:]:
-                refused.append(c.answer())
-                assert reason(refused[-1]) == (503, "memory")
-                assert refused[-1].value("Connection") == b"close"
-                assert refused[-1].values("Date")
-            with Client(gw.address) as late:
-                assert reason(late.get("/", large.decode())) == (503, "memory")
+            assert waiting > 50
+            refused = readable(clients)
+            for c in clients:
+                if c in refused:
+                    a = c.answer()
+                    assert reason(a) == (503, "memory")
+                    assert len(a.values("Date")) == 1
             said = gw.record(reason="memory")
             assert (said["status"], said["decided_by"]) == (503, "limit")
             go.set()
-            served = [c.answer().status for c in clients[:-100]]
-            assert served.count(200) == waiting
-            assert set(served) == {200, 503}
+            served = [c.answer().status for c in clients if c not in refused]
+            assert served == [200] * waiting
         assert watch.most <= bound
         with Client(gw.address) as c:
             assert c.get().status == 200
@@ -284,8 +297,9 @@ def test_without_memory_a_slow_head_is_refused_too() -> None:
     t = Timeouts(request_head=2000)
     with Origin(script) as origin:
         with Gateway(upstream(origin.address), memory=2 * MIB, timeouts=t) as gw:
-            clients = [Client(gw.address).send(GET) for _ in range(600)]
-            gw.until(lambda n: n.get("reason_memory", 0) > 20, "full")
+            clients = []
+            while not gw.counters().get("reason_memory"):
+                clients.append(Client(gw.address).send(GET))
             with Client(gw.address) as c:
                 head = b"GET / HTTP/1.1\r\nHost: a\r\nX: " + b"x" * 9000
                 assert reason(c.send(head).answer()) == (503, "memory")

@@ -35,6 +35,7 @@ def answered_by(status: int, **options: object) -> Route:
 
 # -- keep-alive and pipelining -------------------------------------------------------------
 
+
 def test_pipelined_answers_leave_together() -> None:
     with Gateway(answered_by(200, body="x")) as gw, Client(gw.address) as c:
         c.get()
@@ -50,9 +51,13 @@ def test_pipelined_answers_without_bodies() -> None:
         assert [c.answer().status for _ in range(20)] == [204] * 20
 
 
-@pytest.mark.parametrize(("status", "body", "total"), [(200, "y" * 1000, 10_000), (204, "", 80_000)])
+@pytest.mark.parametrize(
+    ("status", "body", "total"), [(200, "y" * 1000, 10_000), (204, "", 80_000)]
+)
 def test_a_client_that_pipelines_without_reading_is_braked(
-    status: int, body: str, total: int,
+    status: int,
+    body: str,
+    total: int,
 ) -> None:
     """Its answers do not pile up; nothing is lost when it reads at last."""
     with Gateway(answered_by(status, body=body), limits=Limits(requests=0)) as gw:
@@ -83,6 +88,7 @@ def test_connection_close_is_obeyed() -> None:
 
 
 # -- HTTP/1.0 ------------------------------------------------------------------------------
+
 
 def test_an_old_client_gets_one_answer() -> None:
     with Origin() as origin, Gateway(upstream(origin.address)) as gw, Client(gw.address) as c:
@@ -132,15 +138,24 @@ def test_a_close_delimited_answer_that_breaks_is_no_success() -> None:
 
 # -- answers without a body ------------------------------------------------------------------
 
-@pytest.mark.parametrize(("method", "data", "status", "length"), [
-    ("HEAD", b"HTTP/1.1 200 OK\r\nContent-Length: 1234\r\n\r\n", 200, [b"1234"]),
-    ("HEAD", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", 200, []),
-    ("HEAD", b"HTTP/1.1 200 OK\r\n\r\n", 200, []),
-    ("GET", b"HTTP/1.1 204 No Content\r\n\r\n", 204, []),
-    ("GET", b"HTTP/1.1 304 Not Modified\r\nContent-Length: 99\r\nETag: \"a\"\r\n\r\n", 304, [b"99"]),
-    ("GET", b"HTTP/1.1 304 Not Modified\r\nETag: \"a\"\r\n\r\n", 304, []),
-    ("GET", b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", 200, [b"0"]),
-])
+
+@pytest.mark.parametrize(
+    ("method", "data", "status", "length"),
+    [
+        ("HEAD", b"HTTP/1.1 200 OK\r\nContent-Length: 1234\r\n\r\n", 200, [b"1234"]),
+        ("HEAD", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", 200, []),
+        ("HEAD", b"HTTP/1.1 200 OK\r\n\r\n", 200, []),
+        ("GET", b"HTTP/1.1 204 No Content\r\n\r\n", 204, []),
+        (
+            "GET",
+            b'HTTP/1.1 304 Not Modified\r\nContent-Length: 99\r\nETag: "a"\r\n\r\n',
+            304,
+            [b"99"],
+        ),
+        ("GET", b'HTTP/1.1 304 Not Modified\r\nETag: "a"\r\n\r\n', 304, []),
+        ("GET", b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", 200, [b"0"]),
+    ],
+)
 def test_answers_without_a_body(method: str, data: bytes, status: int, length: list[bytes]) -> None:
     with Origin(answering(data)) as origin, Gateway(upstream(origin.address)) as gw:
         with Client(gw.address) as c:
@@ -151,6 +166,7 @@ def test_answers_without_a_body(method: str, data: bytes, status: int, length: l
 
 
 # -- interim answers -------------------------------------------------------------------------
+
 
 def test_early_hints_reach_new_clients_only() -> None:
     def script(peer: Peer) -> None:
@@ -206,6 +222,7 @@ def test_the_origin_says_100() -> None:
 
 def test_the_origin_answers_at_once() -> None:
     """The body is not asked for; whether it comes is not known, so the connection ends."""
+
     def script(peer: Peer) -> None:
         peer.head()
         peer.send(b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n")
@@ -232,7 +249,9 @@ def test_a_client_that_does_not_wait(apart: bool) -> None:
             peer.send(OK)
 
     with (
-        Origin(script) as origin, Gateway(upstream(origin.address)) as gw, Client(gw.address) as c,
+        Origin(script) as origin,
+        Gateway(upstream(origin.address)) as gw,
+        Client(gw.address) as c,
     ):
         if apart:
             c.send(HEAD)
@@ -263,6 +282,7 @@ def test_other_expectations() -> None:
 
 def test_an_old_client_never_gets_100() -> None:
     """RFC 9110 section 10.1.1: its expectation is ignored."""
+
     def script(peer: Peer) -> None:
         request = peer.head()
         assert request.values("Expect") == []
@@ -276,6 +296,7 @@ def test_an_old_client_never_gets_100() -> None:
 
 
 # -- targets -----------------------------------------------------------------------------------
+
 
 def test_options_of_the_server() -> None:
     with Origin() as origin, Gateway(upstream(origin.address)) as gw, Client(gw.address) as c:
@@ -301,6 +322,7 @@ def test_connect_is_not_offered() -> None:
 
 # -- trailers ------------------------------------------------------------------------------------
 
+
 def test_trailers_in_pieces() -> None:
     """They arrive byte by byte, both ways."""
     body = b"2\r\nhi\r\n0\r\nX-A: 1\r\nX-B: 2\r\n\r\n"
@@ -310,14 +332,14 @@ def test_trailers_in_pieces() -> None:
         peer.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
         peer.socket.setsockopt(6, 1, 1)
         for i in range(len(body)):
-            peer.send(body[i:i + 1])
+            peer.send(body[i : i + 1])
             threading.Event().wait(0.001)
 
     with Origin(script) as origin, Gateway(upstream(origin.address)) as gw, Client(gw.address) as c:
         c.socket.setsockopt(6, 1, 1)
         c.send(b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n")
         for i in range(len(body)):
-            c.send(body[i:i + 1])
+            c.send(body[i : i + 1])
             threading.Event().wait(0.001)
         a = c.answer()
         assert (a.body, a.trailers) == (b"hi", b"X-A: 1\r\nX-B: 2\r\n")

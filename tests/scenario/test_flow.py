@@ -29,14 +29,18 @@ def test_many_on_one_connection() -> None:
 
 
 def test_chunked_both_ways_with_trailers() -> None:
-    data = (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
-            b"3\r\nabc\r\n0\r\nX-End: yes\r\n\r\n")
+    data = (
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nX-End: yes\r\n\r\n"
+    )
     with (
-        Origin(answering(data)) as origin, Gateway(upstream(origin.address)) as gw,
+        Origin(answering(data)) as origin,
+        Gateway(upstream(origin.address)) as gw,
         Client(gw.address) as c,
     ):
-        c.send(b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
-               b"5\r\nhello\r\n0\r\nX-Sum: 7\r\n\r\n")
+        c.send(
+            b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+            b"5\r\nhello\r\n0\r\nX-Sum: 7\r\n\r\n"
+        )
         a = c.answer()
         assert (a.body, a.trailers) == (b"abc", b"X-End: yes\r\n")
         r = origin.request()

@@ -14,14 +14,22 @@ from tests.scenario.gateway import Gateway, Limits, Match, Route, upstream
 from tests.scenario.origin import Origin, Peer, Request
 from tests.wire.cases import Case, read_cases, unescape
 
-ALLOW = frozenset({
-    "encoded_slash", "encoded_backslash", "backslash", "nul", "invalid_escape", "double_encoding",
-    "dot_params",
-})
+ALLOW = frozenset(
+    {
+        "encoded_slash",
+        "encoded_backslash",
+        "backslash",
+        "nul",
+        "invalid_escape",
+        "double_encoding",
+        "dot_params",
+    }
+)
 CASES = read_cases()
 #: A body that is announced but not in the file would be waited for.
 REQUESTS = [
-    c for c in CASES
+    c
+    for c in CASES
     if not c.is_response and ("length" not in c.one.get("framing", "") or "body" in c.one)
 ]
 #: A 1xx alone is no answer: whole gateways have tests of their own for it.
@@ -57,11 +65,12 @@ def limits_of(limited: Limited) -> Limits:
 
 # -- requests ------------------------------------------------------------------------------
 
+
 def echo(peer: Peer) -> None:
     """Answer every request and log it."""
     while True:
         request = peer.request()
-        peer.log(request)  # type: ignore[attr-defined]
+        peer.log(request)
         head = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n"
         peer.send(head if request.line.startswith(b"HEAD ") else head + b"ok")
 
@@ -77,7 +86,7 @@ def is_refused(case: Case, c: Client, status: int, reason: str) -> None:
 
 def passes(case: Case, c: Client, origin: Origin) -> None:
     """The origin gets what the case says, and nothing that it may not."""
-    while not origin.requests.empty():      # what followed in the bytes of the case before
+    while not origin.requests.empty():  # what followed in the bytes of the case before
         origin.requests.get()
     c.send(case.raw)
     received = origin.request()
@@ -100,8 +109,9 @@ def has_request(case: Case, received: Request) -> None:
         assert mark and query == wanted
     if (wanted := case.bytes_of("authority")) is not None:
         assert received.value("Host") == wanted
-    names = {line.split(b":")[0].lower().decode("latin-1")
-             for line in received.head.split(b"\r\n")[1:-2]}
+    names = {
+        line.split(b":")[0].lower().decode("latin-1") for line in received.head.split(b"\r\n")[1:-2]
+    }
     for hop in case.many.get("hop", ()):
         if hop.lower() not in WRITTEN_BY_CODECS and not hop.lower().startswith("x-forwarded-"):
             assert hop.lower() not in names, hop
@@ -142,6 +152,7 @@ def test_paths_that_a_route_opens() -> None:
 
 
 # -- responses -----------------------------------------------------------------------------
+
 
 class Canned:
     """An origin that answers with the case under way, byte for byte, then ends."""

@@ -13,10 +13,28 @@ from pathlib import Path
 FOLDER = Path(__file__).resolve().parent / "cases"
 _NAMED = {"r": b"\r", "n": b"\n", "t": b"\t", "0": b"\0", "\\": b"\\"}
 _ESCAPE = re.compile(rb"\\(?:x([0-9a-fA-F]{2})|\{(\d+)\*([^}]*)\}|(.))", re.DOTALL)
-_ONCE = frozenset({
-    "side", "expect", "reason", "to", "method", "path", "query", "host", "port", "authority",
-    "framing", "body", "rest", "needs", "keep_alive", "status", "expect_100", "limits",
-})
+_ONCE = frozenset(
+    {
+        "side",
+        "expect",
+        "reason",
+        "to",
+        "method",
+        "path",
+        "query",
+        "host",
+        "port",
+        "authority",
+        "framing",
+        "body",
+        "rest",
+        "needs",
+        "keep_alive",
+        "status",
+        "expect_100",
+        "limits",
+    }
+)
 _MANY = frozenset({"field", "hop", "trailer"})
 
 
@@ -54,6 +72,7 @@ class Case:
 
 def unescape(text: str) -> bytes:
     r"""Bytes of `\r \n \t \0 \\ \xHH` and `\{N*TEXT}`; other text stands for itself."""
+
     def replace(match: re.Match[bytes]) -> bytes:
         code, count, repeated, named = match.groups()
         if code is not None:

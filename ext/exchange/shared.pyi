@@ -1,0 +1,18 @@
+from collections.abc import Callable
+from typing import Any
+
+class Recorder: ...
+
+class Shared:
+    engine: Any
+    snapshot: Any
+    recorder: Recorder | None
+    live: int
+    begun: int
+    tickets_stale: int
+    draining: bool
+    on_idle: Callable[[], object] | None
+    log: Callable[[str, str], object] | None
+    def __init__(self, engine: Any, snapshot: Any, recorder: Recorder | None = None) -> None: ...
+    def say(self, level: str, text: str) -> None: ...
+    def report_failure(self, policy: str, hook: str, x: Any) -> None: ...
