@@ -4,12 +4,10 @@ The socket is registered once, edge-triggered. One recv a readable event: a read
 than asked for means that the socket is drained, unless a FIN or a reset waits behind.
 EPOLLOUT is added after the first EAGAIN and stays: TCP wakes writers only after they met
 EAGAIN. A unix socket wakes them for whatever its peer reads, so there it is taken back.
-
-A little longer than 600 lines: one socket, whose flags every method reads and writes.
 """
 
 from libc.errno cimport EAGAIN, ECONNREFUSED, EINTR, ETIMEDOUT, errno
-from libc.stdlib cimport calloc, free, malloc
+from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy
 cimport cython
 from fastgw.ext.base.buffers cimport (
@@ -20,6 +18,9 @@ from fastgw.ext.base.reasons cimport (
     REASON_CLIENT_RESET, REASON_CLIENT_STALLED, REASON_CONNECT_FAILED, REASON_CONNECT_REFUSED,
     REASON_CONNECT_TIMEOUT, REASON_MEMORY, REASON_NONE, REASON_UPSTREAM_RESET,
     REASON_UPSTREAM_STALLED,
+)
+from fastgw.ext.io.pieces cimport (
+    Piece, pieces_at, pieces_drop, pieces_gather, pieces_init, pieces_push, pieces_taken,
 )
 from fastgw.ext.io.syscalls cimport (
     AF_UNIX, EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT, EPOLLRDHUP, MSG_DONTWAIT, MSG_NOSIGNAL,
@@ -72,8 +73,7 @@ cdef class Stream(Handle):
         self.facts = <Facts*>calloc(1, sizeof(Facts))
         if self.facts == NULL:
             raise MemoryError
-        self.pieces = self.own
-        self.slots = INLINE_PIECES
+        pieces_init(&self.pieces)
         self.mark = MARK
         debug_born(STREAMS)
 
@@ -126,8 +126,8 @@ cdef class Stream(Handle):
         debug_assert(self.tail.cap - self.tail.used >= n)
         p = self.tail.data + self.tail.used
         self.tail.used += n
-        last = &self.pieces[(self.first + self.count - 1) & (self.slots - 1)]
-        if self.count and last.owner == self.tail and last.p + last.n == p:
+        last = pieces_at(&self.pieces, self.pieces.count - 1)
+        if self.pieces.count and last.owner == self.tail and last.p + last.n == p:
             last.n += n
             self.queued += n
         else:
@@ -432,29 +432,9 @@ cdef class Stream(Handle):
 
     cdef bint push(self, const char* p, size_t n, Buffer* owner) noexcept:
         """Append a piece; takes the reference over, also when there is no memory for it."""
-        cdef Piece* piece
-        if self.count == self.slots and not self.widen():
-            buffer_release(owner)
+        if not pieces_push(&self.pieces, p, n, owner):
             return False
-        piece = &self.pieces[(self.first + self.count) & (self.slots - 1)]
-        piece.p, piece.n, piece.owner = p, n, owner
-        self.count += 1
         self.queued += n
-        return True
-
-    cdef bint widen(self) noexcept:
-        """Twice as many slots."""
-        cdef Piece* wider = <Piece*>malloc(self.slots * 2 * sizeof(Piece))
-        cdef uint32_t i
-        if wider == NULL:
-            return False
-        for i in range(self.count):
-            wider[i] = self.pieces[(self.first + i) & (self.slots - 1)]
-        if self.pieces != self.own:
-            free(self.pieces)
-        self.pieces = wider
-        self.first = 0
-        self.slots *= 2
         return True
 
     cdef bint flush(self) noexcept:
@@ -491,16 +471,9 @@ cdef class Stream(Handle):
         """One sendmsg; False when the connection broke."""
         cdef iovec iov[IOVECS]
         cdef msghdr message
-        cdef size_t total = 0
+        cdef size_t total
         cdef ssize_t n
-        cdef int i = 0
-        cdef Piece* piece
-        while i < IOVECS and <uint32_t>i < self.count and total < FLUSH_BYTES:
-            piece = &self.pieces[(self.first + i) & (self.slots - 1)]
-            iov[i].iov_base = <void*>piece.p
-            iov[i].iov_len = piece.n if piece.n <= FLUSH_BYTES - total else FLUSH_BYTES - total
-            total += iov[i].iov_len
-            i += 1
+        cdef int i = pieces_gather(&self.pieces, iov, IOVECS, FLUSH_BYTES, &total)
         if i == 1:
             n = send(self.fd, iov[0].iov_base, total, MSG_NOSIGNAL | MSG_DONTWAIT)
         else:
@@ -521,20 +494,9 @@ cdef class Stream(Handle):
 
     cdef void sent(self, size_t n) noexcept:
         """The kernel took `n` bytes."""
-        cdef Piece* piece
         self.bytes_out += n
         self.queued -= n
-        while n:
-            piece = &self.pieces[self.first]
-            if piece.n > n:
-                piece.p += n
-                piece.n -= n
-                break
-            n -= piece.n
-            if piece.owner != NULL:
-                buffer_release(piece.owner)
-            self.first = (self.first + 1) & (self.slots - 1)
-            self.count -= 1
+        pieces_taken(&self.pieces, n)
         if self.queued == 0:
             self.drop_queue()
 
@@ -569,19 +531,8 @@ cdef class Stream(Handle):
 
     cdef void drop_queue(self) noexcept:
         """Let go of all that is queued, and of the queue's memory."""
-        cdef Piece* piece
-        while self.count:
-            piece = &self.pieces[self.first]
-            if piece.owner != NULL:
-                buffer_release(piece.owner)
-            self.first = (self.first + 1) & (self.slots - 1)
-            self.count -= 1
+        pieces_drop(&self.pieces)
         self.queued = 0
-        self.first = 0
-        if self.pieces != self.own:
-            free(self.pieces)
-            self.pieces = self.own
-            self.slots = INLINE_PIECES
         if self.tail != NULL:
             buffer_release(self.tail)
             self.tail = NULL
