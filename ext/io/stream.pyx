@@ -351,8 +351,9 @@ cdef class Stream(Handle):
     cdef void receive_counted(self) noexcept:
         """Receive into a buffer of its own that passes on by reference.
 
-        A read that would waste most of the buffer is lent instead, and the next ones go
-        through the scratch until one fills it: senders of small pieces hold no memory."""
+        A read that would waste most of the buffer is lent instead, unless there may be no
+        memory left to copy it, and the next ones go through the scratch until one fills it:
+        senders of small pieces hold no memory."""
         cdef Chunk c
         cdef BufferPool pool = self.engine.pool
         cdef size_t asked = 65536 if self.bulk_level == 1 else 262144
@@ -367,7 +368,7 @@ cdef class Stream(Handle):
             return
         self.bulk_level = 2 if <size_t>n == asked else self.bulk_level
         c.p, c.n, c.owner = b.data, n, b
-        if <size_t>n >= asked // 4:
+        if <size_t>n >= asked // 4 or pool_tight(pool):
             b.used = n
             self.codec.on_bytes(&c)
             return

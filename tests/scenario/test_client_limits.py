@@ -61,6 +61,7 @@ def test_bodies_by_length() -> None:
         assert reason(c.send(head % 1001 + b"x" * 1001).answer()) == (413, "body_too_large")
         assert c.get().status == 200, "the body was read away"
         assert origin.request().body == b"" and origin.requests.empty()
+        assert len(origin.peers) == 1, "the origin was not asked"
 
 
 def test_bodies_by_counting() -> None:
@@ -99,6 +100,17 @@ def test_requests_on_a_connection() -> None:
                 assert c.to_end() == b""
             with Client(gw.address) as c:
                 assert c.get().status == 200
+
+
+def test_what_follows_the_last_request_does_not_harm_its_answer() -> None:
+    """More is on its way than one read takes: closing now would reset the connection."""
+    with Origin() as origin:
+        with Gateway(upstream(origin.address), limits=Limits(requests=1)) as gw:
+            for _ in range(6):
+                with Client(gw.address) as c:
+                    c.send(GET * 20_000)
+                    assert c.answer().value("Connection") == b"close"
+                    assert c.to_end() == b""
 
 
 def test_connections_wait_for_their_turn() -> None:
@@ -145,6 +157,15 @@ class Watch:
         self._thread.join(10)
 
 
+def readable(clients: list[Client]) -> list[Client]:
+    """Those who have been answered, or left."""
+    poll = select.poll()
+    for c in clients:
+        poll.register(c.socket, select.POLLIN)
+    there = {fd for fd, _ in poll.poll(0)}
+    return [c for c in clients if c.socket.fileno() in there]
+
+
 LENGTH = 6_000_000
 
 
@@ -155,6 +176,10 @@ def by_length(peer: Peer) -> None:
 
 def by_chunks(peer: Peer) -> None:
     peer.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+    chunks(peer)
+
+
+def chunks(peer: Peer) -> None:
     piece = b"2710\r\n" + b"x" * 10_000 + b"\r\n"
     for _ in range(LENGTH // 10_000):
         peer.send(piece)
@@ -192,6 +217,39 @@ def test_answers_brake_near_the_bound(how: Callable[[Peer], None]) -> None:
         counted = gw.counters()
         assert counted["responses_2xx"] == 21 and not counted.get("reason_memory")
         gw.until(lambda n: n["buffer_bytes"] == 0, "given back")
+
+
+def test_answers_pause_when_memory_is_full() -> None:
+    """So many that even a small piece for each is too much: nobody is cut off for that."""
+    go = threading.Event()
+
+    def script(peer: Peer) -> None:
+        peer.socket.settimeout(30)
+        peer.request()
+        peer.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+        assert go.wait(20)
+        chunks(peer)
+
+    bound = 2 * MIB
+    with Origin(script) as origin, Gateway(upstream(origin.address), memory=bound) as gw:
+        with Watch(gw) as watch:
+            clients = [Client(gw.address) for _ in range(60)]
+            for c in clients:
+                c.send(GET)
+                assert c.head().status == 200
+            go.set()
+            time.sleep(0.5)
+            left = {c: LENGTH - len(c.rest) for c in clients}
+            end = time.monotonic() + 30
+            while left:                                 # all of them read, whoever has something
+                assert time.monotonic() < end, left.values()
+                for c in readable(list(left)):
+                    left[c] -= len(c.socket.recv(1 << 20)) or LENGTH
+                    if left[c] <= 0:
+                        left.pop(c)
+                        c.close()
+        assert watch.most <= bound
+        assert not gw.counters().get("reason_memory")
 
 
 @pytest.mark.parametrize("chunked", [False, True])
@@ -234,15 +292,6 @@ def test_uploads_brake_near_the_bound(chunked: bool) -> None:
                 c.close()
             assert watch.most <= bound
             assert not gw.counters().get("reason_memory")
-
-
-def readable(clients: list[Client]) -> list[Client]:
-    """Those who have been answered, or left."""
-    poll = select.poll()
-    for c in clients:
-        poll.register(c.socket, select.POLLIN)
-    there = {fd for fd, _ in poll.poll(0)}
-    return [c for c in clients if c.socket.fileno() in there]
 
 
 def test_past_the_bound_new_requests_are_refused() -> None:

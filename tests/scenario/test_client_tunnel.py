@@ -207,21 +207,22 @@ def test_a_reset_ends_both(side: str) -> None:
         gw.until(lambda n: n["connections"] == n["exchanges_live"] == 0, "over")
 
 
-def test_fin_before_the_101_with_finish() -> None:
+@pytest.mark.parametrize("early", [b"", b"hello"])
+def test_fin_before_the_101_with_finish(early: bytes) -> None:
     go = threading.Event()
 
     def script(peer: Peer) -> None:
         peer.head()
         assert go.wait(10)
         peer.send(AGREED)
-        assert peer.exactly(5) == b"hello"
+        assert peer.exactly(len(early)) == early
         assert peer.socket.recv(1) == b""
         peer.send(b"bye")
 
     with Origin(script) as origin:
         route = Route("chat", (Match(),), upstream(origin.address), on_client_eof="finish")
         with Gateway(route) as gw, Client(gw.address) as c:
-            c.send(UPGRADE + b"hello").half_close()
+            c.send(UPGRADE + early).half_close()
             time.sleep(0.1)
             go.set()
             assert c.head().status == 101
