@@ -111,6 +111,7 @@ cdef class Worker:
             "upstream_busy": busy,
             "connections": self.limit.current,
             "connections_accepted": self.server.accepted,
+            "connections_timed_out": self.server.timeouts,
             "exchanges_live": self.dispatcher.live,
             "buffer_bytes": self.engine.pool.in_use,
             "buffers_refused": self.engine.pool.refused,

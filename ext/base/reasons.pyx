@@ -29,7 +29,7 @@ _rows[22] = ReasonRow(b"no_route", b"No route matches", 404, 2, 4, 8, 16)
 _rows[23] = ReasonRow(b"method_not_allowed", b"Method not allowed", 405, 2, 4, 18, 18)
 _rows[24] = ReasonRow(b"no_endpoint", b"No endpoint available", 503, 2, 5, 11, 21)
 _rows[25] = ReasonRow(b"memory", b"Gateway out of buffer memory", 503, 2, 6, 6, 28)
-_rows[26] = ReasonRow(b"draining", b"Gateway is shutting down", 503, 2, 7, 8, 24)
+_rows[26] = ReasonRow(b"draining", b"Gateway is shutting down", 0, 2, 7, 8, 24)
 _rows[27] = ReasonRow(b"fixed_reply", b"Answered by configuration", 200, 2, 8, 11, 25)
 _rows[28] = ReasonRow(b"ip_denied", b"Client address not allowed", 403, 2, 8, 9, 26)
 _rows[29] = ReasonRow(b"policy_reply", b"Answered by a policy", 200, 2, 8, 12, 20)
@@ -91,7 +91,7 @@ REASON_TABLE: tuple[tuple[str, str, int, str, str, str, str], ...] = (
     ('method_not_allowed', 'gateway', 405, 'never', 'route', 'Method not allowed', 'Routes match this host and path, but none of them this method.'),
     ('no_endpoint', 'gateway', 503, 'never', 'balance', 'No endpoint available', 'The upstream has no endpoint that could be tried.'),
     ('memory', 'gateway', 503, 'never', 'limit', 'Gateway out of buffer memory', 'All buffers of the worker (limits.memory) are in use; bodies pause near the bound, new requests are refused past it.'),
-    ('draining', 'gateway', 503, 'never', 'worker', 'Gateway is shutting down', 'The worker ended before this exchange could be finished.'),
+    ('draining', 'gateway', 0, 'never', 'worker', 'Gateway is shutting down', 'The worker ended before this exchange could be finished.'),
     ('fixed_reply', 'gateway', 200, 'never', 'policy', 'Answered by configuration', 'A fixed answer or a redirect of the configuration.'),
     ('ip_denied', 'gateway', 403, 'never', 'policy', 'Client address not allowed', "An ip policy does not admit the client's address."),
     ('policy_reply', 'gateway', 200, 'never', 'policy', 'Answered by a policy', "A policy or plugin answered in the upstream's place."),

@@ -2,7 +2,6 @@
 
 from fastgw.ext.exchange.contract cimport (
     RQ_BODY, RQ_COLLECT, RQ_HEAD, RQ_NEW, RQ_WAIT, RS_COLLECT, RS_DONE, RS_NONE, RS_RESET,
-    
 )
 
 cdef const char* _NAMES[9]

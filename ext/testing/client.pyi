@@ -1,7 +1,5 @@
 from collections.abc import Callable, Iterable
-from typing import Any, TypeAlias
-
-Pairs: TypeAlias = Iterable[tuple[str, str]]
+from typing import Any
 
 class FakeConnection:
     frames: list[tuple[int, str, Any]]
@@ -13,7 +11,7 @@ class FakeConnection:
         self,
         method: str = "GET",
         target: str = "/",
-        fields: Pairs = (),
+        fields: Iterable[tuple[str, str]] = (),
         *,
         last: bool = True,
         length: int = -1,
@@ -43,7 +41,7 @@ class FakeStream:
     states: tuple[int, int]
     exchange_snapshot: Any
     def push(self, data: bytes, last: bool = False, counted: bool = False) -> None: ...
-    def push_trailers(self, pairs: Pairs) -> None: ...
+    def push_trailers(self, pairs: Iterable[tuple[str, str]]) -> None: ...
     def grant(self, n: int) -> None: ...
     def leave(self, reason: str = "client_reset") -> None: ...
     def body_waiting(self) -> None: ...

@@ -1,7 +1,5 @@
 from collections.abc import Callable, Iterable
-from typing import Any, TypeAlias
-
-Pairs: TypeAlias = Iterable[tuple[str, str]]
+from typing import Any
 
 class FakeTarget:
     name: str
@@ -34,7 +32,7 @@ class FakeAttempt:
     def answer(
         self,
         status: int = 200,
-        fields: Pairs = (),
+        fields: Iterable[tuple[str, str]] = (),
         *,
         last: bool = False,
         length: int = -1,
@@ -42,7 +40,7 @@ class FakeAttempt:
     ) -> None: ...
     def inform(self, status: int) -> None: ...
     def feed(self, data: bytes, last: bool = False, counted: bool = False) -> None: ...
-    def feed_trailers(self, pairs: Pairs) -> None: ...
+    def feed_trailers(self, pairs: Iterable[tuple[str, str]]) -> None: ...
     def fail(
         self,
         reason: str = "upstream_reset",

@@ -396,6 +396,7 @@ cdef class H1Connection(H1Link):
         cdef Exchange x = a.x
         self.attempt = None
         a.connection = None
+        self.cut = True
         self.pool.discard(self)
         a.finish()
         x.on_enough(a)
@@ -417,6 +418,7 @@ cdef class H1Connection(H1Link):
         outcome.peer_closed_first = outcome.connected and not outcome.sent
         self.attempt = None
         a.connection = None
+        self.cut = True
         self.pool.discard(self)
         a.end(&outcome)
         x.on_attempt_failed(a, &outcome)
@@ -444,12 +446,11 @@ cdef class H1Connection(H1Link):
 
     cdef void watch(self) noexcept:
         """A byte has to move within `idle`, while the upstream owes us some of a body or room for
-        the request's. Not while a slow client holds the response's body back."""
+        the request's. Not while a slow client holds the response's body back; a tunnel owes no
+        answers, and whether it is idle is the client's side's to say."""
         cdef bint owes = self.asked
-        if self.state < U_LENGTH:
+        if self.state < U_LENGTH or self.state == U_TUNNEL:
             owes = not self.attempt.sent_last and self.stream.flags & S_WANT_ROOM
-        if self.state == U_TUNNEL:
-            owes = False        # watched by its downstream, for both directions
         if owes:
             self.taken_at_mark = self.taken()
             self.set_deadline(D_IDLE, self.attempt.x.timeouts.idle)
@@ -594,5 +595,6 @@ cdef class H1Attempt(EndpointAttempt):
             outcome.head_seen = self.head_seen
             c.attempt = None
             c.flush = c.state == U_TUNNEL
+            c.cut = not c.flush
             c.pool.discard(c)
         self.end(&outcome)

@@ -32,6 +32,7 @@ cdef class H1Link(Codec):
     cdef Pool pool
     cdef bint pooled                  # waits in the pool
     cdef bint flush                   # what is queued is sent before it closes
+    cdef bint cut                     # it ends by a reset: the upstream shall stop at once
     cdef uint32_t served              # attempts
     cdef uint32_t idle_ms             # how long it may wait in the pool
     cdef Deadline deadline            # one at a time

@@ -138,8 +138,8 @@ cdef class H1Link(Codec):
         return REASON_UPSTREAM_RESET if self.stream.flags & UNUSABLE else REASON_MEMORY
 
     cdef void shut(self) noexcept:
-        """Close it, once: at once, or with `flush` when what is queued was sent. A request that
-        is left unsent is reset: the upstream shall not wait for the rest of it."""
+        """Close it, once: at once, or with `flush` when what is queued was sent. With `cut` what
+        the kernel has not sent yet is dropped, and the upstream told even if it reads nothing."""
         cdef Stream s = self.stream
         if s is None:
             return
@@ -151,7 +151,7 @@ cdef class H1Link(Codec):
         self.kept.n = 0
         if self.flush and s.queued:
             s.close()
-        elif s.queued:
+        elif self.cut:
             s.reset(REASON_CANCELLED)
         else:
             s.abort(REASON_CANCELLED)

@@ -279,6 +279,7 @@ class Exchanges(RuleBasedStateMachine):
             s.leave()
         for _, sink in self.sinks:
             sink.grant(1 << 40)
+        self.bed.rig.pass_ms(20_000)
         for a in list(getattr(self.bed.target, "attempts", [])):
             a.fail("upstream_reset", sent=True)
         for _ in range(20):  # a fill without its client may still wait for its policies

@@ -74,7 +74,8 @@ def test_small_space_is_told(data: bytes, cap: int, room: int) -> None:
     whole = parse_request(data)
     small = parse_request(data, cap=cap, room=room)
     assert small in (whole, {"space": True})
-    if len(whole.get("fields", ())) <= cap and room >= len(data):
+    # A head that is refused may be told to be too large for the space first.
+    if "fields" in whole and len(whole["fields"]) <= cap and room >= len(data):
         assert small == whole
 
 

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import subprocess
 import sys
 import tarfile
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.meta.tree import EXT, ROOT, compiled_modules, sources
 
-#: One group: the wheel is built once, not once a test process.
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600), pytest.mark.xdist_group("package")]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 
 def run(*command: str | Path, cwd: Path, **env: str) -> str:
@@ -35,11 +36,27 @@ def unpacked(sdist: Path, into: Path) -> Path:
     return tree
 
 
+def built_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], None]) -> Path:
+    """A folder that the first test process fills and the others wait for."""
+    base = factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / name
+    with open(folder.with_suffix(".lock"), "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not folder.exists():
+            folder.mkdir()
+            make(folder)
+    return folder
+
+
+def build(what: str, tree: Path, out: Path) -> None:
+    """Build an sdist or a wheel of a tree."""
+    run(sys.executable, "-m", "build", "-q", "--no-isolation", what, "-o", out, cwd=tree)
+
+
 @pytest.fixture(scope="module")
 def sdist(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A source distribution."""
-    out = tmp_path_factory.mktemp("sdist")
-    run(sys.executable, "-m", "build", "-q", "--no-isolation", "--sdist", "-o", out, cwd=ROOT)
+    out = built_once(tmp_path_factory, "sdist", lambda out: build("--sdist", ROOT, out))
     (found,) = out.glob("*.tar.gz")
     return found
 
@@ -47,9 +64,9 @@ def sdist(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def wheel(sdist: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A wheel built from it, in a folder that knows no checkout."""
-    out = tmp_path_factory.mktemp("wheel")
-    tree = unpacked(sdist, out)
-    run(sys.executable, "-m", "build", "-q", "--no-isolation", "--wheel", "-o", out, cwd=tree)
+    out = built_once(
+        tmp_path_factory, "wheel", lambda out: build("--wheel", unpacked(sdist, out), out)
+    )
     (found,) = out.glob("*.whl")
     return found
 

@@ -46,7 +46,8 @@ def by_length(n: int) -> list[bytes]:
 def by_chunks(n: int) -> list[bytes]:
     return [
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
-        *(b"%x\r\n%s\r\n" % (len(p), p) for p in pieces(n)), b"0\r\nX-Sum: " + SUM.encode() + b"\r\n\r\n",
+        *(b"%x\r\n%s\r\n" % (len(p), p) for p in pieces(n)),
+        b"0\r\nX-Sum: " + SUM.encode() + b"\r\n\r\n",
     ]
 
 
@@ -56,6 +57,7 @@ def until_close(n: int) -> list[bytes]:
 
 def serve(parts: list[bytes], ends: bool) -> object:
     """A script that sends them, slowly where they are small: each is a read of its own."""
+
     def script(peer: Peer) -> None:
         peer.socket.setsockopt(6, 1, 1)
         peer.socket.settimeout(30)
@@ -110,15 +112,20 @@ def test_error_pages_and_interim_heads() -> None:
         while True:
             path = peer.request().line.split(b" ")[1]
             i = int(path[3:])
-            peer.send(hints % i * 3 + b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (
-                len(path), path))
+            peer.send(
+                hints % i * 3
+                + b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(path), path)
+            )
 
     with Origin(script) as origin:
-        route = Route("r", (Match(path="/missing", methods=frozenset({"POST"})),), upstream(origin.address))
+        route = Route(
+            "r", (Match(path="/missing", methods=frozenset({"POST"})),), upstream(origin.address)
+        )
         other = Route("s", (Match(path="/n"),), upstream(origin.address))
         with Gateway(route, other, limits=Limits(requests=0)) as gw, Client(gw.address) as c:
             data = b"".join(
-                b"GET /n/%d HTTP/1.1\r\nHost: a\r\n\r\nDELETE /missing HTTP/1.1\r\nHost: a\r\n\r\n" % i
+                b"GET /n/%d HTTP/1.1\r\nHost: a\r\n\r\nDELETE /missing HTTP/1.1\r\nHost: a\r\n\r\n"
+                % i
                 for i in range(n)
             )
             c.socket.settimeout(30)
@@ -146,8 +153,10 @@ def test_uploads_to_a_stalled_origin() -> None:
         peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
         peer.gone()
 
-    chunked = [b"".join(b"%x\r\n%s\r\n" % (len(p), p) for p in pieces(n)) + b"0\r\n\r\n"
-               for n in (700, 100_000)]
+    chunked = [
+        b"".join(b"%x\r\n%s\r\n" % (len(p), p) for p in pieces(n)) + b"0\r\n\r\n"
+        for n in (700, 100_000)
+    ]
     with Origin(script) as origin:
         route = Route("r", (Match(),), upstream(origin.address), body_limit=0)
         with Gateway(route) as gw:

@@ -224,7 +224,7 @@ def test_a_body_that_is_not_read_is_not_late() -> None:
             pump.join(10)
 
 
-# -- idle: the client does not read ------------------------------------------------------------------
+# -- idle: the client does not read ---------------------------------------------------------
 
 
 def flood(peer: Peer) -> None:

@@ -33,8 +33,10 @@ class Held:
 
 def test_idle_connections_end_at_once() -> None:
     with (
-        Origin() as origin, Gateway(upstream(origin.address)) as gw,
-        Client(gw.address) as served, Client(gw.address) as fresh,
+        Origin() as origin,
+        Gateway(upstream(origin.address)) as gw,
+        Client(gw.address) as served,
+        Client(gw.address) as fresh,
     ):
         assert served.get().status == 200
         gw.until(lambda n: n["connections"] == 2, "connected")

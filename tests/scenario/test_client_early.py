@@ -112,7 +112,7 @@ def test_an_early_answer_of_the_origin() -> None:
         while True:
             request = peer.head()
             peer.send(b"HTTP/1.1 413 No\r\nContent-Length: 2\r\n\r\nno")
-            peer.log(peer.body_of(request))  # type: ignore[attr-defined]
+            peer.log(peer.body_of(request))
 
     with Origin(script) as origin, Gateway(upstream(origin.address)) as gw, Client(gw.address) as c:
         for _ in range(3):

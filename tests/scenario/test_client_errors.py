@@ -6,6 +6,7 @@ import json
 import re
 import time
 from email.utils import parsedate_to_datetime
+from typing import Any
 
 import pytest
 
@@ -46,11 +47,18 @@ def test_a_problem() -> None:
         assert c.get("/else").status == 404, "the connection goes on"
 
 
-@pytest.mark.parametrize(("accept", "html"), [
-    ("text/html,application/xhtml+xml,*/*;q=0.8", True), ("TEXT/HTML", True),
-    ("application/json", False), ("*/*", False), ("application/json, text/html", False),
-    ("application/problem+json", False), ("", False),
-])
+@pytest.mark.parametrize(
+    ("accept", "html"),
+    [
+        ("text/html,application/xhtml+xml,*/*;q=0.8", True),
+        ("TEXT/HTML", True),
+        ("application/json", False),
+        ("*/*", False),
+        ("application/json, text/html", False),
+        ("application/problem+json", False),
+        ("", False),
+    ],
+)
 def test_a_page_for_those_who_want_one(accept: str, html: bool) -> None:
     with Gateway(Route("r", (Match(path="/only"),), NONE)) as gw, Client(gw.address) as c:
         a = c.get("/", f"Accept: {accept}")
@@ -77,10 +85,14 @@ def test_errors_to_head_have_no_body() -> None:
         assert c.get("/").status == 404
 
 
-@pytest.mark.parametrize(("methods", "allow"), [
-    ({"GET"}, b"GET, HEAD"), ({"POST", "DELETE"}, b"POST, DELETE"),
-    ({"GET", "PUT", "OPTIONS", "QUERY"}, b"GET, HEAD, PUT, OPTIONS, QUERY"),
-])
+@pytest.mark.parametrize(
+    ("methods", "allow"),
+    [
+        ({"GET"}, b"GET, HEAD"),
+        ({"POST", "DELETE"}, b"POST, DELETE"),
+        ({"GET", "PUT", "OPTIONS", "QUERY"}, b"GET, HEAD, PUT, OPTIONS, QUERY"),
+    ],
+)
 def test_405_says_what_is_allowed(methods: set[str], allow: bytes) -> None:
     route = Route("r", (Match(path="/a", methods=frozenset(methods)),), NONE)
     with Gateway(route) as gw, Client(gw.address) as c:
@@ -91,10 +103,13 @@ def test_405_says_what_is_allowed(methods: set[str], allow: bytes) -> None:
 
 
 def test_405_gathers_what_several_routes_allow() -> None:
-    with Gateway(
-        Route("r", (Match(path="/a", methods=frozenset({"POST"})),), NONE),
-        Route("s", (Match(path="/a", methods=frozenset({"DELETE"})),), NONE),
-    ) as gw, Client(gw.address) as c:
+    with (
+        Gateway(
+            Route("r", (Match(path="/a", methods=frozenset({"POST"})),), NONE),
+            Route("s", (Match(path="/a", methods=frozenset({"DELETE"})),), NONE),
+        ) as gw,
+        Client(gw.address) as c,
+    ):
         assert c.get("/a").value("Allow") == b"POST, DELETE"
 
 
@@ -124,14 +139,20 @@ def test_no_plugin_writes_control_bytes() -> None:
 @pytest.mark.parametrize("raw", ["%0D%0ASet-Cookie:%20a=b", "%0A", "%00", "%0d"])
 def test_no_policy_writes_control_bytes(kind: str, raw: str) -> None:
     """What a client hides in its path can't become a field of its own, either way."""
-    options = {
+    known: dict[str, dict[str, Any]] = {
         "respond": {"status": 200, "headers": {"X-Path": "{path}"}},
         "redirect": {"to": "https://b.test{path}"},
-    }.get(kind, {kind: {"set": {"X-Path": "{path}"}}})
+    }
+    options = known.get(kind, {kind: {"set": {"X-Path": "{path}"}}})
     kind = "headers" if kind in ("request", "response") else kind
     with Origin() as origin:
-        route = Route("r", (Match(),), upstream(origin.address), steps=(Step(policy(kind, **options)),),
-                      allow=frozenset({"nul"}))
+        route = Route(
+            "r",
+            (Match(),),
+            upstream(origin.address),
+            steps=(Step(policy(kind, **options)),),
+            allow=frozenset({"nul"}),
+        )
         with Gateway(route) as gw, Client(gw.address) as c:
             a = c.get(f"/a{raw}b")
             is_clean(a.head)

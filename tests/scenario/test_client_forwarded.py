@@ -11,14 +11,26 @@ from tests.scenario.gateway import Gateway, Match, Route, Step, policy, upstream
 from tests.scenario.origin import Origin, Request, answering
 
 SPOOFED = (
-    "X-Forwarded-For: 1.1.1.1", "X-Forwarded-For: 2.2.2.2, 3.3.3.3", "X-Forwarded-Proto: https",
-    "X-Forwarded-Host: evil.test", "X-Forwarded-Port: 1", "X-Real-IP: 9.9.9.9",
-    "Forwarded: for=1.1.1.1;proto=https", "Forwarded: for=2.2.2.2", "X-Request-Id: mine-1",
-    "X-Forwarded-Prefix: /x", "X-Forwarded-Client-Cert: subject",
+    "X-Forwarded-For: 1.1.1.1",
+    "X-Forwarded-For: 2.2.2.2, 3.3.3.3",
+    "X-Forwarded-Proto: https",
+    "X-Forwarded-Host: evil.test",
+    "X-Forwarded-Port: 1",
+    "X-Real-IP: 9.9.9.9",
+    "Forwarded: for=1.1.1.1;proto=https",
+    "Forwarded: for=2.2.2.2",
+    "X-Request-Id: mine-1",
+    "X-Forwarded-Prefix: /x",
+    "X-Forwarded-Client-Cert: subject",
 )
 OURS = (
-    "X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host", "X-Forwarded-Port", "X-Real-IP",
-    "Forwarded", "X-Request-Id",
+    "X-Forwarded-For",
+    "X-Forwarded-Proto",
+    "X-Forwarded-Host",
+    "X-Forwarded-Port",
+    "X-Real-IP",
+    "Forwarded",
+    "X-Request-Id",
 )
 UUID = re.compile(rb"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 
@@ -71,7 +83,10 @@ def test_trusted_peers_are_continued(trusted: str) -> None:
 
 @pytest.mark.parametrize("bad", ["", "x" * 40, 'a"b', "a\\b", "a b", "\u00e9"])
 def test_a_request_id_that_is_not_taken_over(bad: str) -> None:
-    with Origin() as origin, Gateway(upstream(origin.address), trusted_proxies=("127.0.0.1",)) as gw:
+    with (
+        Origin() as origin,
+        Gateway(upstream(origin.address), trusted_proxies=("127.0.0.1",)) as gw,
+    ):
         r = asked(gw, origin, f"X-Request-Id: {bad}")
         assert UUID.fullmatch(r.value("X-Request-Id"))
 
@@ -90,8 +105,14 @@ def test_connection_can_not_name_what_is_added(trusted: tuple[str, ...]) -> None
     """What the client lists is removed before the gateway's own fields are added."""
     with Origin() as origin, Gateway(upstream(origin.address), trusted_proxies=trusted) as gw:
         r = asked(
-            gw, origin, "Connection: close, X-Mine, " + ", ".join(OURS), "X-Mine: 1", "X-Other: 2",
-            "Keep-Alive: timeout=5", "Proxy-Connection: keep-alive", "TE: gzip",
+            gw,
+            origin,
+            "Connection: close, X-Mine, " + ", ".join(OURS),
+            "X-Mine: 1",
+            "X-Other: 2",
+            "Keep-Alive: timeout=5",
+            "Proxy-Connection: keep-alive",
+            "TE: gzip",
             "X-Forwarded-For: 6.6.6.6",
         )
         for name in OURS:
@@ -105,20 +126,28 @@ def test_connection_can_not_name_what_is_added(trusted: tuple[str, ...]) -> None
 @pytest.mark.parametrize("name", ["Host", "Content-Length", "Transfer-Encoding", "Authorization"])
 def test_connection_can_not_name_framing_host_or_credentials(name: str) -> None:
     with Origin() as origin, Gateway(upstream(origin.address)) as gw, Client(gw.address) as c:
-        c.send(f"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\nAuthorization: Basic eA==\r\n"
-               f"Connection: {name}\r\n\r\nhi".encode())
+        c.send(
+            f"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\nAuthorization: Basic eA==\r\n"
+            f"Connection: {name}\r\n\r\nhi".encode()
+        )
         a = c.answer()
         if a.status == 200:
             r = origin.request()
-            assert (r.body, r.value("Host"), r.value("Authorization")) == (b"hi", b"a", b"Basic eA==")
+            assert (r.body, r.value("Host"), r.value("Authorization")) == (
+                b"hi",
+                b"a",
+                b"Basic eA==",
+            )
         else:
             assert a.status == 400 and origin.requests.empty()
 
 
 def test_hop_by_hop_fields_of_answers() -> None:
-    data = (b"HTTP/1.1 200 OK\r\nConnection: X-Gone, keep-alive\r\nX-Gone: 1\r\nX-Stays: 2\r\n"
-            b"Keep-Alive: timeout=5\r\nProxy-Connection: close\r\nUpgrade: h2c\r\n"
-            b"Content-Length: 2\r\n\r\nok")
+    data = (
+        b"HTTP/1.1 200 OK\r\nConnection: X-Gone, keep-alive\r\nX-Gone: 1\r\nX-Stays: 2\r\n"
+        b"Keep-Alive: timeout=5\r\nProxy-Connection: close\r\nUpgrade: h2c\r\n"
+        b"Content-Length: 2\r\n\r\nok"
+    )
     with Origin(answering(data)) as origin, Gateway(upstream(origin.address)) as gw:
         with Client(gw.address) as c:
             a = c.get()
@@ -128,7 +157,9 @@ def test_hop_by_hop_fields_of_answers() -> None:
 
 
 def test_policies_see_and_may_change_what_is_added() -> None:
-    edits = Step(policy("headers", request={"set": {"X-Forwarded-Proto": "https", "X-Id": "{request.id}"}}))
+    edits = Step(
+        policy("headers", request={"set": {"X-Forwarded-Proto": "https", "X-Id": "{request.id}"}})
+    )
     with Origin() as origin:
         with Gateway(Route("r", (Match(),), upstream(origin.address), steps=(edits,))) as gw:
             r = asked(gw, origin)

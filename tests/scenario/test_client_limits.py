@@ -23,21 +23,26 @@ def reason(a: Answer) -> tuple[int, str]:
     return a.status, json.loads(a.body)["reason"]
 
 
-# -- heads ---------------------------------------------------------------------------------------
+# -- heads --------------------------------------------------------------------------------
 
-@pytest.mark.parametrize(("head", "wanted"), [
-    (b"GET /%s HTTP/1.1\r\nHost: a\r\n\r\n" % (b"a" * 300), (414, "target_too_long")),
-    (b"GET / HTTP/1.1\r\nHost: a\r\nX: %s\r\n\r\n" % (b"a" * 3000), (431, "head_too_large")),
-    (b"GET / HTTP/1.1\r\nHost: a\r\n%s\r\n" % (b"X: y\r\n" * 30), (431, "head_too_large")),
-    # Refused as soon as it is known, without waiting for the end of the head.
-    (b"GET /%s" % (b"a" * 300), (414, "target_too_long")),
-    (b"GET / HTTP/1.1\r\nHost: a\r\nX: %s" % (b"a" * 3000), (431, "head_too_large")),
-], ids=["target", "head", "fields", "target-unended", "head-unended"])
+
+@pytest.mark.parametrize(
+    ("head", "wanted"),
+    [
+        (b"GET /%s HTTP/1.1\r\nHost: a\r\n\r\n" % (b"a" * 300), (414, "target_too_long")),
+        (b"GET / HTTP/1.1\r\nHost: a\r\nX: %s\r\n\r\n" % (b"a" * 3000), (431, "head_too_large")),
+        (b"GET / HTTP/1.1\r\nHost: a\r\n%s\r\n" % (b"X: y\r\n" * 30), (431, "head_too_large")),
+        # Refused as soon as it is known, without waiting for the end of the head.
+        (b"GET /%s" % (b"a" * 300), (414, "target_too_long")),
+        (b"GET / HTTP/1.1\r\nHost: a\r\nX: %s" % (b"a" * 3000), (431, "head_too_large")),
+    ],
+    ids=["target", "head", "fields", "target-unended", "head-unended"],
+)
 def test_heads(head: bytes, wanted: tuple[int, str]) -> None:
     limits = Limits(head=2048, target=256, fields=20)
     with Origin() as origin, Gateway(upstream(origin.address), limits=limits) as gw:
         with Client(gw.address) as c:
-            c.get("/" + "a" * 250, *["X: y"] * 18)          # within all of them
+            c.get("/" + "a" * 250, *["X: y"] * 18)  # within all of them
             a = c.send(head).answer()
             assert reason(a) == wanted
             assert a.value("Connection") == b"close"
@@ -46,7 +51,8 @@ def test_heads(head: bytes, wanted: tuple[int, str]) -> None:
         assert origin.request() and origin.requests.empty()
 
 
-# -- bodies --------------------------------------------------------------------------------------
+# -- bodies -------------------------------------------------------------------------------
+
 
 def limited(origin: Origin, limit: int) -> Route:
     """A route that takes bodies of so many bytes."""
@@ -66,9 +72,10 @@ def test_bodies_by_length() -> None:
 
 def test_bodies_by_counting() -> None:
     """The origin has been given a part of it: its connection is not used again."""
+
     def script(peer: Peer) -> None:
         while True:
-            peer.log(peer.request())  # type: ignore[attr-defined]
+            peer.log(peer.request())
             peer.send(OK)
 
     with Origin(script) as origin, Gateway(limited(origin, 1000)) as gw, Client(gw.address) as c:
@@ -88,7 +95,8 @@ def test_bodies_by_counting() -> None:
         assert len(origin.peers) == 2
 
 
-# -- requests and connections ---------------------------------------------------------------------
+# -- requests and connections -------------------------------------------------------------
+
 
 def test_requests_on_a_connection() -> None:
     with Origin() as origin:
@@ -133,7 +141,8 @@ def test_connections_wait_for_their_turn() -> None:
         assert any("connection_limit" in text for _, text in gw.logged)
 
 
-# -- memory -----------------------------------------------------------------------------------------
+# -- memory -------------------------------------------------------------------------------
+
 
 class Watch:
     """Looks at the buffers of a worker all the time."""
@@ -194,6 +203,7 @@ def until_close(peer: Peer) -> None:
 def test_answers_brake_near_the_bound(how: Callable[[Peer], None]) -> None:
     """Clients that do not read hold what there is; one that reads gets its answer even so, and
     in the end each gets all of its own."""
+
     def script(peer: Peer) -> None:
         peer.socket.settimeout(30)
         peer.request()
@@ -241,7 +251,7 @@ def test_answers_pause_when_memory_is_full() -> None:
             time.sleep(0.5)
             left = {c: LENGTH - len(c.rest) for c in clients}
             end = time.monotonic() + 30
-            while left:                                 # all of them read, whoever has something
+            while left:  # all of them read, whoever has something
                 assert time.monotonic() < end, left.values()
                 for c in readable(list(left)):
                     left[c] -= len(c.socket.recv(1 << 20)) or LENGTH
@@ -270,7 +280,10 @@ def test_uploads_brake_near_the_bound(chunked: bool) -> None:
     body = b"x" * LENGTH
     if chunked:
         framing = b"Transfer-Encoding: chunked"
-        body = b"".join(b"2710\r\n" + body[:10_000] + b"\r\n" for _ in range(LENGTH // 10_000)) + b"0\r\n\r\n"
+        body = (
+            b"".join(b"2710\r\n" + body[:10_000] + b"\r\n" for _ in range(LENGTH // 10_000))
+            + b"0\r\n\r\n"
+        )
     else:
         framing = b"Content-Length: %d" % LENGTH
     with Origin(script) as origin:

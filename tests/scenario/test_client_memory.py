@@ -75,6 +75,7 @@ def pour(sock: socket.socket, n: int) -> None:
 
 def large_origin(size: int, chunked: bool) -> object:
     """Gives and takes `size` bytes; other requests get a small answer."""
+
     def script(peer: Peer) -> None:
         peer.socket.settimeout(30)
         while True:
@@ -101,10 +102,23 @@ def large_origin(size: int, chunked: bool) -> object:
 @contextlib.contextmanager
 def running(tmp_path: Path, origin: Origin, *options: str) -> Iterator[tuple[tuple[str, int], int]]:
     """`fastgw run` with one worker; its address and the worker's pid."""
-    with Gateway([
-        sys.executable, "-m", "fastgw", "run", "--to", "http://%s:%d" % origin.address,
-        "--listen", "127.0.0.1:0", "--workers", "1", "--run-dir", str(tmp_path), *options,
-    ]) as gw:
+    with Gateway(
+        [
+            sys.executable,
+            "-m",
+            "fastgw",
+            "run",
+            "--to",
+            "http://{}:{}".format(*origin.address),
+            "--listen",
+            "127.0.0.1:0",
+            "--workers",
+            "1",
+            "--run-dir",
+            str(tmp_path),
+            *options,
+        ]
+    ) as gw:
         address = gw.address()
         gw.ready()
         yield address, gw.workers()[0]
@@ -153,7 +167,8 @@ def test_2_gib_both_ways(chunked: bool, tmp_path: Path) -> None:
     assert grown_by(tmp_path, 2048 * MIB, chunked) < MOST
 
 
-# -- idle connections ---------------------------------------------------------------------------------
+# -- idle connections ---------------------------------------------------------------------
+
 
 def private(pid: int) -> int:
     """Bytes of memory that only this process has."""
@@ -166,7 +181,11 @@ def test_an_idle_connection_costs_little(tmp_path: Path) -> None:
     """At most 2 KiB, after it was used; they are held while others are served."""
     resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
     count = 2000
-    with Origin() as origin, running(tmp_path, origin) as (address, pid), contextlib.ExitStack() as held:
+    with (
+        Origin() as origin,
+        running(tmp_path, origin) as (address, pid),
+        contextlib.ExitStack() as held,
+    ):
         with Client(address) as c:
             for _ in range(200):
                 assert c.get().status == 200

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from typing import Any
 
 import pytest
 
@@ -20,14 +21,14 @@ def once(*parts: bytes) -> Script:
     """Read one whole request, say something, close."""
 
     def script(peer: Peer) -> None:
-        peer.log(peer.request())  # type: ignore[attr-defined]
+        peer.log(peer.request())
         for part in parts:
             peer.send(part)
 
     return script
 
 
-def answered_by(status: int, **options: object) -> Route:
+def answered_by(status: int, **options: Any) -> Route:
     """A route that a policy answers; there is nothing behind it."""
     steps = (Step(policy("respond", status=status, **options)),)
     return Route("fixed", (Match(),), ObjectSpec("none", "none"), steps=steps)
@@ -210,7 +211,7 @@ def test_the_origin_says_100() -> None:
             assert request.value("Expect") == b"100-continue"
             assert not peer.rest
             peer.send(CONTINUE)
-            peer.log(peer.body_of(request))  # type: ignore[attr-defined]
+            peer.log(peer.body_of(request))
             peer.send(OK)
 
     with Origin(script) as origin, Gateway(upstream(origin.address)) as gw, Client(gw.address) as c:
@@ -245,7 +246,7 @@ def test_a_client_that_does_not_wait(apart: bool) -> None:
         while True:
             request = peer.head()
             there.set()
-            peer.log(peer.body_of(request))  # type: ignore[attr-defined]
+            peer.log(peer.body_of(request))
             peer.send(OK)
 
     with (
@@ -286,7 +287,7 @@ def test_an_old_client_never_gets_100() -> None:
     def script(peer: Peer) -> None:
         request = peer.head()
         assert request.values("Expect") == []
-        peer.log(peer.body_of(request))  # type: ignore[attr-defined]
+        peer.log(peer.body_of(request))
         peer.send(OK)
 
     with Origin(script) as origin, Gateway(upstream(origin.address)) as gw, Client(gw.address) as c:
@@ -328,7 +329,7 @@ def test_trailers_in_pieces() -> None:
     body = b"2\r\nhi\r\n0\r\nX-A: 1\r\nX-B: 2\r\n\r\n"
 
     def script(peer: Peer) -> None:
-        peer.log(peer.request())  # type: ignore[attr-defined]
+        peer.log(peer.request())
         peer.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
         peer.socket.setsockopt(6, 1, 1)
         for i in range(len(body)):

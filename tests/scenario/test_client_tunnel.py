@@ -9,18 +9,22 @@ import pytest
 
 from tests.scenario.client import Client
 from tests.scenario.gateway import Gateway, Match, Route, Timeouts, upstream
-from tests.scenario.origin import OK, Origin, Peer
+from tests.scenario.origin import Origin, Peer
 
-UPGRADE = (b"GET /chat HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
-           b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n")
-AGREED = (b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
-          b"Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n")
+UPGRADE = (
+    b"GET /chat HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+    b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+)
+AGREED = (
+    b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+    b"Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n"
+)
 SMUGGLED = b"GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n"
 
 
 def echo(peer: Peer) -> None:
     """Agree, then send back what comes, and the end."""
-    peer.log(peer.head())  # type: ignore[attr-defined]
+    peer.log(peer.head())
     peer.send(AGREED)
     if peer.rest:
         peer.send(bytes(peer.rest))
@@ -76,14 +80,14 @@ def test_what_the_client_sends_early_waits_for_the_101() -> None:
 def test_without_101_the_next_bytes_are_the_next_request(status: bytes) -> None:
     def script(peer: Peer) -> None:
         while True:
-            peer.log(peer.request())  # type: ignore[attr-defined]
+            peer.log(peer.request())
             peer.send(b"HTTP/1.1 " + status + b"\r\nContent-Length: 2\r\n\r\nok")
 
     with Origin(script) as origin, Gateway(upstream(origin.address)) as gw, Client(gw.address) as c:
         c.send(UPGRADE + SMUGGLED)
         for _ in range(2):
             a = c.answer()
-            assert (a.head[9:9 + len(status)], a.body) == (status, b"ok")
+            assert (a.head[9 : 9 + len(status)], a.body) == (status, b"ok")
         assert origin.request().line.startswith(b"GET /chat")
         r = origin.request()
         assert r.line == b"GET /smuggled HTTP/1.1"
@@ -95,28 +99,40 @@ def test_without_101_the_next_bytes_are_the_next_request(status: bytes) -> None:
 def test_other_tokens_are_not_forwarded(token: str) -> None:
     with Origin() as origin, Gateway(upstream(origin.address)) as gw, Client(gw.address) as c:
         for _ in range(2):
-            a = c.get("/", "Connection: Upgrade, HTTP2-Settings", f"Upgrade: {token}",
-                      "HTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA")
+            a = c.get(
+                "/",
+                "Connection: Upgrade, HTTP2-Settings",
+                f"Upgrade: {token}",
+                "HTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA",
+            )
             assert a.status == 200
             r = origin.request()
             for name in ("Upgrade", "Connection", "HTTP2-Settings"):
                 assert r.values(name) == []
 
 
-@pytest.mark.parametrize("head", [
-    UPGRADE.replace(b"GET", b"POST"), UPGRADE.replace(b"HTTP/1.1", b"HTTP/1.0"),
-    UPGRADE.replace(b"Connection: Upgrade\r\n", b""),
-], ids=["post", "old", "no-connection"])
+@pytest.mark.parametrize(
+    "head",
+    [
+        UPGRADE.replace(b"GET", b"POST"),
+        UPGRADE.replace(b"HTTP/1.1", b"HTTP/1.0"),
+        UPGRADE.replace(b"Connection: Upgrade\r\n", b""),
+    ],
+    ids=["post", "old", "no-connection"],
+)
 def test_what_is_no_upgrade(head: bytes) -> None:
     with Origin() as origin, Gateway(upstream(origin.address)) as gw, Client(gw.address) as c:
         assert c.send(head).answer().status == 200
         assert origin.request().values("Upgrade") == []
 
 
-@pytest.mark.parametrize("answer", [
-    AGREED.replace(b"Upgrade: websocket", b"Upgrade: h2c"),
-    AGREED.replace(b"Upgrade: websocket\r\n", b""),
-])
+@pytest.mark.parametrize(
+    "answer",
+    [
+        AGREED.replace(b"Upgrade: websocket", b"Upgrade: h2c"),
+        AGREED.replace(b"Upgrade: websocket\r\n", b""),
+    ],
+)
 def test_a_101_to_something_else_is_refused(answer: bytes) -> None:
     def script(peer: Peer) -> None:
         peer.head()
@@ -138,7 +154,8 @@ def test_a_101_that_nobody_asked_for() -> None:
         assert c.get().status == 502
 
 
-# -- ends --------------------------------------------------------------------------------------------
+# -- ends ---------------------------------------------------------------------------------
+
 
 def test_the_client_ends_first() -> None:
     go = threading.Event()
@@ -229,7 +246,8 @@ def test_fin_before_the_101_with_finish(early: bytes) -> None:
             assert c.to_end() == b"bye"
 
 
-# -- time and room -----------------------------------------------------------------------------------
+# -- time and room ------------------------------------------------------------------------
+
 
 def test_silence_ends_it() -> None:
     with Origin(echo) as origin, Gateway(routed(origin, idle=300)) as gw, Client(gw.address) as c:
@@ -239,13 +257,17 @@ def test_silence_ends_it() -> None:
         assert 0.25 < time.monotonic() - began < 2
         said = gw.record()
         assert (said["reason"], said["decided_by"], said["status"]) == (
-            "tunnel_idle", "deadline", 101)
+            "tunnel_idle",
+            "deadline",
+            101,
+        )
         assert origin.peers[0].closed.wait(2)
 
 
 @pytest.mark.parametrize("speaker", ["client", "origin"])
 def test_one_direction_is_enough(speaker: str) -> None:
     """Bytes of either side keep it, also once the other side has ended."""
+
     def script(peer: Peer) -> None:
         peer.head()
         peer.send(AGREED)

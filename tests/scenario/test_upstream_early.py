@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import socket
+import struct
+import termios
 import threading
 from pathlib import Path
 
@@ -408,3 +411,33 @@ def test_a_large_head_in_pieces(piece: int) -> None:
             a = c.get()
             assert (a.body, a.value("X-089")) == (b"ok", b"v" * 250)
         assert len(origin.peers) == 1
+
+
+def test_an_answer_that_was_received_counts_though_a_reset_followed() -> None:
+    """A slow client has the gateway stop reading; the upstream resets meanwhile."""
+    size = 3_000_000
+
+    def script(peer: Peer) -> None:
+        peer.request()
+        peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size + bytes(size))
+        while unacknowledged(peer.socket):
+            pause.wait(0.01)
+        peer.reset()
+        broken.set()
+
+    pause, broken = threading.Event(), threading.Event()
+    with (
+        Origin(script) as origin,
+        Gateway(upstream(origin.address)) as gw,
+        Client(gw.address, receive_buffer=4096) as c,
+    ):
+        c.send(GET).head()
+        assert broken.wait(DEADLINE_S)
+        assert len(c.exactly(size)) == size
+        assert gw.record()["reason"] == ""
+
+
+def unacknowledged(s: socket.socket) -> int:
+    """Bytes that the other end's kernel has not taken."""
+    n: int = struct.unpack("i", fcntl.ioctl(s, termios.TIOCOUTQ, bytes(4)))[0]
+    return n

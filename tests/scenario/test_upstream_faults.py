@@ -122,7 +122,7 @@ def test_every_byte_of_a_body_until_close() -> None:
 
 @pytest.mark.parametrize("name", ["length", "chunked", "1xx"])
 def test_every_byte_of_a_response_that_stalls(name: str) -> None:
-    method, data, body = RESPONSES[name]
+    method, data, _body = RESPONSES[name]
     work: queue.Queue[int] = queue.Queue()
     for at in range(len(data)):
         work.put(at)

@@ -22,6 +22,11 @@ def idle(n: int) -> Callable[[dict[str, int]], bool]:
     return lambda now: (now["upstream_idle"], now["upstream_busy"]) == (n, 0)
 
 
+def waiting(n: int) -> Callable[[dict[str, int]], bool]:
+    """Whether so many connections wait in the pools."""
+    return lambda now: now["upstream_idle"] == n
+
+
 def numbered(peer: Peer) -> None:
     """Answer with the number of the connection."""
     while True:
@@ -103,7 +108,7 @@ def test_the_newest_is_used_first() -> None:
             assert arrived.get(timeout=DEADLINE_S) == i
         for n, i in enumerate((2, 0, 1)):
             gates[i].put(None)
-            gw.until(lambda now, n=n: now["upstream_idle"] == n + 1, "given back")
+            gw.until(waiting(n + 1), "given back")
         for c, newest in zip(clients, (1, 0, 2), strict=True):
             c.answer()
             c.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
@@ -323,6 +328,34 @@ def test_one_that_talks_unasked_is_dropped(data: bytes) -> None:
             assert c.get().body == b"001"
 
 
+def test_what_came_before_the_request_is_not_its_answer() -> None:
+    """An idle connection talks in the very turn in which a request takes it (CWE-444)."""
+
+    def script(peer: Peer) -> None:
+        peer.request()
+        peer.send(OK)
+        talk.wait(DEADLINE_S)
+        peer.send(HEAD + b"Content-Length: 4\r\n\r\nevil")
+        said.set()
+        peer.gone()
+
+    talk, said = threading.Event(), threading.Event()
+    with (
+        Origin(script, numbered) as origin,
+        Gateway(upstream(origin.address)) as gw,
+        Client(gw.address) as c,
+    ):
+        assert c.get().body == b"ok"
+        gw.until(idle(1), "given back")
+        with gw.held():
+            c.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+            time.sleep(0.05)  # the order of arrival is the kernel's
+            talk.set()
+            assert said.wait(DEADLINE_S)
+            time.sleep(0.05)
+        assert c.answer().body == b"001"
+
+
 def test_a_response_that_was_held_back_leaves_a_connection_that_reads() -> None:
     """Its end was put by, with the connection paused, until a policy was ready for it."""
     with (
@@ -349,8 +382,10 @@ def test_nor_one_that_misses_the_upstreams_end() -> None:
         end.wait(DEADLINE_S)
 
     end = threading.Event()
-    route = {"steps": (plugin("SlowResponse"),)}
-    with Origin(script) as origin, Gateway(route_to(upstream(origin.address), **route)) as gw:
+    with (
+        Origin(script) as origin,
+        Gateway(route_to(upstream(origin.address), steps=(plugin("SlowResponse"),))) as gw,
+    ):
         with Client(gw.address) as c:
             assert c.get().body == b"ok"
             gw.until(idle(1), "given back")

@@ -1,0 +1,6 @@
+def spread(weights: list[int]) -> list[int]: ...
+
+class RoundRobin:
+    """A balancer over endpoints (compiled objects, so `object` here)."""
+
+    def __init__(self, endpoints: list[object]) -> None: ...
