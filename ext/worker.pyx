@@ -79,15 +79,21 @@ cdef class Worker:
 
     def drain(self, done) -> None:
         """Stop accepting, let what is under way end, then call `done()`."""
-        cdef Listener listener
-        for listener in self.listeners:
-            listener.close()
+        self.close_listeners()
         self.engine.enter()
         self.server.drain(done)
         self.engine.leave()
 
+    def close_listeners(self) -> None:
+        """Stop accepting for good."""
+        cdef Listener listener
+        for listener in self.listeners:
+            listener.close()
+        self.listeners.clear()
+
     def stop(self) -> None:
         """End at once: connections are closed, nothing is finished."""
+        self.close_listeners()
         self.engine.enter()
         self.server.abort()
         for target in self.dispatcher.snapshot.target_list:

@@ -31,13 +31,15 @@ cdef struct Chunk:
 
 cdef enum:
     SIZE_CLASSES = 4            # 4 KiB, 16 KiB, 64 KiB, 256 KiB
+    SMALLEST = 4096             # bytes of the first class
 
 
 cdef class BufferPool:
     """Every byte a worker buffers comes from here, so that the sum is bounded.
 
-    Three marks, each above the one before. `near_bytes`: bodies pause (`pool_tight`).
-    `full_bytes`: `take` refuses, and new requests are answered 503 `memory`.
+    Three marks, each above the one before. `near_bytes`: bodies move in small pieces, one
+    at a time, so that whoever takes none holds little more (`pool_tight`). `full_bytes`:
+    bodies pause (`pool_full`), `take` refuses, and new requests are answered 503 `memory`.
     `bound_bytes`: nothing goes past it; what lies between is a reserve for what must be
     said even so, such as that very answer (`take_reserved`).
     """
@@ -58,8 +60,14 @@ cdef class BufferPool:
 
 
 cdef inline bint pool_tight(BufferPool pool) noexcept:
-    """Whether bodies should pause."""
+    """Whether bodies should move in small pieces only."""
     return pool.in_use >= pool.near_bytes
+
+
+cdef inline bint pool_full(BufferPool pool) noexcept:
+    """Whether too little is left for one small piece of a body, which may be copied twice
+    and framed: bodies pause."""
+    return pool.in_use + 4 * SMALLEST > pool.full_bytes
 
 
 cdef inline void buffer_hold(Buffer* b) noexcept:

@@ -8,11 +8,12 @@ import fastgw.ext.base.debug  # no-cython-lint
 cdef enum:
     SPARE_BYTES = 4194304       # what each free list may keep, in bytes
     EXACT = 255                 # size class of buffers larger than the classes
+    TIGHT_SHARE = 8             # memory is tight when no more than this part is free
     RESERVE_SHARE = 16          # this part of the bound is the reserve,
     RESERVE_MOST = 4194304      # of so many bytes at the most
 
 cdef size_t _CAPS[4]
-_CAPS[0], _CAPS[1], _CAPS[2], _CAPS[3] = 4096, 16384, 65536, 262144
+_CAPS[0], _CAPS[1], _CAPS[2], _CAPS[3] = SMALLEST, 16384, 65536, 262144
 
 
 cdef class BufferPool:
@@ -21,7 +22,7 @@ cdef class BufferPool:
     def __cinit__(self, size_t bound_bytes=256 << 20):
         self.bound_bytes = bound_bytes
         self.full_bytes = bound_bytes - min(bound_bytes // RESERVE_SHARE, <size_t>RESERVE_MOST)
-        self.near_bytes = bound_bytes - bound_bytes // 10
+        self.near_bytes = bound_bytes - bound_bytes // TIGHT_SHARE
 
     def __dealloc__(self):
         cdef int i

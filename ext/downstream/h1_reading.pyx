@@ -224,7 +224,6 @@ cdef class H1Reading(H1Ends):
         self.searched = 0
         self.server.refused += 1
         self.persistent = False
-        self.client_closes = False
         self.old = False
         self.expects = False
         self.state = R_LINGER

@@ -37,12 +37,13 @@ def raise_nofile() -> int:
 
 
 def file_limits(files: int, wanted: int | None = None, listeners: int = 1) -> FileLimits:
-    """Share `files` descriptors out: a client may need one for itself and one upstream.
+    """Share `files` descriptors out: two to clients for each one to upstreams, since most
+    connections of clients are idle, and only a request under way needs an upstream.
 
     `wanted` is the configured limit of connections; it can only lower what fits. At least
     one connection is granted, however low the limit.
     """
     free = max(files - RESERVED - listeners, 2)
     pipes = min(RELAY_PIPES, free // 16)
-    fits = max((free - 2 * pipes) // 2, 1)
+    fits = max((free - 2 * pipes) * 2 // 3, 1)
     return FileLimits(files, min(fits, wanted) if wanted else fits, pipes)

@@ -24,6 +24,7 @@ from fastgw.ext.base.span cimport Span
 from fastgw.ext.base.reasons cimport Reason
 from fastgw.ext.io.connection_limit cimport ConnectionLimit
 from fastgw.ext.io.engine cimport Engine, Handle
+from fastgw.ext.io.pieces cimport Pieces
 
 
 cdef struct Address:
@@ -67,17 +68,10 @@ cdef enum StreamFlag:
 
 
 cdef enum:
-    INLINE_PIECES = 4           # queued pieces that need no memory besides the object
     FLUSH_BYTES = 262144        # written by one stream in one turn
     READ_BYTES = 262144         # received by one stream in one turn
     READS = 4                   # recv calls of one stream in one turn
     MARK = 262144               # default of `mark`
-
-
-cdef struct Piece:
-    const char* p
-    size_t n
-    Buffer* owner               # NULL: bytes that outlive the stream (constants)
 
 
 cdef class Codec:
@@ -103,11 +97,8 @@ cdef class Stream(Handle):
     cdef ConnectionLimit limit        # given back when the descriptor closes; or None
     # -- the write queue ----------------------------------------------------------
     cdef Buffer* tail                 # buffer that small writes are put together in
-    cdef Piece* pieces                # ring of what is queued, oldest at `first`
-    cdef uint32_t first, count
-    cdef uint32_t slots               # in the ring; a power of two
+    cdef Pieces pieces                # what is queued
     cdef uint32_t flushed             # the turn of the last sendmsg
-    cdef Piece own[4]                 # the ring while it is short (INLINE_PIECES)
     # -- receiving ----------------------------------------------------------------
     cdef uint32_t sated               # the turn in which its share was used up
     cdef uint8_t bulk_level           # size of the next bulk buffer: 0 = lent scratch
@@ -140,14 +131,13 @@ cdef class Stream(Handle):
     cdef void tell_gone(self) noexcept
     # -- receiving ----------------------------------------------------------------
     cdef void receive(self) noexcept
-    cdef void receive_lent(self) noexcept
+    cdef void receive_lent(self, size_t asked) noexcept
     cdef void receive_counted(self) noexcept
     cdef bint received(self, ssize_t n, size_t asked) noexcept
     # -- the queue ----------------------------------------------------------------
     cdef char* new_tail(self, size_t n, bint reserved) noexcept
     cdef bint copy_in(self, const char* p, size_t n) noexcept
     cdef bint push(self, const char* p, size_t n, Buffer* owner) noexcept
-    cdef bint widen(self) noexcept
     cdef bint send_pieces(self) noexcept
     cdef void block(self) noexcept
     cdef void sent(self, size_t n) noexcept

@@ -4,22 +4,23 @@ The socket is registered once, edge-triggered. One recv a readable event: a read
 than asked for means that the socket is drained, unless a FIN or a reset waits behind.
 EPOLLOUT is added after the first EAGAIN and stays: TCP wakes writers only after they met
 EAGAIN. A unix socket wakes them for whatever its peer reads, so there it is taken back.
-
-A little longer than 600 lines: one socket, whose flags every method reads and writes.
 """
 
 from libc.errno cimport EAGAIN, ECONNREFUSED, EINTR, ETIMEDOUT, errno
-from libc.stdlib cimport calloc, free, malloc
+from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy
 cimport cython
 from fastgw.ext.base.buffers cimport (
-    BufferPool, buffer_hold, buffer_release, chunk_release, pool_tight,
+    BufferPool, buffer_hold, buffer_release, chunk_release, pool_full, pool_tight,
 )
 from fastgw.ext.base.debug cimport STREAMS, debug_assert, debug_born, debug_died
 from fastgw.ext.base.reasons cimport (
     REASON_CLIENT_RESET, REASON_CLIENT_STALLED, REASON_CONNECT_FAILED, REASON_CONNECT_REFUSED,
     REASON_CONNECT_TIMEOUT, REASON_MEMORY, REASON_NONE, REASON_UPSTREAM_RESET,
     REASON_UPSTREAM_STALLED,
+)
+from fastgw.ext.io.pieces cimport (
+    Piece, pieces_at, pieces_drop, pieces_gather, pieces_init, pieces_push, pieces_taken,
 )
 from fastgw.ext.io.syscalls cimport (
     AF_UNIX, EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT, EPOLLRDHUP, MSG_DONTWAIT, MSG_NOSIGNAL,
@@ -30,6 +31,7 @@ from fastgw.ext.io.syscalls cimport (
 cdef enum:
     IOVECS = 1024               # IOV_MAX: pieces in one sendmsg
     TAIL = 4096                 # least size of a tail buffer
+    SIP = 4032                  # what is received while memory is tight: it fits a tail, framed
     COPY_UNDER = 1024           # counted chunks shorter than this are copied
     # Nothing more is written, or told of, after these.
     WRITTEN_OUT = S_CLOSED | S_SHUT | S_SHUT_AFTER | S_CLOSE_AFTER | S_BROKEN
@@ -71,8 +73,7 @@ cdef class Stream(Handle):
         self.facts = <Facts*>calloc(1, sizeof(Facts))
         if self.facts == NULL:
             raise MemoryError
-        self.pieces = self.own
-        self.slots = INLINE_PIECES
+        pieces_init(&self.pieces)
         self.mark = MARK
         debug_born(STREAMS)
 
@@ -109,12 +110,12 @@ cdef class Stream(Handle):
         """Where up to `n` bytes may be put, then committed; NULL: no memory, or ended.
 
         Nothing else may be written between `reserve` and `commit`. For heads and framing, not
-        for bodies: it may use the pool's reserve."""
+        for bodies: what is said to a client may use the pool's reserve if it is short."""
         if self.flags & WRITTEN_OUT:
             return NULL
         if self.tail != NULL and self.tail.cap - self.tail.used >= n:
             return self.tail.data + self.tail.used
-        return self.new_tail(n, True)
+        return self.new_tail(n, n <= TAIL and not self.flags & S_UPSTREAM)
 
     cdef void commit(self, size_t n) noexcept:
         """Queue the first `n` bytes of what was reserved."""
@@ -125,8 +126,8 @@ cdef class Stream(Handle):
         debug_assert(self.tail.cap - self.tail.used >= n)
         p = self.tail.data + self.tail.used
         self.tail.used += n
-        last = &self.pieces[(self.first + self.count - 1) & (self.slots - 1)]
-        if self.count and last.owner == self.tail and last.p + last.n == p:
+        last = pieces_at(&self.pieces, self.pieces.count - 1)
+        if self.pieces.count and last.owner == self.tail and last.p + last.n == p:
             last.n += n
             self.queued += n
         else:
@@ -325,23 +326,24 @@ cdef class Stream(Handle):
                 self.engine.do_next(self)
                 return
             reads -= 1
-            if self.flags & S_BULK and pool_tight(self.engine.pool):
+            if self.flags & S_BULK and pool_full(self.engine.pool):
                 self.flags |= S_STARVED
                 self.engine.starve(self)
-                return
-            if self.flags & S_BULK and self.bulk_level:
+            elif self.flags & S_BULK and self.bulk_level and not pool_tight(self.engine.pool):
                 self.receive_counted()
             else:
-                self.receive_lent()
+                self.receive_lent(
+                    SIP if pool_tight(self.engine.pool) else self.engine.scratch_n
+                )
 
-    cdef void receive_lent(self) noexcept:
-        """Receive into the engine's scratch and deliver it as a lent chunk."""
+    cdef void receive_lent(self, size_t asked) noexcept:
+        """Receive into the engine's scratch and deliver it as a lent chunk: a small one while
+        memory is tight, since it may have to be copied."""
         cdef Chunk c
-        cdef size_t asked = self.engine.scratch_n
         cdef ssize_t n = recv(self.fd, self.engine.scratch, asked, MSG_DONTWAIT)
         if not self.received(n, asked):
             return
-        if <size_t>n == asked:
+        if <size_t>n == self.engine.scratch_n:
             self.bulk_level = 2
         c.p, c.n, c.owner = self.engine.scratch, n, NULL
         self.codec.on_bytes(&c)
@@ -349,16 +351,16 @@ cdef class Stream(Handle):
     cdef void receive_counted(self) noexcept:
         """Receive into a buffer of its own that passes on by reference.
 
-        A read that would waste most of the buffer is lent instead, and the next ones go
-        through the scratch until one fills it: senders of small pieces hold no memory."""
+        A read that would waste most of the buffer is lent instead, unless there may be no
+        memory left to copy it, and the next ones go through the scratch until one fills it:
+        senders of small pieces hold no memory."""
         cdef Chunk c
         cdef BufferPool pool = self.engine.pool
         cdef size_t asked = 65536 if self.bulk_level == 1 else 262144
         cdef Buffer* b = pool.take(asked)
         cdef ssize_t n
         if b == NULL:
-            self.flags |= S_STARVED
-            self.engine.starve(self)
+            self.receive_lent(SIP)
             return
         n = recv(self.fd, b.data, asked, MSG_DONTWAIT)
         if not self.received(n, asked):
@@ -366,7 +368,7 @@ cdef class Stream(Handle):
             return
         self.bulk_level = 2 if <size_t>n == asked else self.bulk_level
         c.p, c.n, c.owner = b.data, n, b
-        if <size_t>n >= asked // 4:
+        if <size_t>n >= asked // 4 or pool_tight(pool):
             b.used = n
             self.codec.on_bytes(&c)
             return
@@ -403,7 +405,7 @@ cdef class Stream(Handle):
         cdef BufferPool pool = self.engine.pool
         cdef size_t want = TAIL
         cdef Buffer* b
-        if self.tail != NULL:
+        if self.tail != NULL and not pool_tight(pool):
             # A tail that ran full shows that more is coming: the next one is larger.
             want = self.tail.cap * 4 if self.tail.cap < 65536 else self.tail.cap
         b = pool.take(want if want > n else n)
@@ -431,29 +433,9 @@ cdef class Stream(Handle):
 
     cdef bint push(self, const char* p, size_t n, Buffer* owner) noexcept:
         """Append a piece; takes the reference over, also when there is no memory for it."""
-        cdef Piece* piece
-        if self.count == self.slots and not self.widen():
-            buffer_release(owner)
+        if not pieces_push(&self.pieces, p, n, owner):
             return False
-        piece = &self.pieces[(self.first + self.count) & (self.slots - 1)]
-        piece.p, piece.n, piece.owner = p, n, owner
-        self.count += 1
         self.queued += n
-        return True
-
-    cdef bint widen(self) noexcept:
-        """Twice as many slots."""
-        cdef Piece* wider = <Piece*>malloc(self.slots * 2 * sizeof(Piece))
-        cdef uint32_t i
-        if wider == NULL:
-            return False
-        for i in range(self.count):
-            wider[i] = self.pieces[(self.first + i) & (self.slots - 1)]
-        if self.pieces != self.own:
-            free(self.pieces)
-        self.pieces = wider
-        self.first = 0
-        self.slots *= 2
         return True
 
     cdef bint flush(self) noexcept:
@@ -490,16 +472,9 @@ cdef class Stream(Handle):
         """One sendmsg; False when the connection broke."""
         cdef iovec iov[IOVECS]
         cdef msghdr message
-        cdef size_t total = 0
+        cdef size_t total
         cdef ssize_t n
-        cdef int i = 0
-        cdef Piece* piece
-        while i < IOVECS and <uint32_t>i < self.count and total < FLUSH_BYTES:
-            piece = &self.pieces[(self.first + i) & (self.slots - 1)]
-            iov[i].iov_base = <void*>piece.p
-            iov[i].iov_len = piece.n if piece.n <= FLUSH_BYTES - total else FLUSH_BYTES - total
-            total += iov[i].iov_len
-            i += 1
+        cdef int i = pieces_gather(&self.pieces, iov, IOVECS, FLUSH_BYTES, &total)
         if i == 1:
             n = send(self.fd, iov[0].iov_base, total, MSG_NOSIGNAL | MSG_DONTWAIT)
         else:
@@ -520,20 +495,9 @@ cdef class Stream(Handle):
 
     cdef void sent(self, size_t n) noexcept:
         """The kernel took `n` bytes."""
-        cdef Piece* piece
         self.bytes_out += n
         self.queued -= n
-        while n:
-            piece = &self.pieces[self.first]
-            if piece.n > n:
-                piece.p += n
-                piece.n -= n
-                break
-            n -= piece.n
-            if piece.owner != NULL:
-                buffer_release(piece.owner)
-            self.first = (self.first + 1) & (self.slots - 1)
-            self.count -= 1
+        pieces_taken(&self.pieces, n)
         if self.queued == 0:
             self.drop_queue()
 
@@ -568,19 +532,8 @@ cdef class Stream(Handle):
 
     cdef void drop_queue(self) noexcept:
         """Let go of all that is queued, and of the queue's memory."""
-        cdef Piece* piece
-        while self.count:
-            piece = &self.pieces[self.first]
-            if piece.owner != NULL:
-                buffer_release(piece.owner)
-            self.first = (self.first + 1) & (self.slots - 1)
-            self.count -= 1
+        pieces_drop(&self.pieces)
         self.queued = 0
-        self.first = 0
-        if self.pieces != self.own:
-            free(self.pieces)
-            self.pieces = self.own
-            self.slots = INLINE_PIECES
         if self.tail != NULL:
             buffer_release(self.tail)
             self.tail = NULL

@@ -159,7 +159,7 @@ cdef class Door(Codec):
 
     @property
     def slots(self) -> int:
-        return self.stream.slots
+        return self.stream.pieces.slots
 
     @property
     def has_tail(self) -> bool:

@@ -264,10 +264,12 @@ cdef class H1Connection(H1Link):
                 self.stream.set_bulk(True)
         elif head.framing == BODY_CHUNKED:
             self.state = U_CHUNKED
+            self.stream.set_bulk(True)
             limits = &(<Snapshot>self.attempt.x.snapshot).limits
             chunked_begin(&self.chunks, limits.head, limits.fields)
         else:
             self.state = U_UNTIL_CLOSE
+            self.stream.set_bulk(True)
         self.watch()
 
     # -- bodies ---------------------------------------------------------------------------

@@ -99,5 +99,6 @@ def raise_descriptors() -> int:
 
 
 def connections_for(descriptors: int) -> int:
-    """Client connections of one worker: each may need one upstream connection as well."""
-    return max(16, (descriptors - RESERVED_FDS) // 2)
+    """Client connections of one worker: two for each that an upstream may have, since most
+    are idle, and only a request under way needs an upstream."""
+    return max(16, (descriptors - RESERVED_FDS) * 2 // 3)

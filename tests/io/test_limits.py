@@ -19,14 +19,16 @@ def test_all_that_is_granted_fits(files: int, wanted: int | None, listeners: int
     if wanted:
         assert limits.connections <= wanted
     if files > RESERVED + listeners + 2:
-        used = 2 * limits.connections + 2 * limits.relay_pipes + RESERVED + listeners
+        upstreams = limits.connections // 2
+        used = limits.connections + upstreams + 2 * limits.relay_pipes + RESERVED + listeners
         assert used <= files
 
 
 def test_figures() -> None:
-    assert file_limits(20_000).connections == (20_000 - 128 - 1) // 2 - 256
+    assert file_limits(20_000).connections == (20_000 - 128 - 1 - 2 * 256) * 2 // 3
+    assert file_limits(20_000).connections > 11_000
     assert file_limits(20_000, wanted=1000).connections == 1000
-    assert file_limits(100_000, wanted=90_000).connections < 50_000
+    assert file_limits(100_000, wanted=90_000).connections < 67_000
 
 
 def test_the_soft_limit_is_raised_to_the_hard_one() -> None:

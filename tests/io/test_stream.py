@@ -331,7 +331,7 @@ def test_reading_a_body_waits_for_memory(loop: str) -> None:
     async def test(net: Net) -> None:
         door, peer = await net.pair()
         io_doors.limit_pool(net.engine, MIB, MIB // 2)
-        hoard = Hoard(net.engine, 600 * KIB)
+        hoard = Hoard(net.engine, MIB - 8 * KIB)
         door.set_bulk(True)
         await net.send(peer, b"a" * 50_000)
         await net.until(lambda: door.has("starved"))
@@ -339,6 +339,35 @@ def test_reading_a_body_waits_for_memory(loop: str) -> None:
         hoard.give_back()
         await net.until(lambda: len(door.received()) == 50_000)
         assert not door.has("starved")
+
+    run(loop, test)
+
+
+def test_a_body_comes_in_sips_while_memory_is_tight(loop: str) -> None:
+    async def test(net: Net) -> None:
+        door, peer = await net.pair()
+        io_doors.limit_pool(net.engine, MIB, MIB // 2)
+        hoard = Hoard(net.engine, 600 * KIB)
+        door.set_bulk(True)
+        await net.send(peer, b"a" * 50_000)
+        await net.until(lambda: len(door.received()) == 50_000)
+        assert {n for n, _ in door.events if n != "accepted"} == {"bytes"}, "none is counted"
+        assert max(len(v) for n, v in door.events if n == "bytes") < 4096
+        hoard.give_back()
+
+    run(loop, test)
+
+
+def test_a_tight_stream_queues_one_piece(loop: str) -> None:
+    async def test(net: Net) -> None:
+        door, _ = await net.pair()
+        io_doors.limit_pool(net.engine, MIB, MIB // 2)
+        assert door.write(b"x" * 100) is True
+        hoard = Hoard(net.engine, 600 * KIB)
+        assert door.write(b"x" * 100) is False
+        await net.until(lambda: "room" in door.names())
+        hoard.give_back()
+        assert door.write(b"x" * 100) is True
 
     run(loop, test)
 

@@ -76,5 +76,6 @@ def test_no_cgroup_at_all(tmp_path: Path) -> None:
 
 
 def test_connections_leave_room_for_upstreams() -> None:
-    assert connections_for(1_048_576) == (1_048_576 - 128) // 2
+    assert connections_for(1_048_576) == (1_048_576 - 128) * 2 // 3
+    assert connections_for(20_000) > 11_000
     assert connections_for(64) == 16

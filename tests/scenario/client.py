@@ -45,7 +45,7 @@ class Client:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         self.socket.settimeout(DEADLINE_S)
         self.socket.connect(address)
-        self.rest = b""
+        self.rest = bytearray()
 
     def send(self, data: bytes) -> Client:
         """Send everything."""
@@ -55,21 +55,26 @@ class Client:
     def _more(self) -> None:
         data = self.socket.recv(65536)
         if not data:
-            raise EOFError(self.rest)
+            raise EOFError(bytes(self.rest))
         self.rest += data
 
     def until(self, mark: bytes) -> bytes:
         """Everything up to and including `mark`."""
-        while mark not in self.rest:
+        seen = 0
+        while (at := self.rest.find(mark, seen)) < 0:
+            seen = max(0, len(self.rest) - len(mark))
             self._more()
-        found, _, self.rest = self.rest.partition(mark)
-        return found + mark
+        return self._cut(at + len(mark))
 
     def exactly(self, n: int) -> bytes:
         """The next `n` bytes."""
         while len(self.rest) < n:
             self._more()
-        found, self.rest = self.rest[:n], self.rest[n:]
+        return self._cut(n)
+
+    def _cut(self, n: int) -> bytes:
+        found = bytes(self.rest[:n])
+        del self.rest[:n]
         return found
 
     def head(self) -> Answer:
@@ -100,8 +105,7 @@ class Client:
         with contextlib.suppress(EOFError):
             while True:
                 self._more()
-        found, self.rest = self.rest, b""
-        return found
+        return self._cut(len(self.rest))
 
     def at_end(self) -> bool:
         """Whether the connection ends without another byte, in order or by a reset."""

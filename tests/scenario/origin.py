@@ -50,7 +50,7 @@ class Peer:
 
     socket: socket.socket
     number: int
-    rest: bytes = b""
+    rest: bytearray = field(default_factory=bytearray)
     closed: threading.Event = field(default_factory=threading.Event)
     #: Where a script puts requests that the test is to see.
     log: Callable[[Request], None] = field(default=lambda request: None)
@@ -66,16 +66,22 @@ class Peer:
 
     def until(self, mark: bytes) -> bytes:
         """Everything up to and including `mark`."""
-        while mark not in self.rest:
+        seen = 0
+        while (at := self.rest.find(mark, seen)) < 0:
+            seen = max(0, len(self.rest) - len(mark))
             self.rest += self.more()
-        found, _, self.rest = self.rest.partition(mark)
-        return found + mark
+        return self.cut(at + len(mark))
 
     def exactly(self, n: int) -> bytes:
         """The next `n` bytes."""
         while len(self.rest) < n:
             self.rest += self.more()
-        found, self.rest = self.rest[:n], self.rest[n:]
+        return self.cut(n)
+
+    def cut(self, n: int) -> bytes:
+        """The first `n` bytes of what was received."""
+        found = bytes(self.rest[:n])
+        del self.rest[:n]
         return found
 
     def head(self) -> Request:

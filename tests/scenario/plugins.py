@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 
 import fastgw
 
@@ -33,6 +34,27 @@ class Never(fastgw.Policy):
 
     async def on_request(self, request: fastgw.Request) -> None:
         await asyncio.Event().wait()
+
+
+class Injects(fastgw.Policy):
+    """Tries to write a field within a field, both ways, and goes on if it may not."""
+
+    VALUES = ("a\r\nSet-Cookie: b=c", "a\nSet-Cookie: b=c", "a\rb", "a\0b")
+
+    def on_request(self, request: fastgw.Request) -> None:
+        self.inject(request.headers)
+
+    def on_response(self, request: fastgw.Request, response: fastgw.Response) -> None:
+        self.inject(response.headers)
+
+    def inject(self, headers: fastgw.Headers) -> None:
+        """Try every value, as text and as bytes."""
+        for value in self.VALUES:
+            for one in (value, value.encode()):
+                with contextlib.suppress(ValueError):
+                    headers.set("X-Odd", one)
+                with contextlib.suppress(ValueError):
+                    headers.add("X-Odd\r\nX-B", "b")
 
 
 class Teapot(fastgw.Policy):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from typing import Any
 
 import pytest
 
@@ -27,7 +28,7 @@ def once(*parts: bytes) -> Script:
     return script
 
 
-def answered_by(status: int, **options: object) -> Route:
+def answered_by(status: int, **options: Any) -> Route:
     """A route that a policy answers; there is nothing behind it."""
     steps = (Step(policy("respond", status=status, **options)),)
     return Route("fixed", (Match(),), ObjectSpec("none", "none"), steps=steps)
