@@ -57,11 +57,7 @@ def build() -> None:
     )
     if status:
         raise SystemExit("the instrumented modules can't be built; is clang installed?")
-    for source in [ROOT / "fastgw" / "__init__.py", *(ROOT / "ext").rglob("__init__.py")]:
-        inner = source.relative_to(ROOT)
-        place = LIBRARY / ("fastgw" / inner if inner.parts[0] == "ext" else inner)
-        place.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(source, place)
+    mark_packages()
     library = sysconfig.get_config_var("LIBDIR")
     status = run(
         "clang",
@@ -84,6 +80,16 @@ def build() -> None:
     )
     if status:
         raise SystemExit("the driver can't be built")
+
+
+def mark_packages() -> None:
+    """Make the instrumented modules importable without the Python half of the project: its
+    packages are there, and empty but for what `ext` itself says."""
+    (LIBRARY / "fastgw" / "__init__.py").write_bytes(b"")
+    for source in (ROOT / "ext").rglob("__init__.py"):
+        place = LIBRARY / "fastgw" / source.relative_to(ROOT)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(source, place)
 
 
 def pieces_of(target: str, case: Case) -> bytes | None:
