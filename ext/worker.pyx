@@ -4,6 +4,7 @@
                                               Snapshot      Endpoint -> IdlePool -> H1Connection
 """
 
+from functools import partial
 import os
 from fastgw.ext.base.buffers cimport BufferPool
 from fastgw.ext.downstream.h1 cimport H1Server
@@ -25,10 +26,10 @@ from fastgw.ext.target.none import NoneTarget
 USER_TIMEOUT_MS = 90_000
 
 
-def builders() -> dict:
+def builders(files: object, log: object) -> dict:
     """What makes the objects of a plan, by kind."""
     made = dict(KINDS)
-    made["http"] = HttpTarget
+    made["http"] = partial(HttpTarget, files=files, log=log)
     made["none"] = NoneTarget
     return made
 
@@ -56,7 +57,8 @@ cdef class Worker:
         self.engine = Engine(BufferPool(memory))
         self.lines = self.open_access_log(access_log)
         self.record = Counters(self.lines)
-        self.dispatcher = Dispatcher(self.engine, load_plan(plan, builders()), self.record)
+        made = builders(tls.files if tls is not None else {}, log)
+        self.dispatcher = Dispatcher(self.engine, load_plan(plan, made), self.record)
         self.dispatcher.log = log
         self.server = H1Server(self.dispatcher)
         self.limit = ConnectionLimit(max_connections)

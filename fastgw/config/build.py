@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from fastgw.config.document import Document, Marks, read_file
@@ -188,8 +189,23 @@ class _Builder:
         if host is None or len(found) != len(upstream.servers):
             return None
         merged = timeouts(*self.defaults, upstream.timeouts)
-        made = options(name, upstream, host, found, merged)
+        tls = None
+        if any(server.tls for server, _ in found):
+            tls = self.upstream_tls((*where, "tls"), upstream)
+            if tls is None:
+                return None
+        made = options(name, upstream, host, found, merged, tls)
         return _Target(ObjectSpec("http", name, made), upstream.timeouts)
+
+    def upstream_tls(self, where: Where, upstream: Upstream) -> dict[str, Any] | None:
+        """TLS options of https servers; None when something about them is wrong."""
+        # OpenSSL looks at certificates: only configurations with TLS load it.
+        from fastgw.tls.upstream import upstream_options
+
+        def say(at: Where, code: str, message: str) -> None:
+            self.document.problem(code, (*where, *at), message)
+
+        return upstream_options(upstream.tls, Path(self.document.file).parent, say)
 
     def upstream(self, where: Where, name: str, route: Route) -> _Target | None:
         """The target of a route: one of `upstreams`, or its own."""
