@@ -27,6 +27,7 @@ cdef class TlsServer(TlsSide):
     cdef dict names                   # bytes -> TlsName; b".example.com" for *.example.com
     cdef TlsName default              # for no name and, unless `strict`, for unknown ones
     cdef bint strict                  # unknown names are refused
+    cdef bint asks                    # some name asks for certificates
     cdef object recent                # OrderedDict of the TlsNames with parsed certificates
     cdef readonly uint32_t handshake_ms
     cdef readonly uint32_t most_handshakes
@@ -36,6 +37,6 @@ cdef class TlsServer(TlsSide):
     cdef readonly uint64_t parsed_count
     cdef readonly str trouble         # last thing that went wrong, in OpenSSL's words
 
-    cdef TlsName find(self, const Hello* hello)
+    cdef TlsName find(self, const char* name, size_t n)
     cdef tuple parse(self, TlsName name)
     cdef bint give(self, SSL* ssl, TlsName name) noexcept

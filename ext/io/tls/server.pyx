@@ -4,15 +4,14 @@
 from collections import OrderedDict
 from libc.stdlib cimport malloc
 from libc.string cimport memchr, memcmp, memcpy, strlen
-from libc.stdint cimport uint8_t
 from fastgw.ext.base.reasons cimport REASON_TLS_FAILED, Reason
 from fastgw.ext.io.tls.certificate cimport Certificate, new_certificate
 from fastgw.ext.io.tls.context cimport new_context
 from fastgw.ext.io.tls.openssl cimport (
-    ERR_clear_error, EVP_CIPHER_CTX, EVP_DecryptInit_ex, EVP_EncryptInit_ex, EVP_MAC_CTX,
+    EVP_CIPHER_CTX, EVP_DecryptInit_ex, EVP_EncryptInit_ex, EVP_MAC_CTX,
     EVP_MAC_CTX_set_params, EVP_aes_256_cbc, OPENSSL_malloc, OSSL_PARAM,
     OSSL_PARAM_construct_end, OSSL_PARAM_construct_octet_string, OSSL_PARAM_construct_utf8_string,
-    RAND_bytes, SSL, SSL_AD_UNRECOGNIZED_NAME, SSL_CIPHER_get_name, SSL_CTX,
+    RAND_bytes, SSL, SSL_AD_UNRECOGNIZED_NAME, SSL_CIPHER_get_name,
     SSL_CTX_set_tlsext_servername_callback, SSL_CTX_set_tlsext_status_cb,
     SSL_CTX_set_tlsext_ticket_key_evp_cb, SSL_TLSEXT_ERR_ALERT_FATAL, SSL_TLSEXT_ERR_NOACK,
     SSL_TLSEXT_ERR_OK, SSL_free, SSL_get1_peer_certificate, SSL_get_app_data,
@@ -20,6 +19,7 @@ from fastgw.ext.io.tls.openssl cimport (
     SSL_set_tlsext_status_ocsp_resp, SSL_version, TLSEXT_NAMETYPE_host_name, X509,
 )
 from fastgw.ext.io.tls.pem cimport last_error
+from fastgw.ext.io.tls.stream cimport TlsFacts
 from fastgw.ext.io.tls.tickets cimport TicketKey
 
 cdef extern from "<openssl/ssl.h>" nogil:
@@ -45,6 +45,7 @@ cdef class TlsServer(TlsSide):
     def __init__(self, options: dict, files: object, TicketKeys tickets not None) -> None:
         self.files, self.tickets = files, tickets
         self.contexts = [self.context(s) for s in options["settings"]]
+        self.asks = any(c.asks for c in self.contexts)
         self.certificates = options["certificates"]
         self.names = {}
         for name, row in options["names"].items():
@@ -119,31 +120,26 @@ cdef class TlsServer(TlsSide):
         self.begun += 1
         return True
 
-    cdef TlsName find(self, const Hello* hello):
-        """The entry of a name: exact, else the wildcard one label up, else the default; None:
-        refused. An unknown name is served the default certificate, as browsers expect."""
+    cdef TlsName find(self, const char* name, size_t n):
+        """The entry of a name: exact, else the wildcard one label up; None: there is none."""
         cdef const char* dot
-        cdef object found
-        if hello.name_n == 0:
-            return self.default
-        found = self.names.get(hello.name[:hello.name_n])
+        cdef object found = self.names.get(name[:n])
         if found is None:
-            dot = <const char*>memchr(hello.name, 46, hello.name_n)
+            dot = <const char*>memchr(name, 46, n)
             if dot != NULL:
-                found = self.names.get(dot[:hello.name_n - (dot - hello.name)])
-        if found is None and not self.strict:
-            found = self.default
+                found = self.names.get(dot[:n - (dot - name)])
         return <TlsName>found
 
     cdef SSL* begin(self, TlsStream s, const Hello* hello) noexcept:
         """A session with the settings and certificates of the name."""
-        cdef TlsName name = self.find(hello)
+        cdef TlsName name = self.find(hello.name, hello.name_n) if hello.name_n else self.default
         cdef SSL* ssl
+        cdef bint refused = name is None and self.strict
         if name is None:
-            # OpenSSL refuses it (`_check_name`), with the alert that is due.
+            # An unknown name gets the default certificate, as browsers expect; a refused one is
+            # not noted, so that OpenSSL finds another (`_check_name`) and sends the alert.
             name = self.default
-            s.tls.name_n = 0
-        elif hello.name_n:
+        if hello.name_n and not refused:
             s.tls.name = <char*>malloc(hello.name_n + 1)
             if s.tls.name == NULL:
                 return NULL
@@ -156,7 +152,7 @@ cdef class TlsServer(TlsSide):
             SSL_free(ssl)
             return NULL
         SSL_set_accept_state(ssl)
-        s.tls.host_bound = name.context.asks
+        s.tls.host_bound, s.tls.asks, s.tls.side = self.asks, name.context.asks, <void*>self
         s.choice = name
         return ssl
 
@@ -166,6 +162,18 @@ cdef class TlsServer(TlsSide):
         s.tls.cipher = SSL_CIPHER_get_name(SSL_get_current_cipher(s.ssl))
         s.tls.resumed = SSL_session_reused(s.ssl)
         s.tls.peer = SSL_get1_peer_certificate(s.ssl)
+
+    cdef bint directs(self, const TlsFacts* t, const char* host, size_t n) noexcept:
+        """Where one of the two names demands certificates they must be the same (421). Without a
+        name the connection got the default's settings, and serves the names that have these."""
+        cdef TlsName name = self.find(host, n)
+        if name is None:
+            name = self.default
+        if not t.asks and not name.context.asks:
+            return True
+        if t.name == NULL:
+            return name.context is self.default.context
+        return n == t.name_n and memcmp(host, t.name, n) == 0
 
     cdef Reason failed(self, TlsStream s) noexcept:
         """Keep OpenSSL's words for the log."""

@@ -32,7 +32,10 @@ cdef enum TlsState:
 cdef struct TlsFacts:
     char* name                  # the name that the client asked for, lower case; or NULL
     size_t name_n
-    bint host_bound             # requests must be for `name`: it demands certificates
+    bint host_bound             # some name of the listener asks for certificates
+    bint asks                   # this one does
+    void* side                  # the TlsSide (borrowed; the stream holds it)
+    char* texts[8]              # of the peer's certificate, by TlsText, once asked for
     bint resumed                # by a ticket
     int version                 # TLS1_2_VERSION, TLS1_3_VERSION
     const char* cipher          # its name, as OpenSSL spells it
@@ -45,6 +48,7 @@ cdef class TlsSide:
     cdef SSL* begin(self, TlsStream s, const Hello* hello) noexcept
     cdef void finished(self, TlsStream s) noexcept
     cdef Reason failed(self, TlsStream s) noexcept
+    cdef bint directs(self, const TlsFacts* t, const char* host, size_t n) noexcept
 
 
 cdef class TlsStream(Stream):

@@ -61,6 +61,10 @@ cdef class TlsSide:
         """Why the handshake failed; OpenSSL's error queue still says so."""
         return REASON_TLS_FAILED
 
+    cdef bint directs(self, const TlsFacts* t, const char* host, size_t n) noexcept:
+        """Whether a request for `host` may come over a connection with these facts."""
+        return True
+
 
 cdef TlsStream new_tls_client(TlsSide side):
     """A stream for `connect_into`; its handshake begins when the socket is connected."""
@@ -77,7 +81,10 @@ cdef class TlsStream(Stream):
     """See stream.pxd."""
 
     def __dealloc__(self):
+        cdef int i
         debug_assert(self.ssl == NULL)
+        for i in range(8):
+            free(self.tls.texts[i])
         if self.tls.peer != NULL:
             X509_free(self.tls.peer)
         free(self.tls.name)
