@@ -2,6 +2,8 @@ import asyncio
 from collections.abc import Callable
 from mmap import mmap
 
+from fastgw.tls.material import TlsMaterial
+
 class Worker:
     """The data plane of one process; see fastgw/worker.py for who calls what."""
 
@@ -14,6 +16,7 @@ class Worker:
         max_connections: int,
         log: Callable[[str, str], None],
         access_log: str = ...,
+        tls: TlsMaterial | None = None,
     ) -> None: ...
     def listen(self, index: int, fd: int) -> None: ...
     def drain(self, done: Callable[[], None]) -> None: ...

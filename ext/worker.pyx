@@ -1,16 +1,19 @@
 """The worker's wiring: which parts there are and who knows whom. Nothing else stands here.
 
-    Listener -> H1Server -> H1Downstream -> LiveExchange -> HttpTarget -> H1Attempt
+    Listener [-> TlsAcceptor] -> H1Server -> H1Downstream -> LiveExchange -> HttpTarget -> H1Attempt
                                               Snapshot      Endpoint -> IdlePool -> H1Connection
 """
 
+from functools import partial
 import os
 from fastgw.ext.base.buffers cimport BufferPool
 from fastgw.ext.downstream.h1 cimport H1Server
 from fastgw.ext.exchange.exchange cimport Dispatcher
 from fastgw.ext.io.connection_limit cimport ConnectionLimit
 from fastgw.ext.io.engine cimport Engine
-from fastgw.ext.io.listener cimport Listener
+from fastgw.ext.io.listener cimport Acceptor, Listener
+from fastgw.ext.io.tls.acceptor cimport TlsAcceptor
+from fastgw.ext.io.tls.server import TlsServer
 from fastgw.ext.record.access_log cimport AccessLog
 from fastgw.ext.record.counters cimport Counters
 from fastgw.ext.policy.build import KINDS
@@ -23,10 +26,10 @@ from fastgw.ext.target.none import NoneTarget
 USER_TIMEOUT_MS = 90_000
 
 
-def builders() -> dict:
+def builders(files: object, log: object) -> dict:
     """What makes the objects of a plan, by kind."""
     made = dict(KINDS)
-    made["http"] = HttpTarget
+    made["http"] = partial(HttpTarget, files=files, log=log)
     made["none"] = NoneTarget
     return made
 
@@ -41,21 +44,25 @@ cdef class Worker:
     cdef AccessLog lines              # or None
     cdef H1Server server
     cdef ConnectionLimit limit
+    cdef object tls                   # TlsMaterial, or None
     cdef list listeners
+    cdef list tls_acceptors
 
     def __init__(
-        self, loop, plan, *, size_t memory, int max_connections, log, access_log="",
+        self, loop, plan, *, size_t memory, int max_connections, log, access_log="", tls=None,
     ) -> None:
         self.loop = loop
         self.log = log
+        self.tls = tls
         self.engine = Engine(BufferPool(memory))
         self.lines = self.open_access_log(access_log)
         self.record = Counters(self.lines)
-        self.dispatcher = Dispatcher(self.engine, load_plan(plan, builders()), self.record)
+        made = builders(tls.files if tls is not None else {}, log)
+        self.dispatcher = Dispatcher(self.engine, load_plan(plan, made), self.record)
         self.dispatcher.log = log
         self.server = H1Server(self.dispatcher)
         self.limit = ConnectionLimit(max_connections)
-        self.listeners = []
+        self.listeners, self.tls_acceptors = [], []
         self.engine.attach(loop)
 
     def open_access_log(self, path: str) -> AccessLog | None:
@@ -69,9 +76,19 @@ cdef class Worker:
         """Accept from a bound, listening, non-blocking socket of listener `index`; the
         descriptor is the data plane's from here on."""
         self.listeners.append(Listener(
-            self.engine, fd, self.server, self.limit, index=index,
+            self.engine, fd, self.acceptor(index), self.limit, index=index,
             user_timeout_ms=USER_TIMEOUT_MS, log=self.listener_says,
         ))
+
+    def acceptor(self, index: int) -> Acceptor:
+        """What takes the connections of a listener: TLS before the rest, where it has that."""
+        cdef Acceptor behind = self.server
+        options = self.dispatcher.snapshot.listener_options(index).get("tls")
+        if options is None:
+            return behind
+        server = TlsServer(options, self.tls.files, self.tls.tickets)
+        self.tls_acceptors.append(TlsAcceptor(behind, server, self.listener_says))
+        return self.tls_acceptors[len(self.tls_acceptors) - 1]
 
     def listener_says(self, event: str, details: object) -> None:
         """A listener stopped accepting, or could not."""
@@ -81,6 +98,7 @@ cdef class Worker:
         """Stop accepting, let what is under way end, then call `done()`."""
         self.close_listeners()
         self.engine.enter()
+        self.end_handshakes()
         self.server.drain(done)
         self.engine.leave()
 
@@ -91,10 +109,16 @@ cdef class Worker:
             listener.close()
         self.listeners.clear()
 
+    def end_handshakes(self) -> None:
+        """Close connections that are not open yet; called within a turn."""
+        for acceptor in self.tls_acceptors:
+            acceptor.abort()
+
     def stop(self) -> None:
         """End at once: connections are closed, nothing is finished."""
         self.close_listeners()
         self.engine.enter()
+        self.end_handshakes()
         self.server.abort()
         for target in self.dispatcher.snapshot.target_list:
             if isinstance(target, HttpTarget):

@@ -29,6 +29,7 @@ from fastgw.plan import (
     Timeouts,
     build_plan,
 )
+from fastgw.tls.material import TlsMaterial
 
 DEADLINE_S = 10.0
 __all__ = [
@@ -109,12 +110,14 @@ class Gateway:
         *routes: Route | ObjectSpec,
         memory: int = 64 << 20,
         max_connections: int = 1000,
+        tls: TlsMaterial | None = None,
         **plan: Any,
     ) -> None:
         made = tuple(
             one if isinstance(one, Route) else Route("default", (Match(),), one) for one in routes
         )
         self.plan = build_plan(PlanModel(routes=made, memory=memory, **plan))
+        self.tls = tls
         self.memory, self.max_connections = memory, max_connections
         self.logged: list[tuple[str, str]] = []
         self._records, self._record_end = os.pipe()
@@ -140,6 +143,7 @@ class Gateway:
                 max_connections=self.max_connections,
                 log=lambda level, text: self.logged.append((level, text)),
                 access_log=f"/proc/self/fd/{self._record_end}",
+                tls=self.tls,
             )
             self.worker.listen(0, listener.detach())
         except BaseException as e:
