@@ -1,6 +1,7 @@
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from mmap import mmap
+from typing import Any
 
 class Worker:
     """The data plane of one process; see fastgw/worker.py for who calls what."""
@@ -14,6 +15,9 @@ class Worker:
         max_connections: int,
         log: Callable[[str, str], None],
         access_log: str = ...,
+        log_options: Mapping[str, Any] | None = ...,
+        log_ring: int = ...,
+        doorbell: int = ...,
     ) -> None: ...
     def listen(self, index: int, fd: int) -> None: ...
     def drain(self, done: Callable[[], None]) -> None: ...

@@ -13,6 +13,8 @@ from fastgw.ext.io.engine cimport Engine
 from fastgw.ext.io.listener cimport Listener
 from fastgw.ext.record.access_log cimport AccessLog
 from fastgw.ext.record.counters cimport Counters
+from fastgw.ext.record.lines cimport LineWriter
+from fastgw.ext.record.ring cimport RingWriter
 from fastgw.ext.policy.build import KINDS
 from fastgw.ext.route.load import load_plan
 from fastgw.ext.target.http import HttpTarget
@@ -45,11 +47,12 @@ cdef class Worker:
 
     def __init__(
         self, loop, plan, *, size_t memory, int max_connections, log, access_log="",
+        log_options=None, int log_ring=-1, int doorbell=-1,
     ) -> None:
         self.loop = loop
         self.log = log
         self.engine = Engine(BufferPool(memory))
-        self.lines = self.open_access_log(access_log)
+        self.lines = self.open_access_log(access_log, log_ring, doorbell, log_options or {})
         self.record = Counters(self.lines)
         self.dispatcher = Dispatcher(self.engine, load_plan(plan, builders()), self.record)
         self.dispatcher.log = log
@@ -58,12 +61,15 @@ cdef class Worker:
         self.listeners = []
         self.engine.attach(loop)
 
-    def open_access_log(self, path: str) -> AccessLog | None:
-        """The access log at `path`; empty: none. A pipe whose reader stalls must not block."""
+    def open_access_log(self, path: str, ring, doorbell, options) -> AccessLog | None:
+        """The access log into a ring, or straight to `path`; neither: none. A pipe whose reader
+        stalls must not block."""
+        if ring >= 0:
+            return AccessLog(RingWriter(ring, doorbell), options)
         if not path:
             return None
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NONBLOCK | os.O_CLOEXEC
-        return AccessLog(self.engine, os.open(path, flags, 0o640))
+        return AccessLog(LineWriter(self.engine, os.open(path, flags, 0o640)), options)
 
     def listen(self, index: int, fd: int) -> None:
         """Accept from a bound, listening, non-blocking socket of listener `index`; the

@@ -126,6 +126,7 @@ cdef struct Times:
     int64_t begin               # first byte of the request's head
     int64_t head                # head whole
     int64_t attempt             # last attempt opened
+    int64_t ready               # its connection was there
     int64_t response            # response head accepted
     int64_t end
 
