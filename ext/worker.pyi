@@ -3,6 +3,8 @@ from collections.abc import Callable, Mapping
 from mmap import mmap
 from typing import Any
 
+from fastgw.ext.record.rows import Rows
+
 class Worker:
     """The data plane of one process; see fastgw/worker.py for who calls what."""
 
@@ -18,8 +20,11 @@ class Worker:
         log_options: Mapping[str, Any] | None = ...,
         log_ring: int = ...,
         doorbell: int = ...,
+        rows: Rows | None = ...,
+        slot: int = ...,
     ) -> None: ...
     def listen(self, index: int, fd: int) -> None: ...
     def drain(self, done: Callable[[], None]) -> None: ...
     def stop(self) -> None: ...
+    def sample(self) -> None: ...
     def counters(self) -> dict[str, int]: ...

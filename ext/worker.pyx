@@ -12,9 +12,11 @@ from fastgw.ext.io.connection_limit cimport ConnectionLimit
 from fastgw.ext.io.engine cimport Engine
 from fastgw.ext.io.listener cimport Listener
 from fastgw.ext.record.access_log cimport AccessLog
-from fastgw.ext.record.counters cimport Counters
 from fastgw.ext.record.lines cimport LineWriter
+from fastgw.ext.record.metrics cimport Metrics
 from fastgw.ext.record.ring cimport RingWriter
+from fastgw.ext.record.rows cimport LocalRows
+from fastgw.ext.record.sampler cimport Sampler
 from fastgw.ext.policy.build import KINDS
 from fastgw.ext.route.load import load_plan
 from fastgw.ext.target.http import HttpTarget
@@ -39,7 +41,8 @@ cdef class Worker:
     cdef object log
     cdef Engine engine
     cdef Dispatcher dispatcher
-    cdef Counters record
+    cdef Metrics record
+    cdef Sampler sampler
     cdef AccessLog lines              # or None
     cdef H1Server server
     cdef ConnectionLimit limit
@@ -47,19 +50,25 @@ cdef class Worker:
 
     def __init__(
         self, loop, plan, *, size_t memory, int max_connections, log, access_log="",
-        log_options=None, int log_ring=-1, int doorbell=-1,
+        log_options=None, int log_ring=-1, int doorbell=-1, rows=None, int slot=0,
     ) -> None:
         self.loop = loop
         self.log = log
         self.engine = Engine(BufferPool(memory))
         self.lines = self.open_access_log(access_log, log_ring, doorbell, log_options or {})
-        self.record = Counters(self.lines)
+        self.record = Metrics(rows or LocalRows(), self.lines)
         self.dispatcher = Dispatcher(self.engine, load_plan(plan, builders()), self.record)
+        self.record.bind(self.dispatcher.snapshot)
         self.dispatcher.log = log
         self.server = H1Server(self.dispatcher)
         self.limit = ConnectionLimit(max_connections)
         self.listeners = []
         self.engine.attach(loop)
+        self.sampler = Sampler(
+            self.record.rows, slot, self.dispatcher, self.server, self.limit,
+            None if self.lines is None else self.lines.sink,
+        )
+        self.sampler.start(loop)
 
     def open_access_log(self, path: str, ring, doorbell, options) -> AccessLog | None:
         """The access log into a ring, or straight to `path`; neither: none. A pipe whose reader
@@ -87,8 +96,21 @@ cdef class Worker:
         """Stop accepting, let what is under way end, then call `done()`."""
         self.close_listeners()
         self.engine.enter()
-        self.server.drain(done)
+        self.server.drain(self.and_sample(done))
         self.engine.leave()
+
+    def and_sample(self, done):
+        """`done`, after what is counted once a second was counted for the last time."""
+
+        def last() -> None:
+            self.sampler.sample()
+            done()
+
+        return last
+
+    def sample(self) -> None:
+        """Count now what is counted once a second."""
+        self.sampler.sample()
 
     def close_listeners(self) -> None:
         """Stop accepting for good."""
@@ -108,6 +130,7 @@ cdef class Worker:
         self.engine.leave()
         if self.lines is not None:
             self.lines.flush()
+        self.sampler.stop()
         self.engine.detach(self.loop)
 
     def counters(self) -> dict[str, int]:
@@ -118,7 +141,7 @@ cdef class Worker:
                 waiting, working = target.connections()
                 idle += waiting
                 busy += working
-        return self.record.snapshot() | {
+        return self.record.totals() | {
             "upstream_idle": idle,
             "upstream_busy": busy,
             "connections": self.limit.current,

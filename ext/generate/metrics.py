@@ -22,9 +22,10 @@ def constant(metric: Metric) -> str:
 
 def render_kind(kind: RowKind) -> str:
     """The cells of one kind of row."""
+    if kind.crossing:
+        return f"cdef enum:\n    CROSSING_{kind.name.upper()} = {kind.crossing}\n"
     prefix = kind.name.upper() + "_"
     rows = [f"    {prefix}{constant(m).removeprefix(prefix)} = {m.at}" for m in kind.metrics]
-    rows.append(f"    {prefix}CELLS = {kind.cells}")
     labels = ", ".join(kind.labels) or "the node"
     return f"# Cells of a row of {labels}.\ncdef enum:\n" + "\n".join(rows) + "\n"
 

@@ -15,21 +15,17 @@ from typing import Any, Literal
 
 TABLE = Path(__file__).with_name("metrics.toml")
 TYPES = ("counter", "gauge", "histogram")
+#: The name of the rows that take what has no row of its own.
+OVERFLOW = b"overflow"
+#: The label of requests that no route took; no route can be called so.
+NOWHERE = b"-"
 #: The only labels a metric may have, so that series stay few and dashboards alike.
-LABELS = frozenset(
-    [
-        "listener",
-        "route",
-        "upstream",
-        "endpoint",
-        "method",
-        "status_class",
-        "reason",
-        "policy",
-        "worker",
-        "side",
-    ]
-)
+LABELS = {
+    "listener", "route", "upstream", "endpoint", "method", "status_class", "reason", "policy",
+    "worker", "side",
+}  # fmt: skip
+#: Cells of a row of the statistics segment; levels stand from COUNTERS on.
+CELLS, COUNTERS = 48, 40
 _NAME = re.compile(r"fastgw_[a-z]+(_[a-z]+)*")
 
 
@@ -61,17 +57,9 @@ class RowKind:
     number: int
     labels: tuple[str, ...]
     metrics: tuple[Metric, ...]
-    sparse: bool
 
-    @property
-    def cells(self) -> int:
-        """How many cells such a row has."""
-        return sum(m.cells for m in self.metrics)
-
-    @property
-    def gauges(self) -> int:
-        """A bit per cell that holds a level, to be cleared when its process is gone."""
-        return sum(((1 << m.cells) - 1) << m.at for m in self.metrics if m.type == "gauge")
+    #: Number of the crossing (ext/shm/statistics.pxd); 0 = rows of this kind are whole rows.
+    crossing: int = 0
 
 
 @cache
@@ -93,16 +81,23 @@ def kind_named(name: str) -> RowKind:
 
 def _kind(number: int, row: dict[str, Any], table: dict[str, Any]) -> RowKind:
     metrics: list[Metric] = []
-    at = 0
+    at, level_at = 0, COUNTERS
     for given in table["metric"]:
-        if given["row"] == row["name"]:
+        if given["row"] != row["name"]:
+            continue
+        if given["type"] == "gauge":
+            metrics.append(_metric(given, level_at, table))
+            level_at += 1
+        else:
             metrics.append(_metric(given, at, table))
-            at += metrics[-1].cells
+            at += metrics[len(metrics) - 1].cells
+    if at > COUNTERS or level_at > CELLS:
+        raise ValueError(f"metrics.toml: row {row['name']}: more cells than a row has")
     labels = {*row["labels"], *(m.split[0] for m in metrics if m.split)}
     if not labels <= LABELS:
         raise ValueError(f"metrics.toml: row {row['name']}: labels {labels - LABELS}")
     return RowKind(
-        row["name"], number, tuple(row["labels"]), tuple(metrics), row.get("sparse", False)
+        row["name"], number, tuple(row["labels"]), tuple(metrics), row.get("crossing", 0)
     )
 
 

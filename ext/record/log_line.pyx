@@ -112,6 +112,8 @@ cdef class LineFormat:
         if self.form == FORM_JSON:
             at = put(at, b'"', 1)
         if v.kind == V_TEXT:
+            if v.text.n == 0 and self.form == FORM_TEXT:
+                return put(at, b"-", 1)
             at = put_escaped(at, v.text, self.form)
         elif v.kind == V_ISO:
             at = put_iso(at, &self.clock, v.number)

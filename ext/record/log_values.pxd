@@ -44,7 +44,7 @@ cdef enum LogField:
 
 cdef enum ValueKind:
     V_ABSENT
-    V_TEXT                      # `text`, to be escaped
+    V_TEXT                      # `text`, to be escaped; empty: "" in JSON, `-` in a text line
     V_QUERY                     # `text` is a query, whose values may have to be redacted
     V_TARGET                    # `text` is a path, `more` a query with p == NULL for none
     V_REDACTED                  # there is something that the log does not show

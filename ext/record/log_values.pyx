@@ -16,9 +16,16 @@ assert len(FIELDS) == LOG_FIELDS, "log_options.FIELDS and LogField differ"
 
 
 cdef inline void _text(LogValue* v, const char* p, size_t n) noexcept:
+    """A text that may be missing."""
     if n:
         v.kind = V_TEXT
         v.text = span(p, n)
+
+
+cdef inline void _always(LogValue* v, const char* p, size_t n) noexcept:
+    """A text that may be empty, so that every line has it."""
+    v.kind = V_TEXT
+    v.text = span(p, n)
 
 
 cdef inline void _number(LogValue* v, ValueKind kind, int64_t number) noexcept:
@@ -50,15 +57,15 @@ cdef void _client(LogValue* v, int field, Exchange x) noexcept:
 cdef void _of_head(LogValue* v, int field, Exchange x) noexcept:
     """What the request's head says; a refused one may say little."""
     if field == L_METHOD:
-        _text(v, x.request.method.p, x.request.method.n)
+        _always(v, x.request.method.p, x.request.method.n)
     elif field == L_SCHEME:
-        _text(v, x.request.scheme.p, x.request.scheme.n)
+        _always(v, x.request.scheme.p, x.request.scheme.n)
     elif field == L_HOST:
-        _text(v, x.request.host.p, x.request.host.n)
+        _always(v, x.request.host.p, x.request.host.n)
     elif field == L_PATH:
-        _text(v, x.request.path.p, x.request.path.n)
+        _always(v, x.request.path.p, x.request.path.n)
     elif field == L_PROTOCOL:
-        _text(v, b"HTTP/1.0" if x.request.minor == 0 else b"HTTP/1.1", 8)
+        _always(v, b"HTTP/1.0" if x.request.minor == 0 else b"HTTP/1.1", 8)
     elif x.request.query.p != NULL and field == L_QUERY:
         v.kind = V_QUERY
         v.text = x.request.query
@@ -76,10 +83,10 @@ cdef void _ending(LogValue* v, int field, Exchange x) noexcept:
         _number(v, V_NUMBER, x.response.status)
     elif field == L_REASON:
         row = reason_row(x.reason)
-        _text(v, row.name, row.name_n if x.reason else 0)
+        _always(v, row.name, row.name_n if x.reason else 0)
     else:
         name = decider_name(x.decided_by) if field == L_DECIDED_BY else waiting_name(x.waiting_on)
-        _text(v, name, strlen(name))
+        _always(v, name, strlen(name))
 
 
 cdef void _way(LogValue* v, int field, Exchange x) noexcept:

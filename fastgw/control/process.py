@@ -12,7 +12,6 @@ from typing import Any
 from starlette.types import ASGIApp
 
 from fastgw.control.api.app import admin_app, metrics_app
-from fastgw.control.api.guard import TokenError, read_token
 from fastgw.control.channel import Channel, MasterGone, as_socket, fields_of
 from fastgw.control.drain import Drain
 from fastgw.control.node import Node
@@ -71,7 +70,7 @@ class Control:
                 self.log.warning(f"unknown message {message['type']!r}")
             else:
                 take(fields_of(message), fds)
-        except (OSError, ValueError, TokenError) as e:
+        except (OSError, ValueError) as e:
             self.log.error(f"{message['type']}: {e}")
             if message["type"] == "hello":
                 self.exit_code = EXIT_FAILED
@@ -91,15 +90,7 @@ class Control:
             bell = os.dup(fds["doorbell"]) if "doorbell" in fds else -1
             self.drain = Drain(Sink(settings["access_log"]), self.log, bell)
             self.drain.start()
-        token = read_token(settings["admin_token"]) if settings.get("admin_token") else None
-        if "admin" in fds:
-            self._serve(admin_app(self.node), fds["admin"])
-        if "admin-tcp" in fds:
-            if token is None:
-                raise TokenError("the admin API has no token for its TCP listener")
-            self._serve(admin_app(self.node, token, settings.get("hosts", ())), fds["admin-tcp"])
-        if "metrics" in fds:
-            self._serve(metrics_app(self.node), fds["metrics"])
+        self._serve_all(fds, settings.get("admin_token") or None)
         assert self.node.channel is not None
         self.node.channel.say("ready", pid=os.getpid())
 
@@ -143,6 +134,18 @@ class Control:
 
     # -- serving ---------------------------------------------------------------------------
 
+    def _serve_all(self, fds: dict[str, int], token: str | None) -> None:
+        """Each listening socket's application, by the first word of its name."""
+        for name, fd in fds.items():
+            if name == "admin":
+                self._serve(admin_app(self.node), fd)
+            elif name.startswith("admin-tcp"):
+                if token is None:
+                    raise ValueError("the admin API has no token for its TCP listener")
+                self._serve(admin_app(self.node, token, hosts_of(fd)), fd)
+            elif name.startswith("metrics"):
+                self._serve(metrics_app(self.node), fd)
+
     def _serve(self, app: ASGIApp, fd: int) -> None:
         """Serve an application on a listening socket."""
         server = new_server(app)
@@ -151,6 +154,12 @@ class Control:
         task = asyncio.get_running_loop().create_task(server.serve(sockets=[listener]))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+
+def hosts_of(fd: int) -> list[str]:
+    """The address that a listening socket may be called by."""
+    with as_socket(os.dup(fd)) as listener:
+        return [str(listener.getsockname()[0])]
 
 
 def main(fd: int) -> int:

@@ -16,6 +16,7 @@ from typing import Any
 
 import uvloop
 
+from fastgw.ext.record.rows import LocalRows
 from fastgw.ext.worker import Worker
 from fastgw.plan import (
     Limits,
@@ -119,6 +120,7 @@ class Gateway:
         self.plan = build_plan(PlanModel(routes=made, memory=memory, **plan))
         self.memory, self.max_connections = memory, max_connections
         self.log_options, self.log_ring = log, log_ring
+        self.rows = LocalRows()
         self.logged: list[tuple[str, str]] = []
         self._records, self._record_end = os.pipe()
         self._rest = b""
@@ -145,6 +147,7 @@ class Gateway:
                 access_log=f"/proc/self/fd/{self._record_end}",
                 log_options=self.log_options,
                 log_ring=self.log_ring,
+                rows=self.rows,
             )
             self.worker.listen(0, listener.detach())
         except BaseException as e:

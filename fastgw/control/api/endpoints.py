@@ -61,7 +61,7 @@ def endpoint(method: str, path: str, **said: Any) -> Callable[[Call], Call]:
 def shape(**properties: Any) -> dict[str, Any]:
     """The schema of an object that has all of these."""
     kinds = {int: "integer", str: "string", bool: "boolean", float: "number"}
-    known = {k: {"type": kinds[v]} if v in kinds else v for k, v in properties.items()}
+    known = {k: v if isinstance(v, dict) else {"type": kinds[v]} for k, v in properties.items()}
     return {"type": "object", "properties": known, "required": list(known)}
 
 

@@ -18,27 +18,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from fastgw.control.api.problems import Problem
 
-#: A token shorter than this can be guessed.
-LEAST_TOKEN_BYTES = 16
 LOCAL_HOSTS = ("localhost", "127.0.0.1", "::1")
-
-
-class TokenError(Exception):
-    """The token can't be used; the text says why."""
-
-
-def read_token(path: str) -> str:
-    """A token from a file, without the white space around it."""
-    try:
-        with open(path, encoding="ascii") as f:
-            token = f.read(4096).strip()
-    except (OSError, UnicodeDecodeError) as e:
-        raise TokenError(f"admin token {path}: {getattr(e, 'strerror', None) or e}") from e
-    if len(token) < LEAST_TOKEN_BYTES or any(c.isspace() for c in token):
-        raise TokenError(
-            f"admin token {path}: must be one word of at least {LEAST_TOKEN_BYTES} characters"
-        )
-    return token
 
 
 class Guard:
