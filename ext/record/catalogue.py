@@ -15,6 +15,8 @@ from typing import Any, Literal
 
 TABLE = Path(__file__).with_name("metrics.toml")
 TYPES = ("counter", "gauge", "histogram")
+#: Stands between two labels in a row's name; no name holds it.
+LABEL_BREAK = "\x1f"
 #: The name of the rows that take what has no row of its own.
 OVERFLOW = b"overflow"
 #: The label of requests that no route took; no route can be called so.

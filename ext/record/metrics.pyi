@@ -11,3 +11,5 @@ class Metrics(Recorder):
         """Give the routes from `first` on, at most `count`, their rows, and with the last of
         them the targets and endpoints theirs; the next route's index, 0 when all is done.
         Before that the snapshot must not be used."""
+    def totals(self) -> dict[str, int]:
+        """What this process has counted; what is 0 is left out."""

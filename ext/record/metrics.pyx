@@ -3,7 +3,7 @@
 cimport cython
 from cpython.mem cimport PyMem_Calloc
 from libc.stdint cimport int64_t, uint32_t
-from fastgw.ext.base.reasons cimport REASON_NONE, SIDE_UPSTREAM, reason_row
+from fastgw.ext.base.reasons cimport REASON_NONE, REASONS, SIDE_UPSTREAM, reason_row
 from fastgw.ext.base.span cimport span_bytes
 from fastgw.ext.exchange.contract cimport Target
 from fastgw.ext.record.catalogue import NOWHERE, kind_named
@@ -27,6 +27,7 @@ cdef class Metrics(Recorder):
     """See metrics.pxd."""
 
     def __init__(self, Rows rows not None, Recorder following=None) -> None:
+        assert REASONS <= 64
         self.rows = rows
         self.following = following
         self.endpoints = {}
@@ -71,6 +72,14 @@ cdef class Metrics(Recorder):
             tally.cells = cells
         return tally
 
+    def totals(self) -> dict[str, int]:
+        """What this process has counted; what is 0 is left out."""
+        named = {f"responses_{i}xx": self.statuses[i] for i in range(1, 6)}
+        named["responses_none"] = self.statuses[0]
+        for i in range(1, REASONS):
+            named["reason_" + reason_row(i).name.decode()] = self.reasons[i]
+        return {name: n for name, n in named.items() if n}
+
     # -- an exchange's end -----------------------------------------------------------------
 
     cdef void record(self, Exchange x) noexcept:
@@ -79,6 +88,7 @@ cdef class Metrics(Recorder):
         cdef int status_class = x.response.status // 100
         if status_class > 5:
             status_class = 0
+        self.statuses[status_class] += 1
         cells[ROUTE_REQUESTS + status_class] += 1
         observe(cells + ROUTE_REQUEST_DURATION_SECONDS, _ends, x.times.end - x.times.begin)
         cells[ROUTE_REQUEST_BODY_BYTES] += x.request_bytes
@@ -105,6 +115,7 @@ cdef class Metrics(Recorder):
     cdef void count_reason(self, uint64_t* row, Reason why) noexcept:
         """Why it did not end as the upstream would have it."""
         cdef uint64_t* cell = self.rows.crossing(CROSSING_ROUTE_REASON, row, why)
+        self.reasons[<int>why] += 1
         if cell != NULL:
             cell[0] += 1
 

@@ -16,3 +16,5 @@ class SharedRows(Rows):
     def __init__(self, column: Column) -> None: ...
     def refresh(self) -> None:
         """Learn which rows the master has given since the last time."""
+    def find(self, kind: str, name: str) -> int | None:
+        """The index of a row, as it was known at the last `refresh`."""

@@ -95,6 +95,10 @@ cdef class SharedRows(Rows):
             row = self.index(read_catalogue()[kind].name, OVERFLOW)
         return self.column.cells + <uint64_t>(row or ROW_OVERFLOW) * ROW_CELLS
 
+    def find(self, kind: str, name: str) -> int | None:
+        """See rows.pyi."""
+        return self.index(kind, name.encode())
+
     cdef object index(self, str kind, bytes name):
         """The row of a kind and name, or None."""
         cdef bytes text = kind.encode() + b" " + name

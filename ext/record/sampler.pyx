@@ -105,8 +105,12 @@ cdef class Sampler:
             self.endpoints = endpoints_of(self.sampled)
         for e in self.endpoints:
             to = (<EndpointTally>e.tally).cells
-            to[ENDPOINT_IDLE_CONNECTIONS] = e.pool.idle
-            to[ENDPOINT_BUSY_CONNECTIONS] = e.pool.busy
+            to[ENDPOINT_IDLE_CONNECTIONS] = to[ENDPOINT_BUSY_CONNECTIONS] = 0
+        # Addresses of one URL share its row.
+        for e in self.endpoints:
+            to = (<EndpointTally>e.tally).cells
+            to[ENDPOINT_IDLE_CONNECTIONS] += e.pool.idle
+            to[ENDPOINT_BUSY_CONNECTIONS] += e.pool.busy
 
 
 cdef list endpoints_of(Snapshot snapshot):

@@ -8,7 +8,9 @@ master says
     hello       settings {...}; fds: `doorbell`, `statistics`, `admin`, `admin-tcp`,
                 `metrics` as far as there are; first of all
     ring        fds: `ring`; one more ring of log lines, to be drained from now on
-    workers     workers [{slot, pid, state, started_s, restarts}]; whenever that changes
+    workers     workers [{slot, pid, state, started_s, restarts}], totals {worker_restarts,
+                reloads, reload_failures, control_restarts, start_time_seconds,
+                statistics_rows}; whenever one changes
     generation  number, hash, source {file, options}, loaded_s; fds: `plan`
     drain       the gateway accepts no more
     reopen      open the log's file again (USR1)

@@ -17,8 +17,8 @@ Row = tuple[tuple[str, ...], Sequence[int]]
 
 PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
 OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
-#: Texts kept; more rows than there can be, so that it is only ever emptied by mistake.
-KEPT_MOST = 200_000
+#: Templates kept of a metric; rows may be given to others, so what is kept grows.
+KEPT_MOST = 50_000
 
 _SIDES = {row[0]: row[1] for row in REASON_TABLE}
 _ESCAPES = str.maketrans({"\\": "\\\\", '"': '\\"', "\n": "\\n"})
@@ -35,12 +35,11 @@ class Exposition:
 
     def __init__(self, kinds: Sequence[RowKind]) -> None:
         self.kinds = kinds
-        self._kept: dict[tuple[str, bool, tuple[str, ...]], str] = {}
+        #: (metric, whether OpenMetrics) -> a row's labels -> its template.
+        self._kept: dict[tuple[str, bool], dict[tuple[str, ...], str]] = {}
 
     def render(self, rows: Mapping[str, Sequence[Row]], content_type: str = PROMETHEUS) -> bytes:
         """The page for rows by the name of their kind."""
-        if len(self._kept) > KEPT_MOST:
-            self._kept.clear()
         modern = content_type == OPENMETRICS
         out: list[str] = []
         for kind in self.kinds:
@@ -61,21 +60,38 @@ class Exposition:
     def _lines(
         self, out: list[str], kind: RowKind, metric: Metric, rows: Sequence[Row], modern: bool
     ) -> None:
-        at, end = metric.at, metric.at + metric.cells
-        make: Callable[[RowKind, Metric, tuple[str, ...], bool], str]
-        make = histogram_template if metric.buckets else value_template
-        kept, name = self._kept, metric.name
+        make: Callable[[RowKind, Metric, tuple[str, ...], bool], str] = value_template
+        lines: Callable[[str, Sequence[int], Metric], str] = one_line
+        if metric.buckets:
+            make, lines = histogram_template, histogram_lines
+        elif metric.split is not None:
+            lines = several_lines
+        kept = self._kept.setdefault((metric.name, modern), {})
+        if len(kept) > KEPT_MOST:
+            kept.clear()
         for labels, cells in rows:
-            key = (name, modern, labels)
-            template = kept.get(key)
+            template = kept.get(labels)
             if template is None:
-                template = kept[key] = make(kind, metric, labels, modern)
-            if metric.buckets:
-                # Buckets are cumulative, the last one is the count; the sum stands last.
-                sums = [*accumulate(cells[at : end - 1])]
-                out.append(template % (*sums, cells[end - 1] / metric.scale, sums[-1]))
-            else:
-                out.append(template % tuple(cells[at:end]))
+                template = kept[labels] = make(kind, metric, labels, modern)
+            out.append(lines(template, cells, metric))
+
+
+def one_line(template: str, cells: Sequence[int], metric: Metric) -> str:
+    """Of a metric with one cell; its template is what stands before the number."""
+    return f"{template}{cells[metric.at]}\n"
+
+
+def several_lines(template: str, cells: Sequence[int], metric: Metric) -> str:
+    """Of a metric with a cell for each value of a label."""
+    return template % tuple(cells[metric.at : metric.at + metric.cells])
+
+
+def histogram_lines(template: str, cells: Sequence[int], metric: Metric) -> str:
+    """Of a histogram: buckets are cumulative, the last one is the count; the sum is the last
+    cell."""
+    end = metric.at + metric.cells - 1
+    sums = [*accumulate(cells[metric.at : end])]
+    return template % (*sums, cells[end] / metric.scale, sums[len(sums) - 1])
 
 
 def label_text(pairs: Sequence[tuple[str, str]]) -> str:
@@ -93,10 +109,11 @@ def pairs_of(kind: RowKind, labels: tuple[str, ...]) -> list[tuple[str, str]]:
 
 
 def value_template(kind: RowKind, metric: Metric, labels: tuple[str, ...], modern: bool) -> str:
-    """The lines of a counter or gauge, with a %d for each cell."""
+    """The lines of a counter or gauge, with a %d for each cell; for one cell what stands
+    before it."""
     pairs = pairs_of(kind, labels)
     if metric.split is None:
-        return _line(metric.name, pairs)
+        return f"{metric.name}{label_text(pairs)} "
     label, values = metric.split
     return "".join(_line(metric.name, [*pairs, (label, value)]) for value in values)
 

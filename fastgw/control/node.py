@@ -5,14 +5,15 @@ from __future__ import annotations
 import asyncio
 import os
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from fastgw.config.child import CompilerCrashed, Options, compile_in_child
 from fastgw.config.problems import ConfigError
 from fastgw.control.channel import Channel, MasterGone
 from fastgw.control.exposition import PROMETHEUS, Exposition, Row
-from fastgw.ext.record.catalogue import kind_named, read_catalogue
+from fastgw.ext.record.catalogue import CELLS, kind_named, read_catalogue
+from fastgw.master.labels import upstreams_of
 from fastgw.plan import PlanReader
 
 
@@ -39,6 +40,10 @@ class Node:
         self.channel: Channel | None = None
         self.workers: list[dict[str, Any]] = []
         self.generation: dict[str, Any] = {"generation": 0, "hash": "", "source": {}, "loaded_s": 0}
+        #: Sums that the master keeps, by the short name of their metric.
+        self.totals: dict[str, int] = {}
+        #: Sums that this process keeps, likewise.
+        self.count: Callable[[], dict[str, int]] = dict
         self.draining = False
         self.log_level = "info"
         self._upstreams: list[tuple[str, list[str]]] = []
@@ -58,14 +63,20 @@ class Node:
 
     def set_plan(self, plan: bytes) -> None:
         """Take over what the API shows of a generation's plan."""
-        self._upstreams = [
-            (name, [str(server["url"]) for server in options.get("servers", ())])
-            for name, options in upstream_options(PlanReader(plan))
-        ]
+        self._upstreams = list(upstreams_of(PlanReader(plan)))
 
     def render_metrics(self, content_type: str = PROMETHEUS) -> bytes:
         """The page of metrics."""
-        return self._exposition.render(self.source.rows(), content_type)
+        rows = {**self.source.rows(), "node": [((), self._node_cells())]}
+        return self._exposition.render(rows, content_type)
+
+    def _node_cells(self) -> list[int]:
+        """The row that no worker counts in."""
+        cells = [0] * CELLS
+        said = {"workers": self.workers_ready, **self.totals, **self.count()}
+        for name, at in _short_names("node").items():
+            cells[at] = int(said.get(name, 0))
+        return cells
 
     def upstreams(self) -> list[dict[str, Any]]:
         """Configured upstreams with their endpoints' counts."""
@@ -162,12 +173,3 @@ def _short_names(kind: str) -> dict[str, int]:
         for m in kind_named(kind).metrics
         if m.cells == 1
     }
-
-
-def upstream_options(reader: PlanReader) -> list[tuple[str, dict[str, Any]]]:
-    """(name, options) of each upstream of a plan."""
-    found = []
-    for row in reader.rows("objects"):
-        if reader.text(*row[0:2]) == "http":
-            found.append((reader.text(*row[2:4]), reader.options(*row[5:7])))
-    return found

@@ -33,6 +33,8 @@ class Control:
         self.node = Node()
         self.exit_code = EXIT_OK
         self.drain: Drain | None = None
+        self.statistics: StatisticsReader | None = None
+        self.node.count = self.count
         self._sock = sock
         self._servers: list[Server] = []
         self._tasks: set[asyncio.Task[None]] = set()
@@ -85,7 +87,8 @@ class Control:
         self.log = Log("control", settings.get("log_level", "info"))
         self.node.log_level = self.log.level
         if "statistics" in fds:
-            self.node.source = StatisticsReader(fds["statistics"])
+            self.statistics = StatisticsReader(fds["statistics"])
+            self.node.source = self.statistics
         if settings.get("access_log"):
             bell = os.dup(fds["doorbell"]) if "doorbell" in fds else -1
             self.drain = Drain(Sink(settings["access_log"]), self.log, bell)
@@ -101,11 +104,14 @@ class Control:
             self.drain.look()
 
     def told_workers(self, said: dict[str, Any], fds: dict[str, int]) -> None:
-        """How the workers are."""
+        """How the workers are, and the sums that the master keeps."""
         self.node.workers = said["workers"]
+        self.node.totals = said.get("totals", {})
 
     def told_generation(self, said: dict[str, Any], fds: dict[str, int]) -> None:
         """Another configuration runs."""
+        if self.statistics is not None:
+            self.statistics.forget_labels()
         self.node.generation = {
             "generation": said["number"],
             "hash": said["hash"],
@@ -131,6 +137,12 @@ class Control:
     def told_end(self, said: dict[str, Any], fds: dict[str, int]) -> None:
         """The gateway has ended."""
         self._end.set()
+
+    def count(self) -> dict[str, int]:
+        """Sums of this process, by the short names of their metrics."""
+        if self.drain is None:
+            return {}
+        return {"log_bytes": self.drain.bytes, "log_errors": self.drain.sink.errors}
 
     # -- serving ---------------------------------------------------------------------------
 

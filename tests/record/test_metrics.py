@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from fastgw.ext.record.catalogue import kind_named, read_catalogue
+from fastgw.ext.record.catalogue import CELLS, kind_named, read_catalogue
 from fastgw.ext.record.rows import LocalRows
 from tests.scenario.client import Client
 from tests.scenario.gateway import (
@@ -44,7 +44,7 @@ class Counted:
             for m in kind.metrics:
                 if m.name == f"fastgw_{metric}":
                     found = dict(self.rows.rows().get(kind.name, ()))
-                    cells = found.get(labels, [0] * kind.cells)[m.at : m.at + m.cells]
+                    cells = found.get(labels, [0] * CELLS)[m.at : m.at + m.cells]
                     return cells if m.cells > 1 else cells[0]
         raise KeyError(metric)
 
@@ -206,7 +206,7 @@ def test_every_metric_of_the_data_plane_can_move() -> None:
             for m in kind.metrics:
                 prefix = kind.name.upper() + "_"
                 name = m.name.removeprefix("fastgw_").removesuffix("_total").upper()
-                assert prefix + name.removeprefix(prefix) in text or kind.sparse, m.name
+                assert prefix + name.removeprefix(prefix) in text or kind.crossing, m.name
 
 
 def test_rows_of_unknown_identity_are_new() -> None:

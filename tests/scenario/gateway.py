@@ -16,7 +16,7 @@ from typing import Any
 
 import uvloop
 
-from fastgw.ext.record.rows import LocalRows
+from fastgw.ext.record.rows import LocalRows, Rows
 from fastgw.ext.worker import Worker
 from fastgw.plan import (
     Limits,
@@ -112,6 +112,7 @@ class Gateway:
         max_connections: int = 1000,
         log: dict[str, Any] | None = None,
         log_ring: int = -1,
+        rows: Rows | None = None,
         **plan: Any,
     ) -> None:
         made = tuple(
@@ -120,7 +121,7 @@ class Gateway:
         self.plan = build_plan(PlanModel(routes=made, memory=memory, **plan))
         self.memory, self.max_connections = memory, max_connections
         self.log_options, self.log_ring = log, log_ring
-        self.rows = LocalRows()
+        self.rows = rows or LocalRows()
         self.logged: list[tuple[str, str]] = []
         self._records, self._record_end = os.pipe()
         self._rest = b""
