@@ -100,9 +100,7 @@ class ListenTls(TlsSettings):
     handshakes: int = Field(
         1000, ge=1, description="Handshakes under way in a worker; at more the oldest is dropped."
     )
-    handshakes_by_address: int = Field(
-        200, ge=1, description="The same for each client address."
-    )
+    handshakes_by_address: int = Field(200, ge=1, description="The same for each client address.")
 
 
 class UpstreamTls(Model):
