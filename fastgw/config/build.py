@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from fastgw.config.document import Document, Marks, read_file
+from fastgw.config.document import Document
 from fastgw.config.listeners import DEFAULT_ADDRESS, listeners
 from fastgw.config.matches import Taken, matches, noted, rewrite
 from fastgw.config.models import Config, Route, Server, Upstream, UpstreamTimeouts
 from fastgw.config.policies import ANSWERING, Check, Policies, networks
 from fastgw.config.problems import ConfigError, Where, did_you_mean
 from fastgw.config.scopes import limits, timeouts
+from fastgw.config.source import open_document
 from fastgw.config.upstreams import (
     Lookups,
     Resolver,
@@ -51,7 +52,7 @@ class CommandLine:
         }
         if self.to:
             value["routes"] = {DEFAULT_ROUTE: {"match": "/*", "upstream": list(self.to)}}
-        return Document(COMMAND_LINE, value, Marks(0, 0))
+        return Document(COMMAND_LINE, value)
 
 
 def build(
@@ -83,7 +84,7 @@ def build_file(
     path: str, command_line: CommandLine = CommandLine(), resolver: Resolver = system_resolver
 ) -> PlanModel:
     """Like `build`, from a file's path."""
-    return build(read_file(path), command_line, resolver)
+    return build(open_document(path), command_line, resolver)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,15 +16,15 @@ import sys
 from collections.abc import Sequence
 
 from fastgw.config.build import CommandLine, build
-from fastgw.config.document import read_file
 from fastgw.config.problems import ConfigError
+from fastgw.config.source import open_document
 from fastgw.ext.policy.build import build_policy
 from fastgw.plan import build_plan
 
 
 def compile_plan(file: str | None, command_line: CommandLine) -> bytes:
     """The plan of a file, or of the command line alone; ConfigError."""
-    document = None if file is None else read_file(file)
+    document = None if file is None else open_document(file)
     return build_plan(build(document, command_line, check=build_policy))
 
 

@@ -11,8 +11,8 @@ import pytest
 
 from fastgw.config import problems
 from fastgw.config.build import CommandLine, build, build_file
-from fastgw.config.document import MAX_BYTES, read_file, read_text
 from fastgw.config.problems import ConfigError, Problem
+from fastgw.config.reader import MAX_BYTES, read_file, read_text
 
 #: NAME.yaml is wrong, and NAME.txt all that must be said about it, in the order of the file.
 CASES = sorted((Path(__file__).parent / "wrong").glob("*.yaml"))
@@ -142,7 +142,7 @@ def test_a_huge_file_is_refused_unread(tmp_path: Path) -> None:
     with path.open("wb") as f:
         f.truncate(MAX_BYTES * 1000)
     document = read_file(str(path))
-    assert [p.message for p in document.problems] == ["larger than 16 MiB"]
+    assert [p.message for p in document.problems] == ["larger than 32 MiB"]
 
 
 def test_a_byte_order_mark_and_json_are_fine(tmp_path: Path) -> None:
