@@ -55,8 +55,7 @@ def _said_by(file: str, timeout_s: float) -> bytes | None:
     done = subprocess.run(
         [sys.executable, "-m", "fastgw.config.generate", file],
         stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,  # what it prints; it may write no file, not even a log
+        capture_output=True,  # a pipe for what it prints: it may write no file, not even a log
         timeout=timeout_s,
         check=False,
     )

@@ -1,0 +1,85 @@
+"""Upstreams as they are written: servers that answer alike, and how they are used."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from fastgw.config.forms import Model, OneOrMore, Short
+from fastgw.config.limit_models import RouteLimits, RouteTimeouts
+from fastgw.config.policy_models import PolicyScope
+from fastgw.config.units import CountOrNone, Duration, DurationOrNone
+
+
+class Scope(PolicyScope):
+    """What each of defaults, upstreams, groups and routes may say; the inner one wins, key
+    by key."""
+
+    timeout: DurationOrNone | None = Field(
+        None, description="Short for `timeouts: {request: ...}`."
+    )
+    timeouts: RouteTimeouts = Field(RouteTimeouts(), description="How long each wait may take.")
+    limits: RouteLimits = Field(RouteLimits(), description="How much is accepted.")
+    on_client_eof: Literal["cancel", "finish"] | None = Field(
+        None,
+        description="Whether a request goes on (`finish`) when its client has closed its"
+        " sending side after it.",
+    )
+
+
+class Server(Model):
+    """One server of an upstream."""
+
+    url: str = Field(
+        description="`http://host[:port]` or `unix:/path`. Names are looked up when the"
+        " configuration is read."
+    )
+    weight: Annotated[int, Field(ge=1, le=65535)] = Field(
+        1, description="Its share among the servers."
+    )
+
+
+class Pool(Model):
+    """Idle connections, of one worker to one address."""
+
+    idle: Annotated[int, Field(ge=0, le=65536)] = Field(256, description="How many are kept.")
+    idle_timeout: Duration = Field(4000, description="How long; less than the server keeps them.")
+    requests: CountOrNone = Field(0, description="Requests on one connection.")
+
+
+class Upstream(Scope):
+    """Servers that answer alike."""
+
+    servers: Annotated[
+        list[Annotated[Server, Short("url", shows="its URL")]],
+        Field(min_length=1),
+        OneOrMore((str, dict)),
+    ] = Field(description="Where requests are sent to.")
+    balance: Literal["round_robin"] = Field(
+        "round_robin", description="How a server is picked: in turn, by weight."
+    )
+    host: str = Field(
+        "keep",
+        description="The Host that servers get: the client's (`keep`), the server's own name"
+        " (`upstream`), or a name.",
+    )
+    pool: Pool = Field(Pool(), description="Idle connections.")
+
+
+def upstream_form(value: Any) -> Any:
+    """A URL or a list of servers becomes an upstream; a name stays."""
+    if isinstance(value, list) or (isinstance(value, str) and is_server(value)):
+        return {"servers": value}
+    return value
+
+
+def is_server(text: str) -> bool:
+    """Whether a text is meant as a server's address, not as a name."""
+    return ":" in text or "/" in text
+
+
+#: An upstream where only an upstream can stand.
+WrittenUpstream = Annotated[
+    Upstream, Short("servers", (str, list), "a server's URL, or a list of servers", upstream_form)
+]
