@@ -26,7 +26,6 @@ Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}\z")
 _SCHEMAS: dict[type, dict[str, Any]] = {
     str: {"type": "string"},
     int: {"type": "integer"},
-    bool: {"type": "boolean"},
     list: {"type": "array"},
 }
 
@@ -49,7 +48,9 @@ class Short:
 
     def read(self, value: Any) -> Any:
         """The long form."""
-        if not isinstance(value, self.kinds) or (isinstance(value, bool) and bool not in self.kinds):
+        if not isinstance(value, self.kinds) or (
+            isinstance(value, bool) and bool not in self.kinds
+        ):
             return value
         return {self.key: value} if self.widen is None else self.widen(value)
 

@@ -15,22 +15,22 @@ class RouteTimeouts(Model):
     """Of exchanges, once the route is known."""
 
     connect: Duration | None = Field(
-        None, description="Connecting to one upstream address; past it another is tried."
+        default=None, description="Connecting to one upstream address; past it another is tried."
     )
     response_head: DurationOrNone | None = Field(
-        None, description="Request sent until the upstream's response head."
+        default=None, description="Request sent until the upstream's response head."
     )
     idle: DurationOrNone | None = Field(
-        None, description="No byte moves between client and upstream."
+        default=None, description="No byte moves between client and upstream."
     )
     request: DurationOrNone | None = Field(
-        None, description="Request head until the response head, retries included."
+        default=None, description="Request head until the response head, retries included."
     )
     body_idle: DurationOrNone | None = Field(
-        None, description="No byte of a request body while the gateway is ready to read."
+        default=None, description="No byte of a request body while the gateway is ready to read."
     )
     linger: Duration | None = Field(
-        None, description="Reading on after an early answer, before closing."
+        default=None, description="Reading on after an early answer, before closing."
     )
 
 
@@ -38,30 +38,34 @@ class AllTimeouts(RouteTimeouts):
     """With those of connections, which have no route."""
 
     request_head: Duration | None = Field(
-        None, description="First byte of a request's head until the head is whole."
+        default=None, description="First byte of a request's head until the head is whole."
     )
-    keepalive: Duration | None = Field(None, description="Client connection without a request.")
+    keepalive: Duration | None = Field(
+        default=None, description="Client connection without a request."
+    )
 
 
 class RouteLimits(Model):
     """Of exchanges, once the route is known."""
 
-    body: SizeOrNone | None = Field(None, description="Bytes of a request body.")
+    body: SizeOrNone | None = Field(default=None, description="Bytes of a request body.")
 
 
 class AllLimits(RouteLimits):
     """With those of heads, connections and workers."""
 
     head: Annotated[Size, Field(ge=1024, le=256 * 1024)] | None = Field(
-        None, description="Bytes of a request head, 1 KiB to 256 KiB."
+        default=None, description="Bytes of a request head, 1 KiB to 256 KiB."
     )
     target: Annotated[Size, Field(ge=256, le=64 * 1024)] | None = Field(
-        None, description="Bytes of a request target, 256 B to 64 KiB."
+        default=None, description="Bytes of a request target, 256 B to 64 KiB."
     )
     fields: Annotated[int, Field(ge=8, le=1000)] | None = Field(
-        None, description="Field lines of a head."
+        default=None, description="Field lines of a head."
     )
-    requests: CountOrNone | None = Field(None, description="Requests on one client connection.")
+    requests: CountOrNone | None = Field(
+        default=None, description="Requests on one client connection."
+    )
     memory: Annotated[Size, Field(ge=16 * 1024 * 1024)] | None = Field(
-        None, description="Bytes of all buffers of one worker, 16 MiB at the least."
+        default=None, description="Bytes of all buffers of one worker, 16 MiB at the least."
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag, model_validator
 from pydantic_core import PydanticCustomError
@@ -23,6 +23,7 @@ class RegexPath(Model):
 
 #: A path: exact, `/*` at its end for what is below it as well, `{name}` for one segment,
 #: `{name...}` for the rest; or {regex: ...}.
+PathItem = str | RegexPath
 PathPattern = Annotated[
     Annotated[str, Tag("<text>")] | Annotated[RegexPath, Tag("<regex>")],
     Discriminator(lambda v: "<text>" if isinstance(v, str) else "<regex>"),
@@ -32,10 +33,10 @@ PathPattern = Annotated[
 class ValueMatch(Model):
     """What a header, query parameter or cookie must be."""
 
-    exact: Texts | None = Field(None, description="One of these values.")
-    regex: str | None = Field(None, description="Must match the whole value; RE2's syntax.")
-    present: bool | None = Field(
-        None, description="`true`: it is there, whatever it holds; `false`: it is not."
+    exact: Texts | None = Field(default=None, description="One of these values.")
+    regex: str | None = Field(default=None, description="Must match the whole value; RE2's syntax.")
+    present: Literal[True] | None = Field(
+        default=None, description="It is there, whatever it holds."
     )
 
     @model_validator(mode="after")
@@ -66,26 +67,24 @@ class GroupMatch(Model):
     """What every route of a group asks for, unless it says otherwise itself."""
 
     host: Texts | None = Field(
-        None, description="Names, `*.example.com` for every name below one, `*` for any."
+        default=None, description="Names, `*.example.com` for every name below one, `*` for any."
     )
     method: Annotated[list[Method], Field(min_length=1), OneOrMore()] | None = Field(
-        None, description="Methods; GET takes HEAD as well. None said: every method."
+        default=None, description="Methods; GET takes HEAD as well. None said: every method."
     )
-    headers: Values | None = Field(None, description="Name to value; each must fit.")
-    query: Values | None = Field(None, description="Parameters of the query, likewise.")
-    cookies: Values | None = Field(None, description="Cookies, likewise.")
-    client: Texts | None = Field(None, description="Networks that the client is in one of.")
-    listener: Texts | None = Field(None, description="Names of `listen` that it came by.")
-    sni: Texts | None = Field(None, description="Names that the client asked for in TLS.")
+    headers: Values | None = Field(default=None, description="Name to value; each must fit.")
+    query: Values | None = Field(default=None, description="Parameters of the query, likewise.")
+    cookies: Values | None = Field(default=None, description="Cookies, likewise.")
+    client: Texts | None = Field(default=None, description="Networks that the client is in one of.")
+    listener: Texts | None = Field(default=None, description="Names of `listen` that it came by.")
+    sni: Texts | None = Field(default=None, description="Names that the client asked for in TLS.")
 
 
 class RouteMatch(GroupMatch):
     """Which requests a route takes: all of these must fit, and one of each list."""
 
-    path: (
-        Annotated[list[PathPattern], Field(min_length=1), OneOrMore((str, dict))] | None
-    ) = Field(
-        None,
+    path: Annotated[list[PathPattern], Field(min_length=1), OneOrMore((str, dict))] | None = Field(
+        default=None,
         description="Paths: `/a` exact, `/a/*` with what is below, `{name}` one segment,"
         " `{name...}` the rest, or `{regex: ...}`. None said: every path.",
     )

@@ -5,7 +5,8 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Discriminator, Field, Tag
+from pydantic import Discriminator, Field, Tag, model_validator
+from pydantic_core import PydanticCustomError
 
 from fastgw.config.forms import Model, Name, OneOrMore, Short, Texts
 from fastgw.config.limit_models import AllLimits, AllTimeouts
@@ -23,12 +24,19 @@ PathAllow = Literal[
     "dot_params",
 ]
 
+ErrorStatus = Annotated[int, Field(ge=400, le=599)]
+
 
 class Listen(Model):
     """An address that clients connect to."""
 
     addr: str = Field(
         description="`ip:port`, `[v6]:port`, `:port` for every address, or `unix:/path`."
+    )
+    redirect: Annotated[str, Field(pattern=r"^https(:[0-9]{1,5})?\z")] | None = Field(
+        default=None,
+        description="`https`, or `https:PORT`: every request is redirected there, to the same"
+        " host and path.",
     )
 
 
@@ -44,23 +52,105 @@ UpstreamOrName = Annotated[
 ]
 
 
+class Substitution(Model):
+    """A regular expression and what goes in place of what it finds first."""
+
+    pattern: str = Field(min_length=1, description="RE2's syntax; looked for in the path.")
+    to: str = Field(description="`\\\\1` to `\\\\9` are its groups, `\\\\0` is all of it.")
+
+
 class Rewrite(Model):
-    """What the upstream gets as path."""
+    """What the upstream gets as path: `strip_prefix` and `prefix`, or `path`, or `regex`."""
 
     strip_prefix: str | None = Field(
-        None, description="Taken off the front, up to a segment's border."
+        default=None, description="Taken off the front, up to a segment's border."
     )
-    prefix: str | None = Field(None, description="Put before the rest.")
+    prefix: str | None = Field(default=None, description="Put before the rest.")
+    path: str | None = Field(
+        default=None, description="The whole path; may hold variables: `/v2/{path.id}`."
+    )
+    regex: Substitution | None = Field(default=None, description="A replacement within the path.")
+    location: Literal["map", "keep"] = Field(
+        default="map",
+        description="Whether Location, Content-Location, Refresh and the cookies' Path and"
+        " Domain are turned back into what the client knows.",
+    )
+    forwarded_prefix: bool = Field(
+        default=True, description="Whether X-Forwarded-Prefix says what was taken off."
+    )
+
+
+class SplitShare(Model):
+    """A share of requests."""
+
+    upstream: UpstreamOrName = Field(description="Where they go.")
+    weight: Annotated[int, Field(ge=0, le=10_000)] = Field(
+        default=1, description="Its share, of the sum of all; 0 for none just now."
+    )
+
+
+class Split(Model):
+    """Requests divided between upstreams by the hash of a key."""
+
+    to: Annotated[list[SplitShare], Field(min_length=2)] = Field(description="The shares.")
+    key: str = Field(
+        default="{client.ip}",
+        description="Equal keys go the same way; may hold variables: `{cookie.session}`.",
+    )
+
+
+class ErrorPage(Model):
+    """An answer in place of the gateway's own error document."""
+
+    status: Annotated[list[ErrorStatus], Field(min_length=1), OneOrMore((int,))] | None = Field(
+        default=None, description="Of these statuses. None said: of each."
+    )
+    reason: Texts | None = Field(
+        default=None, description="For these reasons (docs/reasons.md). None said: for each."
+    )
+    body: str | None = Field(default=None, description="The content; may hold variables.")
+    file: str | None = Field(
+        default=None, description="A file that holds it, relative to the configuration's."
+    )
+    type: str = Field(default="text/html; charset=utf-8", description="Its Content-Type.")
+    answer: ErrorStatus | None = Field(default=None, description="Another status for the answer.")
+
+    @model_validator(mode="after")
+    def check(self) -> ErrorPage:
+        """One content."""
+        if (self.body is None) == (self.file is None):
+            raise PydanticCustomError("FGW507", "needs one of body and file")
+        return self
+
+
+class Errors(Model):
+    """What clients see of errors."""
+
+    pages: list[ErrorPage] = Field(default=[], description="The first that fits is used.")
+    replace_upstream: Annotated[list[ErrorStatus], OneOrMore((int,))] = Field(
+        default=[], description="Statuses of the upstream's own answers that get a page, too."
+    )
 
 
 class Forwarding(Scope):
     """What a group and a route may both say."""
 
-    upstream: UpstreamOrName | None = Field(None, description="Where requests go.")
-    rewrite: Rewrite | None = Field(None, description="What the upstream gets as path.")
+    upstream: UpstreamOrName | None = Field(default=None, description="Where requests go.")
+    split: Annotated[Split, Short("to", (list,), "the list of shares")] | None = Field(
+        default=None, description="Several upstreams, each with a share."
+    )
+    host: str | None = Field(
+        default=None, description="The Host that servers get: `keep`, `upstream`, or a name."
+    )
+    rewrite: Rewrite | None = Field(default=None, description="What the upstream gets as path.")
     allow_path: Annotated[list[PathAllow], OneOrMore()] | None = Field(
-        None,
+        default=None,
         description="What the path rule refuses elsewhere and this route takes on itself.",
+    )
+    errors: Errors | None = Field(default=None, description="What clients see of errors.")
+    priority: Annotated[int, Field(ge=-1000, le=1000)] | None = Field(
+        default=None,
+        description="Decides between routes that ask for the same; the higher wins.",
     )
 
 
@@ -68,7 +158,7 @@ class Group(Forwarding):
     """What the routes that name it have in common."""
 
     match: GroupMatch = Field(
-        GroupMatch(), description="Conditions of its routes that don't say otherwise."
+        default=GroupMatch(), description="Conditions of its routes that don't say otherwise."
     )
 
 
@@ -76,14 +166,15 @@ class Route(Forwarding):
     """Which requests, and what becomes of them."""
 
     match: WrittenMatch = Field(description="Which requests.")
-    group: str | None = Field(None, description="The entry of `groups` that it belongs to.")
+    group: str | None = Field(default=None, description="The entry of `groups` that it belongs to.")
 
 
 class Defaults(Scope):
     """What holds for every route that does not say otherwise."""
 
-    timeouts: AllTimeouts = Field(AllTimeouts(), description="How long each wait may take.")
-    limits: AllLimits = Field(AllLimits(), description="How much is accepted.")
+    timeouts: AllTimeouts = Field(default=AllTimeouts(), description="How long each wait may take.")
+    limits: AllLimits = Field(default=AllLimits(), description="How much is accepted.")
+    errors: Errors | None = Field(default=None, description="What clients see of errors.")
 
 
 class Config(Model):
@@ -91,30 +182,31 @@ class Config(Model):
 
     version: Literal[1] = Field(description="The version of this language: 1.")
     include: Texts | None = Field(
-        None,
+        default=None,
         description="Further files, or patterns of them (`conf.d/*.yaml`), relative to this one."
         " They hold listen, upstreams, groups, policies and routes.",
     )
     listen: dict[Name, Annotated[Listen, Short("addr", shows="the address")]] = Field(
-        {}, description="Addresses that clients connect to, by name. Nothing said: 127.0.0.1:8080."
+        default={},
+        description="Addresses that clients connect to, by name. Nothing said: 127.0.0.1:8080.",
     )
     trusted_proxies: Annotated[list[str], OneOrMore()] = Field(
-        [], description="Networks whose X-Forwarded-* fields are believed."
+        default=[], description="Networks whose X-Forwarded-* fields are believed."
     )
     defaults: Defaults = Field(
-        Defaults(), description="What holds for every route that does not say otherwise."
+        default=Defaults(), description="What holds for every route that does not say otherwise."
     )
     upstreams: dict[Name, WrittenUpstream] = Field(
-        {}, description="Servers that answer alike, by name."
+        default={}, description="Servers that answer alike, by name."
     )
     groups: dict[Name, Group] = Field(
-        {}, description="What several routes have in common, by name."
+        default={}, description="What several routes have in common, by name."
     )
     policies: dict[Name, PolicyEntry] = Field(
-        {}, description="Policies that `policies` lists name; `{kind: options}` each."
+        default={}, description="Policies that `policies` lists name; `{kind: options}` each."
     )
     routes: dict[Name, Route] = Field(
-        {}, description="Which requests go where. The order of the file plays no part."
+        default={}, description="Which requests go where. The order of the file plays no part."
     )
 
 

@@ -22,13 +22,13 @@ class PolicyModel(Model):
     """What every policy takes besides its own options."""
 
     mode: Literal["enforce", "shadow", "off"] = Field(
-        "enforce",
+        default="enforce",
         description="`shadow`: it runs, and nothing that a client or upstream can see changes.",
     )
     on_failure: Literal["reject", "pass"] = Field(
-        "reject", description="What happens to the request when the policy itself fails."
+        default="reject", description="What happens to the request when the policy itself fails."
     )
-    timeout: Duration | None = Field(None, description="How long it may wait at one point.")
+    timeout: Duration | None = Field(default=None, description="How long it may wait at one point.")
 
 
 def header_name(name: str) -> str:
@@ -64,21 +64,25 @@ class HeaderEdits(Model):
     """Edits of one head: removed first, then set, then added."""
 
     remove: Annotated[list[HeaderName], OneOrMore()] = Field(
-        [], description="Names whose fields go."
+        default=[], description="Names whose fields go."
     )
     set: dict[HeaderName, HeaderValue] = Field(
-        {}, description="Name to value; one field in place of all of that name."
+        default={}, description="Name to value; one field in place of all of that name."
     )
     add: dict[HeaderName, Annotated[list[HeaderValue], OneOrMore()]] = Field(
-        {}, description="Name to value, or to a list of values; one more field each."
+        default={}, description="Name to value, or to a list of values; one more field each."
     )
 
 
 class Headers(PolicyModel):
     """Edits of the request's head on its way to the upstream, and of the answer's."""
 
-    request: HeaderEdits = Field(HeaderEdits(), description="Edits of what the upstream gets.")
-    response: HeaderEdits = Field(HeaderEdits(), description="Edits of what the client gets.")
+    request: HeaderEdits = Field(
+        default=HeaderEdits(), description="Edits of what the upstream gets."
+    )
+    response: HeaderEdits = Field(
+        default=HeaderEdits(), description="Edits of what the client gets."
+    )
 
     @model_validator(mode="after")
     def check(self) -> Headers:
@@ -91,9 +95,9 @@ class Headers(PolicyModel):
 class Respond(PolicyModel):
     """A fixed answer."""
 
-    status: int = Field(200, description="200 to 599.")
-    body: str = Field("", description="The content.")
-    headers: dict[HeaderName, HeaderValue] = Field({}, description="Fields of the answer.")
+    status: int = Field(default=200, description="200 to 599.")
+    body: str = Field(default="", description="The content.")
+    headers: dict[HeaderName, HeaderValue] = Field(default={}, description="Fields of the answer.")
 
     @model_validator(mode="after")
     def check(self) -> Respond:
@@ -111,7 +115,7 @@ class Redirect(PolicyModel):
     to: Annotated[HeaderValue, Field(min_length=1)] = Field(
         description="Where to; may hold variables."
     )
-    status: int = Field(302, description="301, 302, 303, 307 or 308.")
+    status: int = Field(default=302, description="301, 302, 303, 307 or 308.")
 
     @model_validator(mode="after")
     def check(self) -> Redirect:
@@ -127,10 +131,10 @@ class Ip(PolicyModel):
     """Who may come in by address: no one in `deny`; with `allow`, only who is in it."""
 
     allow: Annotated[list[str], OneOrMore()] = Field(
-        [], description="If it names anybody, everybody else is refused."
+        default=[], description="If it names anybody, everybody else is refused."
     )
     deny: Annotated[list[str], OneOrMore()] = Field(
-        [], description="Networks that are refused, whatever `allow` says."
+        default=[], description="Networks that are refused, whatever `allow` says."
     )
 
     @model_validator(mode="after")
@@ -145,9 +149,9 @@ class Plugin(PolicyModel):
     """A policy in Python."""
 
     class_: str = Field(alias="class", description="`module:Class`.")
-    options: dict[str, Any] = Field({}, description="Handed to its constructor.")
+    options: dict[str, Any] = Field(default={}, description="Handed to its constructor.")
     stage: Stage | None = Field(
-        None, description="Where in the order of policies it stands; `access` if not said."
+        default=None, description="Where in the order of policies it stands; `access` if not said."
     )
 
     @model_validator(mode="after")
@@ -163,16 +167,16 @@ class Plugin(PolicyModel):
 class PolicyKinds(Model):
     """A policy of each kind at most."""
 
-    ip: Ip | None = Field(None, description="Who may come in, by address.")
-    headers: Headers | None = Field(None, description="Edits of header fields.")
+    ip: Ip | None = Field(default=None, description="Who may come in, by address.")
+    headers: Headers | None = Field(default=None, description="Edits of header fields.")
     respond: Annotated[Respond, Short("status", (int,), "a status")] | None = Field(
-        None, description="A fixed answer."
+        default=None, description="A fixed answer."
     )
     redirect: Annotated[Redirect, Short("to", shows="where to")] | None = Field(
-        None, description="A redirect."
+        default=None, description="A redirect."
     )
     plugin: Annotated[Plugin, Short("class", shows="module:Class")] | None = Field(
-        None, description="A policy in Python."
+        default=None, description="A policy in Python."
     )
 
     def given(self) -> dict[str, PolicyModel]:
@@ -180,7 +184,7 @@ class PolicyKinds(Model):
         return {
             key: value
             for key in PolicyKinds.model_fields
-            if isinstance(value := getattr(self, key), PolicyModel)
+            if key in self.model_fields_set and isinstance(value := getattr(self, key), PolicyModel)
         }
 
 
@@ -210,8 +214,8 @@ class PolicyScope(PolicyKinds):
     replaces its list, `policies+` is appended to it."""
 
     policies: list[PolicyOrName] | None = Field(
-        None, description="Further policies: `{kind: options}`, or names of `policies`."
+        default=None, description="Further policies: `{kind: options}`, or names of `policies`."
     )
     policies_more: list[PolicyOrName] | None = Field(
-        None, alias="policies+", description="Appended to the list of the scope around it."
+        default=None, alias="policies+", description="Appended to the list of the scope around it."
     )

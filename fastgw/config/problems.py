@@ -41,8 +41,8 @@ class Problem:
 
 
 def in_order(problems: Iterable[Problem]) -> list[Problem]:
-    """By file and place."""
-    return sorted(problems, key=lambda p: (p.file, p.line, p.column, p.message))
+    """By file and place, each once: what a scope says wrong is met by each of its routes."""
+    return sorted(dict.fromkeys(problems), key=lambda p: (p.file, p.line, p.column, p.message))
 
 
 class ConfigError(Exception):

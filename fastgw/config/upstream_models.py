@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
+from pydantic_core import PydanticCustomError
 
 from fastgw.config.forms import Model, OneOrMore, Short
 from fastgw.config.limit_models import RouteLimits, RouteTimeouts
@@ -17,15 +18,24 @@ class Scope(PolicyScope):
     by key."""
 
     timeout: DurationOrNone | None = Field(
-        None, description="Short for `timeouts: {request: ...}`."
+        default=None, description="Short for `timeouts: {request: ...}`."
     )
-    timeouts: RouteTimeouts = Field(RouteTimeouts(), description="How long each wait may take.")
-    limits: RouteLimits = Field(RouteLimits(), description="How much is accepted.")
+    timeouts: RouteTimeouts = Field(
+        default=RouteTimeouts(), description="How long each wait may take."
+    )
+    limits: RouteLimits = Field(default=RouteLimits(), description="How much is accepted.")
     on_client_eof: Literal["cancel", "finish"] | None = Field(
-        None,
+        default=None,
         description="Whether a request goes on (`finish`) when its client has closed its"
         " sending side after it.",
     )
+
+    @model_validator(mode="after")
+    def check_timeout(self) -> Self:
+        """One way to say it."""
+        if self.timeout is not None and self.timeouts.request is not None:
+            raise PydanticCustomError("FGW005", "'timeout' and 'timeouts.request' are the same")
+        return self
 
 
 class Server(Model):
@@ -36,16 +46,20 @@ class Server(Model):
         " configuration is read."
     )
     weight: Annotated[int, Field(ge=1, le=65535)] = Field(
-        1, description="Its share among the servers."
+        default=1, description="Its share among the servers."
     )
 
 
 class Pool(Model):
     """Idle connections, of one worker to one address."""
 
-    idle: Annotated[int, Field(ge=0, le=65536)] = Field(256, description="How many are kept.")
-    idle_timeout: Duration = Field(4000, description="How long; less than the server keeps them.")
-    requests: CountOrNone = Field(0, description="Requests on one connection.")
+    idle: Annotated[int, Field(ge=0, le=65536)] = Field(
+        default=256, description="How many are kept."
+    )
+    idle_timeout: Duration = Field(
+        default=4000, description="How long; less than the server keeps them."
+    )
+    requests: CountOrNone = Field(default=0, description="Requests on one connection.")
 
 
 class Upstream(Scope):
@@ -57,14 +71,14 @@ class Upstream(Scope):
         OneOrMore((str, dict)),
     ] = Field(description="Where requests are sent to.")
     balance: Literal["round_robin"] = Field(
-        "round_robin", description="How a server is picked: in turn, by weight."
+        default="round_robin", description="How a server is picked: in turn, by weight."
     )
     host: str = Field(
-        "keep",
+        default="keep",
         description="The Host that servers get: the client's (`keep`), the server's own name"
         " (`upstream`), or a name.",
     )
-    pool: Pool = Field(Pool(), description="Idle connections.")
+    pool: Pool = Field(default=Pool(), description="Idle connections.")
 
 
 def upstream_form(value: Any) -> Any:

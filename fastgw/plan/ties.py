@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from fastgw.ext.route.errors import PlanError
-from fastgw.plan.model import Match, Route
+from fastgw.plan.model import Route
 
 
 @dataclass(frozen=True, slots=True)
