@@ -23,10 +23,11 @@ from pydantic_core import core_schema
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}\z")]
 
+#: In a schema under construction: the list that a key of the long form takes.
+LIST_OF = "x-list-of"
 _SCHEMAS: dict[type, dict[str, Any]] = {
     str: {"type": "string"},
     int: {"type": "integer"},
-    list: {"type": "array"},
 }
 
 
@@ -63,7 +64,9 @@ class Short:
         self, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
     ) -> JsonSchemaValue:
         long = handler(schema)
-        return {"anyOf": [*(dict(_SCHEMAS[kind]) for kind in self.kinds), long]}
+        #: A list is the long form's own list; schema.py puts it there.
+        short = [_SCHEMAS.get(kind) or {LIST_OF: self.key} for kind in self.kinds]
+        return {"anyOf": [*map(dict, short), long]}
 
 
 @dataclass(frozen=True, slots=True)

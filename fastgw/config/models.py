@@ -56,7 +56,7 @@ class Substitution(Model):
     """A regular expression and what goes in place of what it finds first."""
 
     pattern: str = Field(min_length=1, description="RE2's syntax; looked for in the path.")
-    to: str = Field(description="`\\\\1` to `\\\\9` are its groups, `\\\\0` is all of it.")
+    to: str = Field(description=r"`\1` to `\9` are its groups, `\0` is all of it.")
 
 
 class Rewrite(Model):
@@ -181,6 +181,9 @@ class Config(Model):
     """A configuration file."""
 
     version: Literal[1] = Field(description="The version of this language: 1.")
+    schema_: str | None = Field(
+        default=None, alias="$schema", description="For editors: where `fastgw schema` was put."
+    )
     include: Texts | None = Field(
         default=None,
         description="Further files, or patterns of them (`conf.d/*.yaml`), relative to this one."

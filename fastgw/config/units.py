@@ -104,8 +104,10 @@ def count_or_none(value: Any) -> Any:
 
 
 def shown(value: int, units: dict[str, int]) -> str:
-    """The shortest text that means the same: 90000 -> 90s."""
+    """The shortest text that means the same: 90000 -> 90s, 60000 -> 60s."""
     for unit, n in sorted(units.items(), key=lambda u: -u[1]):
+        if unit == "m" and value < 2 * n:
+            continue  # nobody counts a minute as one
         if value % n == 0 and (unit in MS or "i" in unit or n == 1 or value % 1024):
             return f"{value // n}{unit}"
     raise ValueError(value)
