@@ -142,7 +142,8 @@ def section(name: str, heading: str, part: Schema) -> str:
         f" | {cell(one.get('description', ''))} |\n"
         for key, one in sorted(part.get("properties", {}).items(), key=is_shared)
     )
-    return f"## {heading}\n\n{about}\n\n| key | takes | default | what it is |\n|---|---|---|---|\n{rows}"
+    head = "| key | takes | default | what it is |\n|---|---|---|---|\n"
+    return f"## {heading}\n\n{about}\n\n{head}{rows}"
 
 
 def named(part: Any) -> list[str]:

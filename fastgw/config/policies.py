@@ -74,9 +74,12 @@ class Policies:
         at = tuple(layer.where for layer in speaking)
         chain = self._chains.get(at)
         if chain is None:
-            ordered = sorted(self.placed(speaking), key=lambda p: (rank(p.stage), p.order))
-            chain = self._chains[at] = tuple(self._step(placed) for placed in ordered)
+            chain = self._chains[at] = tuple(map(self._step, self.ordered(speaking)))
         return chain
+
+    def ordered(self, layers: Layers) -> list[Placed]:
+        """What is in force, in the order in which requests pass."""
+        return sorted(self.placed(layers), key=lambda p: (rank(p.stage), p.order))
 
     def placed(self, layers: Layers) -> list[Placed]:
         """What is in force: inner keys replace outer ones, an inner `policies` all outer

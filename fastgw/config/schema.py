@@ -106,7 +106,7 @@ def _with_reference(part: Schema) -> Schema:
     reference = {"$ref": "#/$defs/Reference"}
     if "anyOf" in part:
         return {**part, "anyOf": [*part["anyOf"], reference]}
-    about = {k: part[k] for k in ("description", "default") if k in part}
+    about: Schema = {k: v for k, v in part.items() if k in ("description", "default")}
     rest = {k: v for k, v in part.items() if k not in about}
     return {"anyOf": [rest, reference], **about}
 

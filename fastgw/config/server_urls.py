@@ -40,6 +40,12 @@ def system_resolver(host: str) -> list[tuple[int, str]]:
     return list(unique)
 
 
+def no_resolver(host: str) -> list[tuple[int, str]]:
+    """An address that is nobody's (RFC 5737) for every host: for looking at a configuration
+    where its names don't exist."""
+    return [(int(socket.AF_INET), "192.0.2.1")]
+
+
 # -- URLs ----------------------------------------------------------------------------------
 
 
