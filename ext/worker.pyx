@@ -14,9 +14,12 @@ from fastgw.ext.io.listener cimport Listener
 from fastgw.ext.record.access_log cimport AccessLog
 from fastgw.ext.record.counters cimport Counters
 from fastgw.ext.policy.build import KINDS
+from fastgw.ext.policy.error_pages import ErrorPages
+from fastgw.ext.policy.path_rewriter import PathRewriter
 from fastgw.ext.route.load import load_plan
 from fastgw.ext.target.http import HttpTarget
 from fastgw.ext.target.none import NoneTarget
+from fastgw.ext.target.split import SplitTarget
 
 
 #: The kernel gives up on bytes that nobody acknowledges, past the default `idle` of 60 s.
@@ -28,6 +31,9 @@ def builders() -> dict:
     made = dict(KINDS)
     made["http"] = HttpTarget
     made["none"] = NoneTarget
+    made["split"] = SplitTarget
+    made["error_pages"] = ErrorPages
+    made["rewrite"] = PathRewriter
     return made
 
 
