@@ -6,7 +6,6 @@ from typing import Any
 
 import click
 
-
 #: Sections that people look for first, in this order; others follow as they come.
 FIRST = ("What is shown", "What it serves", "Processes", "Logs")
 

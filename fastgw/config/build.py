@@ -13,6 +13,7 @@ from fastgw.config.loops import find_loops
 from fastgw.config.matches import Matches
 from fastgw.config.models import Config
 from fastgw.config.networks import networks
+from fastgw.config.parameters import Parameters
 from fastgw.config.policies import Check, Policies
 from fastgw.config.problems import ConfigError, Problem, Where, in_order
 from fastgw.config.routes import Routes
@@ -148,6 +149,9 @@ class _Builder:
         if not made and not self.broken:
             self.document.problem("FGW207", (), "no routes")
         note_ties(self.document, (r for r in made if ("routes", r.name) not in self.broken))
+        parameters = Parameters(self.document)
+        for route in made:
+            parameters.check(route)
         made += self.redirects
         find_loops(self.document, listeners, self.targets)
         Warnings(self.document, self.config, self.targets, self.policies).note(

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import tomllib
 from functools import cache
 from importlib.resources import files
 
+from fastgw.config.contents import text_content
 from fastgw.config.document import Document
 from fastgw.config.models import ErrorPage, Errors
 from fastgw.config.problems import Where, did_you_mean
 from fastgw.config.scopes import Layers
-from fastgw.config.wrong import Wrong, noted
+from fastgw.config.wrong import noted
+from fastgw.ext.policy.error_pages import ErrorPage as Page
 from fastgw.plan.model import ErrorPage as PlanPage
 
 #: A page that a browser shows is smaller.
@@ -68,9 +69,15 @@ class ErrorPages:
                 )
         body = page.body
         if page.file is not None:
-            body = noted(document, (*where, "file"), self._content, document, page.file)
+            at = (*where, "file")
+            body = noted(document, at, text_content, document, page.file, MAX_PAGE_BYTES, "FGW507")
         if body is None:
             return None
+        made = {"body": body, "content_type": page.type, "status": page.answer or 0}
+        try:
+            Page(made)
+        except ValueError as e:
+            document.problem("FGW507", where, str(e))
         return PlanPage(
             body,
             frozenset(page.status or ()),
@@ -78,19 +85,3 @@ class ErrorPages:
             page.type,
             page.answer or 0,
         )
-
-    def _content(self, document: Document, file: str) -> str:
-        path = os.path.join(os.path.dirname(document.file), file)
-        try:
-            if not os.path.isfile(path):
-                raise Wrong("FGW507", f"no file '{file}'")
-            with open(path, encoding="utf-8") as f:
-                text = f.read(MAX_PAGE_BYTES + 1)
-        except OSError as e:
-            raise Wrong("FGW507", f"file '{file}': {e.strerror or e}") from None
-        except UnicodeDecodeError:
-            raise Wrong("FGW507", f"file '{file}': not UTF-8") from None
-        if len(text) > MAX_PAGE_BYTES:
-            raise Wrong("FGW507", f"file '{file}': larger than {MAX_PAGE_BYTES // 1024} KiB")
-        document.files.append(path)
-        return text

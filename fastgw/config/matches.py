@@ -12,6 +12,7 @@ from fastgw.config.models import Group, Route
 from fastgw.config.networks import networks
 from fastgw.config.patterns import host_pattern, path_pattern
 from fastgw.config.problems import Where, did_you_mean
+from fastgw.config.regexes import regex
 from fastgw.config.wrong import Wrong, noted
 from fastgw.fields import TOKEN
 from fastgw.plan.layout import METHODS
@@ -67,9 +68,9 @@ class Matches:
         if len(self.document.problems) > before:
             return ()  # without what is wrong it would ask for more than is meant
         return tuple(
-            Match(path, prefix, host, regex=regex, **conditions)
+            Match(path, prefix, host, regex=by_regex, **conditions)
             for host in hosts
-            for path, prefix, regex in paths
+            for path, prefix, by_regex in paths
         )
 
     def said(self, name: str, route: Route) -> dict[str, tuple[Where, Any]]:
@@ -127,7 +128,9 @@ class Matches:
                     "FGW208", (*where, name), f"'{name}' is no name of a {kind}", key=True
                 )
                 continue
-            yield condition(kind, name, value)
+            found = noted(self.document, (*where, name, "regex"), condition, kind, name, value)
+            if found is not None:
+                yield found
 
     def listener(self, name: str) -> str:
         """A listener's name."""
@@ -142,13 +145,13 @@ def path_item(item: PathItem, allow: frozenset[str]) -> _Path:
     """A path, or a regular expression."""
     if isinstance(item, str):
         return _Path(*path_pattern(item, allow), False)
-    return _Path(item.regex, False, True)
+    return _Path(regex(item.regex), False, True)
 
 
 def condition(kind: Kind, name: str, value: ValueMatch) -> Condition:
     """One condition; several values become one expression."""
     if value.regex is not None:
-        return Condition(kind, name, "regex", value.regex)
+        return Condition(kind, name, "regex", regex(value.regex))
     if value.exact is None:
         return Condition(kind, name)
     if len(value.exact) == 1:

@@ -92,7 +92,9 @@ class SplitShare(Model):
 class Split(Model):
     """Requests divided between upstreams by the hash of a key."""
 
-    to: Annotated[list[SplitShare], Field(min_length=2)] = Field(description="The shares.")
+    to: Annotated[list[SplitShare], Field(min_length=2, max_length=64)] = Field(
+        description="The shares."
+    )
     key: str = Field(
         default="{client.ip}",
         description="Equal keys go the same way; may hold variables: `{cookie.session}`.",

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from mimetypes import guess_type
 from typing import Any
 
+from fastgw.config.contents import content
 from fastgw.config.document import Document
 from fastgw.config.models import Config
 from fastgw.config.networks import networks
@@ -23,8 +25,11 @@ from fastgw.config.policy_models import (
 from fastgw.config.problems import Where, did_you_mean
 from fastgw.config.scopes import Layer, Layers
 from fastgw.config.stages import STAGE_OF, rank
+from fastgw.config.wrong import noted
 from fastgw.plan.model import ObjectSpec, Step
 
+#: Of a fixed answer: each worker holds it.
+MAX_BODY_BYTES = 1024 * 1024
 #: Builds a policy of (kind, name, options) for a check; ValueError says what is wrong.
 Check = Callable[[str, str, dict[str, Any]], object]
 
@@ -165,11 +170,25 @@ class Policies:
         kind = placed.key
         spec = self._specs.get((kind, placed.name))
         if spec is None:
-            spec = ObjectSpec(kind, placed.name, options(placed.model))
+            spec = ObjectSpec(kind, placed.name, self._options(placed))
             self._specs[kind, placed.name] = spec
             self._try(placed.where, spec)
         model = placed.model
         return Step(spec, model.mode, model.on_failure, model.timeout or 0)
+
+    def _options(self, placed: Placed) -> dict[str, Any]:
+        """The option map that the policy's builder gets."""
+        made = options(placed.model)
+        if isinstance(placed.model, Respond) and placed.model.file is not None:
+            file, where = placed.model.file, (*placed.where, "file")
+            found = noted(
+                self.document, where, content, self.document, file, MAX_BODY_BYTES, "FGW503"
+            )
+            made["body"] = found or b""
+            if not any(name.lower() == "content-type" for name in made["headers"]):
+                kind = guess_type(file)[0] or "application/octet-stream"
+                made["headers"] = {**made["headers"], "Content-Type": kind}
+        return made
 
     def _try(self, where: Where, spec: ObjectSpec) -> None:
         """Note what keeps a worker from building the policy. Plugins are the workers' to load."""

@@ -97,6 +97,10 @@ class Respond(PolicyModel):
 
     status: int = Field(default=200, description="200 to 599.")
     body: str = Field(default="", description="The content.")
+    file: str | None = Field(
+        default=None,
+        description="A file that holds it, relative to the configuration's; at most 1 MiB.",
+    )
     headers: dict[HeaderName, HeaderValue] = Field(default={}, description="Fields of the answer.")
 
     @model_validator(mode="after")
@@ -106,6 +110,8 @@ class Respond(PolicyModel):
             raise PydanticCustomError(
                 "FGW503", "status {status} is not one of 200 to 599", {"status": self.status}
             )
+        if self.body and self.file is not None:
+            raise PydanticCustomError("FGW503", "'body' and 'file' exclude each other")
         return self
 
 

@@ -9,6 +9,7 @@ from fastgw.config.models import Rewrite
 from fastgw.config.patterns import literal_path, parameters
 from fastgw.config.problems import Where
 from fastgw.config.wrong import Wrong, noted
+from fastgw.ext.policy.path_rewriter import PathRewriter
 from fastgw.plan.layout import PATH_ALLOW
 from fastgw.plan.model import Match
 from fastgw.plan.model import Rewrite as PlanRewrite
@@ -43,14 +44,23 @@ def rewrite(
         "forwarded_prefix": written.forwarded_prefix,
     }
     if written.path is not None:
-        if not written.path.startswith("/"):
-            document.problem("FGW206", (*where, "path"), "must begin with a slash")
+        check(document, (*where, "path"), {"path": written.path})
         return PlanRewrite(path=written.path, **more)  # type: ignore[arg-type]
     if written.regex is not None:
         regex = written.regex
+        made = {"regex": regex.pattern, "substitution": regex.to}
+        check(document, (*where, "regex"), made)
         return PlanRewrite(regex=regex.pattern, substitution=regex.to, **more)  # type: ignore[arg-type]
     strip, prefix = fronts(document, where, written, found)
     return PlanRewrite(strip, prefix, **more)  # type: ignore[arg-type]
+
+
+def check(document: Document, where: Where, options: dict[str, str]) -> None:
+    """Note what keeps a worker from building the rewriter."""
+    try:
+        PathRewriter("", options)
+    except ValueError as e:
+        document.problem("FGW206", where, str(e).removeprefix("path: "))
 
 
 def fronts(

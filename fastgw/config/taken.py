@@ -2,56 +2,32 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 
 from fastgw.config.document import Document
 from fastgw.plan.model import Match, Route
-
-_PARAMETER = re.compile(r"\{[^}.]*(\.\.\.)?\}")
-#: All but the methods that tell two matches apart.
-_Place = tuple[object, ...]
+from fastgw.plan.patterns import matcher_count
+from fastgw.plan.ties import find_ties
 
 
 def note_ties(document: Document, routes: Iterable[Route]) -> None:
     """Note every route that takes what another takes already."""
-    taken: dict[_Place, list[tuple[frozenset[str], str]]] = {}
-    for route in routes:
-        for match in route.matches:
-            there = taken.setdefault(place_of(match, route.priority), [])
-            other = next((n for m, n in there if tied(m, match.methods)), None)
-            if other is None:
-                there.append((match.methods, route.name))
-                continue
-            document.problem(
-                "FGW201",
-                ("routes", route.name, "match"),
-                f"'{shown(match)}' is taken by route '{other}'"
-                f" ({document.place(('routes', other))}) already",
-            )
-
-
-def place_of(match: Match, priority: int) -> _Place:
-    """What must differ between two routes for both to be possible, but methods."""
-    shape = match.path if match.regex else _PARAMETER.sub(r"{\1}", match.path)
-    return (
-        match.host,
-        shape,
-        match.prefix,
-        match.regex,
-        match.conditions,
-        match.clients,
-        match.listeners,
-        match.server_names,
-        priority,
-    )
-
-
-def tied(a: frozenset[str], b: frozenset[str]) -> bool:
-    """Whether two matches that differ in nothing else want a request alike."""
-    return bool(a & b) or not (a or b)
+    every = {route.name: route for route in routes}
+    for tie in find_ties(tuple(every.values())):
+        match = every[tie.second].matches[tie.second_match]
+        hint = ""
+        if matcher_count(match):
+            hint = "; a request can fit both, so say by 'priority' which one gets it"
+        document.problem(
+            "FGW201",
+            ("routes", tie.second, "match"),
+            f"'{shown(match)}' is taken by route '{tie.first}'"
+            f" ({document.place(('routes', tie.first))}) already{hint}",
+        )
 
 
 def shown(match: Match) -> str:
-    """Host and path as one would write them."""
+    """Host and path as one would write them; a regular expression begins with '~'."""
+    if match.regex:
+        return f"{match.host or '*'}~{match.path}"
     return (match.host or "*") + match.path + ("/*" if match.prefix else "")

@@ -14,6 +14,7 @@ from fastgw.config.scopes import Layer, timeouts
 from fastgw.config.server_urls import Address, Lookups, ServerUrl, server_url
 from fastgw.config.upstream_models import Scope, Server, Upstream
 from fastgw.config.wrong import noted
+from fastgw.ext.policy.template import Template
 from fastgw.plan.model import ObjectSpec, SplitPart, Timeouts
 from fastgw.plan.model import Split as PlanSplit
 
@@ -149,6 +150,10 @@ class Targets:
         parts = [self.part(where, i, share) for i, share in enumerate(written.to)]
         if sum(share.weight for share in written.to) == 0:
             self.document.problem("FGW109", (*where, "split"), "every weight is 0")
+        try:
+            Template(written.key)
+        except ValueError as e:
+            self.document.problem("FGW109", (*where, "split", "key"), str(e))
         found = tuple(part for part in parts if part is not None)
         if len(found) != len(parts):
             return None
