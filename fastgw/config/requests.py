@@ -41,9 +41,9 @@ class Request:
             found = [v for n, v in self.headers if n.lower() == wanted]
             return [self.host, *found] if wanted == "host" else found
         if kind == "cookie":
-            pairs = (p for v in self.values("header", "cookie") for p in v.split(";"))
+            pairs = [p for v in self.values("header", "cookie") for p in v.split(";")]
         else:
-            pairs = iter(self.target.partition("?")[2].split("&"))
+            pairs = self.target.partition("?")[2].split("&")
         split = (pair.strip().partition("=") for pair in pairs)
         return [value for key, _, value in split if key == name]
 
