@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from difflib import SequenceMatcher
+from functools import lru_cache
 from ipaddress import ip_address, ip_network
 
 from fastgw.config.requests import Request
@@ -88,6 +89,12 @@ def _begins_alike(pattern: str, path: str) -> bool:
     return bool(first and first[0]) and first == path.split("/")[1:2]
 
 
+@lru_cache(maxsize=1024)
+def pattern(text: str) -> Pattern:
+    """An expression, compiled once."""
+    return Pattern(text)
+
+
 # -- what does not fit ---------------------------------------------------------------------
 
 
@@ -127,7 +134,7 @@ def host_fits(pattern: str, host: str) -> bool:
 def path_fits(match: Match, path: str) -> bool:
     """Exact, below a prefix, with parameters, or the whole expression."""
     if match.regex:
-        return Pattern(match.path).fullmatch(path.encode()) is not None
+        return pattern(match.path).fullmatch(path.encode()) is not None
     wanted, there = match.path.split("/")[1:], path.split("/")[1:]
     for i, segment in enumerate(wanted):
         if segment.startswith("{") and segment.endswith("...}"):
@@ -149,8 +156,8 @@ def condition_fits(condition: Condition, request: Request) -> bool:
         return bool(values)
     if condition.test == "exact":
         return condition.value in values
-    pattern = Pattern(condition.value)
-    return any(pattern.fullmatch(v.encode()) is not None for v in values)
+    compiled = pattern(condition.value)
+    return any(compiled.fullmatch(v.encode()) is not None for v in values)
 
 
 def client_fits(networks: tuple[str, ...], client: str) -> bool:
@@ -164,10 +171,10 @@ def client_fits(networks: tuple[str, ...], client: str) -> bool:
 def _path_words(match: Match, path: str) -> str:
     if match.regex:
         return f"path '{path}' does not fit '{match.path}'"
-    if not match.prefix and "{" not in match.path and path.startswith(match.path + "/"):
-        return f"path '{match.path}' is exact, the request goes on after it ('/*' takes that)"
     if not match.prefix and path == match.path + "/":
         return f"path is '{path}', with a slash at its end"
+    if not match.prefix and "{" not in match.path and path.startswith(match.path + "/"):
+        return f"path '{match.path}' is exact, the request goes on after it ('/*' takes that)"
     if path + "/" == match.path:
         return f"path is '{path}', without the slash at the end"
     if path.lower() == match.path.lower():
