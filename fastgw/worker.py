@@ -16,7 +16,7 @@ import socket
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from fastgw.log import Log
 from fastgw.master.messages import BrokenMessage, Inbox, Message, pack
@@ -54,7 +54,10 @@ class MakeDataPlane(Protocol):
         *,
         memory: int,
         max_connections: int,
-        access_log: str,
+        log_options: dict[str, Any],
+        log_ring: int,
+        doorbell: int,
+        slot: int,
         log: Callable[[str, str], None],
     ) -> DataPlane:
         """Map the plan and stand ready to listen."""
@@ -72,8 +75,11 @@ class Shift:
     plan_size: int
     memory: int
     max_connections: int
-    #: Where the access log goes; empty: nowhere.
-    access_log: str
+    #: How a line of the access log looks, the ring it goes to (-1 = none) and the doorbell
+    #: of who reads it.
+    log_options: dict[str, Any]
+    log_ring: int
+    doorbell: int
     make: MakeDataPlane
     new_loop: Callable[[], asyncio.AbstractEventLoop]
     log: Log
@@ -124,7 +130,10 @@ class Worker:
             plan,
             memory=shift.memory,
             max_connections=shift.max_connections,
-            access_log=shift.access_log,
+            log_options=shift.log_options,
+            log_ring=shift.log_ring,
+            doorbell=shift.doorbell,
+            slot=shift.slot,
             log=self.log,
         )
         for index, listener in shift.listeners:

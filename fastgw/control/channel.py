@@ -1,17 +1,17 @@
 """What master and control say to each other, over one socket pair.
 
 Messages are those of fastgw/master/messages.py: length-prefixed msgpack maps with a `type`.
-A message may bring descriptors; `fds` then names them, in order. Whoever asks gives an `id`;
+A message may bring descriptors; `names` says what they are, in order. Whoever asks gives an `id`;
 the answer, of type `answer`, bears the same.
 
 master says
-    hello       settings {...}; fds: `doorbell`, `statistics`, `admin`, `admin-tcp`,
-                `metrics` as far as there are; first of all
-    ring        fds: `ring`; one more ring of log lines, to be drained from now on
+    hello       settings {...}; names: `doorbell`, `statistics`, `admin`, `admin-tcp-0`,
+                `metrics-0` ... as far as there are; first of all
+    ring        names: `ring`; one more ring of log lines, to be drained from now on
     workers     workers [{slot, pid, state, started_s, restarts}], totals {worker_restarts,
                 reloads, reload_failures, control_restarts, start_time_seconds,
                 statistics_rows}; whenever one changes
-    generation  number, hash, source {file, options}, loaded_s; fds: `plan`
+    generation  number, hash, source {file, options}, loaded_s; names: `plan`
     drain       the gateway accepts no more
     reopen      open the log's file again (USR1)
     answer      id, ok, text [...] or what was asked for
@@ -20,7 +20,7 @@ master says
 control says
     ready       pid; it serves
     reload      id; compile the source again and switch
-    put_config  id; fds: `config`, a text to be switched to instead of the source's file
+    put_config  id; names: `config`, a text to be switched to instead of the source's file
     log_level   id, level
 
 A master that is gone (the end of the stream) means: write what is there and end. The rings
@@ -87,7 +87,7 @@ class Channel:
             self.on_end()
 
     def _take(self, message: Message) -> None:
-        names = message.get("fds", ())
+        names = message.get("names", ())
         fds = dict(zip(names, self._fds, strict=False))
         del self._fds[: len(names)]
         if message["type"] == "answer":
@@ -103,7 +103,7 @@ class Channel:
         named = fds or {}
         try:
             socket.send_fds(
-                self.sock, [pack(kind, fds=list(named), **fields)], list(named.values())
+                self.sock, [pack(kind, names=list(named), **fields)], list(named.values())
             )
         except OSError as e:
             raise MasterGone(f"the master does not listen: {e.strerror}") from e
@@ -144,4 +144,4 @@ def as_socket(fd: int) -> socket.socket:
 
 def fields_of(message: Message) -> dict[str, Any]:
     """What a message says besides its type and the names of its descriptors."""
-    return {k: v for k, v in message.items() if k not in ("type", "fds")}
+    return {k: v for k, v in message.items() if k not in ("type", "names")}

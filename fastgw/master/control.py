@@ -164,6 +164,8 @@ class ControlProcess:
         self.pid = 0
         self.sock: socket.socket | None = None
         self.restarts = 0
+        #: When the gateway was started, in seconds since the epoch.
+        self.begun_s = time.time()
         self.is_ready = False
         #: What a request of the control process is answered by, by its type.
         self.on_request: dict[str, Callable[[dict[str, Any], Answer], None]] = {}
@@ -271,6 +273,10 @@ class ControlProcess:
             os.close(fd)
         self._fds.clear()
 
+    def fileno(self) -> int:
+        """What the master polls; -1 = nothing."""
+        return self.sock.fileno() if self.sock is not None else -1
+
     # -- telling it ------------------------------------------------------------------------
 
     def take_ring(self) -> int:
@@ -285,6 +291,11 @@ class ControlProcess:
         `drain`. Descriptors stay the caller's and must stay open."""
         self._facts[kind] = (fields, dict(fds or {}))
         self._say(kind, *self._facts[kind])
+
+    def tell_workers(self, workers: list[dict[str, Any]], totals: dict[str, int]) -> None:
+        """Tell it how the workers are, with the sums of master and all."""
+        own = {"control_restarts": self.restarts, "start_time_seconds": int(self.begun_s)}
+        self.tell("workers", workers=workers, totals={**totals, **own})
 
     def tell_once(self, kind: str, **fields: Any) -> None:
         """Tell it something that only holds now: `reopen`."""
@@ -307,7 +318,7 @@ class ControlProcess:
         """Never waits: one that does not read is killed, and its successor is told all."""
         if self.sock is None:
             return
-        data = pack(kind, fds=list(fds), **fields)
+        data = pack(kind, names=list(fds), **fields)
         try:
             sent = socket.send_fds(self.sock, [data], list(fds.values()))
         except BlockingIOError:
@@ -338,7 +349,7 @@ class ControlProcess:
             self._close_channel()
 
     def _take(self, message: Message) -> None:
-        names = message.get("fds", ())
+        names = message.get("names", ())
         fds = dict(zip(names, self._fds, strict=False))
         del self._fds[: len(names)]
         try:

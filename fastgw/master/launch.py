@@ -11,8 +11,10 @@ import asyncio
 import faulthandler
 import fcntl
 import gc
+import hashlib
 import os
 import socket
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -20,9 +22,12 @@ from fastgw.log import Log
 from fastgw.master import machine
 from fastgw.master.addresses import AddressError, bind_all
 from fastgw.master.compiler import CompileError, compile_plan
+from fastgw.master.control import ControlProcess
 from fastgw.master.master import EXIT_FAILED, Master
 from fastgw.master.settings import Compiled, Settings
 from fastgw.master.signals import SignalQueue
+from fastgw.master.slot import Slot
+from fastgw.plan import PlanReader
 from fastgw.run_dir import Lock, RunDirError, run_folder
 from fastgw.worker import MakeDataPlane, Shift, work
 
@@ -41,10 +46,18 @@ def run(
     faulthandler.enable()
     lock: Lock | None = None
     try:
-        lock = Lock(run_folder(settings.run_dir, settings.name))
+        folder = run_folder(settings.run_dir, settings.name)
+        lock = Lock(folder)
         lock.take()
         compiled = compile_source(settings.source)
-        return supervise(settings, compiled, make or data_plane(), lock, log)
+        control = None
+        if settings.control is not None:
+            control = ControlProcess(settings.control, folder, log)
+        try:
+            return supervise(settings, compiled, make or data_plane(), lock, log, control)
+        finally:
+            if control is not None:
+                control.end()
     except CompileError as e:
         for line in e.lines:
             log.error(line)
@@ -67,7 +80,12 @@ def data_plane() -> MakeDataPlane:
 
 
 def supervise(
-    settings: Settings, compiled: Compiled, make: MakeDataPlane, lock: Lock, log: Log
+    settings: Settings,
+    compiled: Compiled,
+    make: MakeDataPlane,
+    lock: Lock,
+    log: Log,
+    control: ControlProcess | None,
 ) -> int:
     """Listen, fork and keep the workers."""
     descriptors = machine.raise_descriptors()
@@ -80,27 +98,41 @@ def supervise(
         most = machine.connections_for(descriptors)
         log.info(f"descriptors {descriptors}, client connections a worker {most}")
 
-        def become(slot: int, control: socket.socket) -> None:
+        if control is not None:
+            for line in control.sockets.describe():
+                log.info(line)
+            control.tell(
+                "generation",
+                {"plan": plan_fd},
+                number=PlanReader(compiled.plan).number,
+                hash=hashlib.sha256(compiled.plan).hexdigest(),
+                source=settings.source,
+                loaded_s=time.time(),
+            )
+
+        def become(slot: Slot, channel: socket.socket) -> None:
             lock.forget()
             shift = Shift(
-                slot=slot,
-                control=control,
-                listeners=listening.of_slot(slot),
+                slot=slot.index,
+                control=channel,
+                listeners=listening.of_slot(slot.index),
                 plan_fd=plan_fd,
                 plan_size=len(compiled.plan),
                 memory=compiled.memory,
                 max_connections=most,
-                access_log=settings.access_log,
+                log_options=settings.log_options,
+                log_ring=slot.ring,
+                doorbell=control.rings.doorbell if control is not None else -1,
                 make=make,
                 new_loop=new_loop,
-                log=log.sibling(f"worker-{slot}"),
+                log=log.sibling(f"worker-{slot.index}"),
             )
             raise SystemExit(work(shift))
 
         # Pages of the parent's objects stay shared: no collection touches them in a child.
         gc.collect()
         gc.freeze()
-        return Master(settings, listening, become, signals, log).run()
+        return Master(settings, listening, become, signals, log, control).run()
     finally:
         listening.close()
         signals.close()

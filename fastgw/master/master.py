@@ -17,6 +17,7 @@ from collections.abc import Callable
 
 from fastgw.log import Log
 from fastgw.master.addresses import Listening
+from fastgw.master.control import ControlProcess
 from fastgw.master.messages import BrokenMessage, Message
 from fastgw.master.settings import Settings
 from fastgw.master.signals import HANDLED, SignalQueue
@@ -29,20 +30,27 @@ EXIT_OK = 0
 EXIT_FAILED = 1
 
 #: What a forked worker does; it never returns.
-Work = Callable[[int, socket.socket], None]
+Work = Callable[[Slot, socket.socket], None]
 
 
 class Master:
     """Supervises the workers of one gateway."""
 
     def __init__(
-        self, settings: Settings, listening: Listening, work: Work, signals: SignalQueue, log: Log
+        self,
+        settings: Settings,
+        listening: Listening,
+        work: Work,
+        signals: SignalQueue,
+        log: Log,
+        control: ControlProcess | None = None,
     ) -> None:
         self.settings = settings
         self.listening = listening
         self.work = work
         self.signals = signals
         self.log = log
+        self.control = control
         self.slots = [Slot(i) for i in range(settings.workers)]
         self.exit_code = EXIT_OK
         self.draining = False
@@ -75,13 +83,16 @@ class Master:
         """Sleep until something happens, and deal with it."""
         poll = select.poll()
         by_fd = {s.control.fileno(): s for s in self.slots if s.control is not None}
-        for fd in (self.signals.reader.fileno(), *by_fd):
+        control_fd = self.control.fileno() if self.control is not None else -1
+        for fd in (self.signals.reader.fileno(), *by_fd, *([control_fd] * (control_fd >= 0))):
             poll.register(fd, select.POLLIN)
         happened = [fd for fd, _ in poll.poll(self.timeout_ms())]
         for fd in happened:
             # A worker's last words are read before its death is dealt with.
             if fd in by_fd:
                 self.hear(by_fd[fd])
+            elif self.control is not None and fd == control_fd:
+                self.control.hear()
         for name in self.signals.taken():
             getattr(self, "handle_" + name)()
 
@@ -90,6 +101,8 @@ class Master:
         due = [s.due_s for s in self.slots if not s.pid and not self.draining]
         if self.end_s:
             due.append(self.end_s)
+        if self.control is not None and self.control.due_s is not None:
+            due.append(self.control.due_s)
         if not due:
             return None
         return max(0, int((min(due) - time.monotonic()) * 1000) + 1)
@@ -108,7 +121,9 @@ class Master:
     # -- workers ---------------------------------------------------------------------------
 
     def fill(self) -> None:
-        """Start a worker in each empty slot that is due."""
+        """Start a worker in each empty slot that is due, and the control process."""
+        if self.control is not None:
+            self.control.fill()
         if self.draining or self.stopping:
             return
         for slot in self.slots:
@@ -119,6 +134,8 @@ class Master:
         """Fork a worker into the slot."""
         ours, theirs = socket.socketpair()
         ours.setblocking(False)
+        if self.control is not None and slot.ring < 0:
+            slot.ring = self.control.take_ring()
         # A signal between fork and reset would be put into the master's queue by the child.
         signal.pthread_sigmask(signal.SIG_BLOCK, HANDLED)
         try:
@@ -134,6 +151,7 @@ class Master:
             theirs.close()
             signal.pthread_sigmask(signal.SIG_UNBLOCK, HANDLED)
         slot.started(pid, ours, time.monotonic())
+        self.tell_workers()
 
     def become_worker(self, slot: Slot, ours: socket.socket, theirs: socket.socket) -> None:
         """In the child: drop all that is the master's and work; never returns."""
@@ -145,7 +163,9 @@ class Master:
             for other in self.slots:
                 other.close_control()
             self.listening.close_others(slot.index)
-            self.work(slot.index, theirs)
+            if self.control is not None:
+                self.control.forget(slot.ring)
+            self.work(slot, theirs)
             code = 0
         except SystemExit as e:
             code = e.code if isinstance(e.code, int) else 1
@@ -179,6 +199,7 @@ class Master:
     def told_ready(self, slot: Slot, message: Message) -> None:
         """The worker accepts connections."""
         slot.ready()
+        self.tell_workers()
         took_ms = (time.monotonic() - slot.started_s) * 1000
         self.log.info(f"worker {slot.index} (pid {slot.pid}) ready after {took_ms:.0f} ms")
         if not self.announced and all(s.was_ready for s in self.slots):
@@ -203,6 +224,8 @@ class Master:
             self.hear(slot)
         how, pid, complaint = describe_end(status), slot.pid, slot.complaint
         wait_s = slot.emptied(time.monotonic())
+        slot.restarts += not (self.draining or self.stopping)
+        self.tell_workers()
         text = f"worker {slot.index} (pid {pid}) ended: {how}" + (complaint and f"; {complaint}")
         if self.draining or self.stopping:
             self.log.info(text)
@@ -213,11 +236,29 @@ class Master:
         else:
             self.log.error(f"{text}; next one {f'in {wait_s:g} s' if wait_s else 'at once'}")
 
+    def tell_workers(self) -> None:
+        """Tell the control process how the workers are."""
+        if self.control is not None:
+            workers = [
+                {
+                    "slot": s.index,
+                    "pid": s.pid,
+                    "state": s.state.value,
+                    "started_s": s.started_unix_s,
+                    "restarts": s.restarts,
+                }
+                for s in self.slots
+            ]
+            totals = {"worker_restarts": sum(s.restarts for s in self.slots)}
+            self.control.tell_workers(workers, totals)
+
     # -- ending ----------------------------------------------------------------------------
 
     def drain(self) -> None:
         """Accept no more, finish what is under way, end the rest after a while."""
         self.draining = True
+        if self.control is not None:
+            self.control.tell("drain")
         self.end_s = time.monotonic() + self.settings.drain_s
         self.log.info(f"draining, for {self.settings.drain_s:g} s at the most")
         # Ours first: a worker that closes the last copy of a socket refuses new connections.
@@ -258,7 +299,9 @@ class Master:
             self.stop()
 
     def handle_chld(self) -> None:
-        """Bury every worker that has ended; one signal may stand for several."""
+        """Bury everyone that has ended; one signal may stand for several."""
+        if self.control is not None:
+            self.control.reap()
         for slot in self.slots:
             if not slot.pid:
                 continue
@@ -271,8 +314,10 @@ class Master:
         self.not_in_this_version("HUP")
 
     def handle_usr1(self) -> None:
-        """Reopen logs: a later version's."""
-        self.not_in_this_version("USR1")
+        """Open the access log's file again."""
+        self.log.info("opening the access log again")
+        if self.control is not None:
+            self.control.tell_once("reopen")
 
     def handle_usr2(self) -> None:
         """Hand over to a new binary: a later version's."""

@@ -12,6 +12,7 @@ import enum
 import os
 import signal
 import socket
+import time
 
 from fastgw.master.messages import Inbox, Message, pack
 
@@ -46,12 +47,19 @@ class Slot:
         self.deaths = 0
         #: What the worker said before it failed.
         self.complaint = ""
+        #: Workers of this slot that ended without being told to.
+        self.restarts = 0
+        #: Where its worker writes log lines; -1 = nowhere.
+        self.ring = -1
+        #: When the worker was started, in seconds since the epoch.
+        self.started_unix_s = 0.0
         #: It has been ready at least once, so its death is no error of the start.
         self.was_ready = False
 
     def started(self, pid: int, control: socket.socket, now_s: float) -> None:
         """A worker was forked into the slot."""
         self.pid, self.control, self.started_s = pid, control, now_s
+        self.started_unix_s = time.time()
         self.inbox, self.complaint = Inbox(), ""
         self.state = SlotState.STARTING
 
