@@ -51,6 +51,7 @@ cdef class Worker:
     def __init__(
         self, loop, plan, *, size_t memory, int max_connections, log, access_log="",
         log_options=None, int log_ring=-1, int doorbell=-1, rows=None, int slot=0,
+        bint counting=True,
     ) -> None:
         self.loop = loop
         self.log = log
@@ -58,7 +59,10 @@ cdef class Worker:
         self.lines = self.open_access_log(access_log, log_ring, doorbell, log_options or {})
         self.record = Metrics(rows or LocalRows(), self.lines)
         self.dispatcher = Dispatcher(self.engine, load_plan(plan, builders()), self.record)
-        self.record.bind(self.dispatcher.snapshot)
+        if counting:
+            self.record.bind(self.dispatcher.snapshot)
+        else:
+            self.dispatcher.recorder = self.lines
         self.dispatcher.log = log
         self.server = H1Server(self.dispatcher)
         self.limit = ConnectionLimit(max_connections)

@@ -113,7 +113,7 @@ def test_worker_that_dies_before_ready_ends_the_start(
     assert re.search(rf"error master.*could not start: .*{re.escape(text)}", gateway.log)
 
 
-@pytest.mark.parametrize("name", ["HUP", "USR1", "USR2", "TTIN", "TTOU"])
+@pytest.mark.parametrize("name", ["HUP", "USR2", "TTIN", "TTOU"])
 def test_signals_of_later_versions_are_logged(tmp_path: Path, name: str) -> None:
     with fake(tmp_path, workers=1) as gateway:
         address = gateway.address()
