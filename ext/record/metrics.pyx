@@ -27,7 +27,7 @@ cdef class Metrics(Recorder):
     """See metrics.pxd."""
 
     def __init__(self, Rows rows not None, Recorder following=None) -> None:
-        assert REASONS <= 64
+        assert REASONS <= 128
         self.rows = rows
         self.following = following
         self.endpoints = {}

@@ -97,8 +97,8 @@ def test_full_stdout_that_nobody_reads(tmp_path: Path) -> None:
     read, write = os.pipe()
     with Service() as service:
         command = [
-            sys.executable, "-m", "fastgw", "run", "--to", service.url, "--workers", "1", "--listen",
-            "127.0.0.1:0", "--run-dir", str(tmp_path), "--access-log", "-",
+            sys.executable, "-m", "fastgw", "run", "--to", service.url, "--workers", "1",
+            "--listen", "127.0.0.1:0", "--run-dir", str(tmp_path), "--access-log", "-",
             "--access-log-format", "{path}" * 60,
         ]  # fmt: skip
         process = subprocess.Popen(command, stdout=write, stderr=subprocess.PIPE, text=True)
@@ -133,7 +133,7 @@ def test_nobody_is_there(tmp_path: Path, verb: str) -> None:
 
 
 def test_control_that_does_not_answer(tmp_path: Path) -> None:
-    with running(tmp_path) as (gw, url):
+    with running(tmp_path) as (gw, _):
         gw.wait_for("serves")
         (tmp_path / "default" / "admin.sock").unlink()
         (tmp_path / "default" / "admin.sock").write_text("")
