@@ -1,4 +1,4 @@
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from typing_extensions import Buffer
@@ -15,3 +15,8 @@ def load_plan(
     builders: Mapping[str, Callable[[str, dict[str, Any]], object]],
     previous: Snapshot | None = ...,
 ) -> PlanSnapshot: ...
+def load_slices(
+    plan: Buffer,
+    builders: Mapping[str, Callable[[str, dict[str, Any]], object]],
+    previous: Snapshot | None = ...,
+) -> Iterator[PlanSnapshot | None]: ...

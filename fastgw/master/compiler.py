@@ -6,6 +6,7 @@ a plan or there are lines that say why not.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from fastgw.config.child import CompilerCrashed, Options, compile_in_child
@@ -15,6 +16,10 @@ from fastgw.plan import PlanReader
 
 #: Where the settings' row has the bytes of all buffers of one worker.
 _MEMORY = 13
+#: Stands between two labels of a row; no name holds it.
+LABEL_BREAK = "\x1f"
+#: The row of each kind that takes what has none of its own, and requests without a route.
+OVERFLOW, NOWHERE = "overflow", "-"
 
 
 class CompileError(Exception):
@@ -41,4 +46,22 @@ def read_facts(plan: bytes) -> Compiled:
     reader = PlanReader(plan)
     (settings,) = reader.rows("settings")
     addresses = [listener.address for listener in reader.listeners()]
-    return Compiled(plan=plan, listen=addresses, memory=settings[_MEMORY])
+    return Compiled(
+        plan=plan, listen=addresses, memory=settings[_MEMORY], labels=[*labels_of(reader)]
+    )
+
+
+def labels_of(reader: PlanReader) -> Iterator[tuple[str, str]]:
+    """(kind, name) of what has a row in the statistics; LABEL_BREAK joins several labels."""
+    for kind in ("route", "upstream", "endpoint"):
+        yield kind, OVERFLOW
+    yield "route", NOWHERE
+    for row in reader.rows("routes"):
+        yield "route", reader.text(*row[:2])
+    for row in reader.rows("objects"):
+        options = reader.options(*row[5:7])
+        if "servers" in options:
+            upstream = reader.text(*row[2:4])
+            yield "upstream", upstream
+            for server in options["servers"]:
+                yield "endpoint", f"{upstream}{LABEL_BREAK}{server['url']}"

@@ -9,30 +9,29 @@ from __future__ import annotations
 
 import asyncio
 import faulthandler
-import fcntl
 import gc
-import hashlib
-import os
-import socket
-import time
-from collections.abc import Callable
-from typing import Any
+from typing import NoReturn
 
+from fastgw.ext.shm.statistics import Column, Statistics, create_statistics
 from fastgw.log import Log
 from fastgw.master import machine
 from fastgw.master.addresses import AddressError, bind_all
+from fastgw.master.compile_job import Compile
 from fastgw.master.compiler import CompileError, compile_plan
 from fastgw.master.control import ControlProcess
+from fastgw.master.control_link import ControlLink
+from fastgw.master.generation import from_compiled
 from fastgw.master.master import EXIT_FAILED, Master
 from fastgw.master.settings import Compiled, Settings
 from fastgw.master.signals import SignalQueue
-from fastgw.master.slot import Slot
-from fastgw.plan import PlanReader
+from fastgw.master.workforce import Birth, Workforce
 from fastgw.run_dir import Lock, RunDirError, run_folder
 from fastgw.worker import MakeDataPlane, Shift, work
 
 EXIT_CONFIG = 2
-Compile = Callable[[dict[str, Any]], Compiled]
+#: Columns of the statistics: workers, those that leave and those that are to come.
+COLUMNS_A_WORKER = 4
+COLUMNS_MORE = 16
 
 
 def run(
@@ -54,7 +53,9 @@ def run(
         if settings.control is not None:
             control = ControlProcess(settings.control, folder, log)
         try:
-            return supervise(settings, compiled, make or data_plane(), lock, log, control)
+            return supervise(
+                settings, compiled, compile_source, make or data_plane(), lock, log, control
+            )
         finally:
             if control is not None:
                 control.end()
@@ -82,6 +83,7 @@ def data_plane() -> MakeDataPlane:
 def supervise(
     settings: Settings,
     compiled: Compiled,
+    compile_source: Compile,
     make: MakeDataPlane,
     lock: Lock,
     log: Log,
@@ -94,48 +96,63 @@ def supervise(
     try:
         for bound in listening.bound:
             log.info(f"listening on {bound.name}")
-        plan_fd = sealed_plan(compiled.plan)
+        generation = from_compiled(1, compiled)
+        statistics = create_statistics(COLUMNS_A_WORKER * settings.workers + COLUMNS_MORE)
         most = machine.connections_for(descriptors)
         log.info(f"descriptors {descriptors}, client connections a worker {most}")
 
+        def become(birth: Birth) -> NoReturn:
+            lock.forget()
+            bell = -1
+            if control is not None:
+                control.rings.forget(birth.ring)
+                bell = control.rings.doorbell
+            raise SystemExit(work(new_shift(settings, birth, bell, statistics, make, most, log)))
+
+        workforce = Workforce(settings, listening, statistics, generation, become, signals, log)
+        workforce.forget_more.append(lock.forget)
+        workforce.assign_rows(generation)
+        master = Master(settings, workforce, compile_source, log)
         if control is not None:
+            ControlLink(control, master, lock.folder)
             for line in control.sockets.describe():
                 log.info(line)
-            control.tell(
-                "generation",
-                {"plan": plan_fd},
-                number=PlanReader(compiled.plan).number,
-                hash=hashlib.sha256(compiled.plan).hexdigest(),
-                source=settings.source,
-                loaded_s=time.time(),
-            )
-
-        def become(slot: Slot, channel: socket.socket) -> None:
-            lock.forget()
-            shift = Shift(
-                slot=slot.index,
-                control=channel,
-                listeners=listening.of_slot(slot.index),
-                plan_fd=plan_fd,
-                plan_size=len(compiled.plan),
-                memory=compiled.memory,
-                max_connections=most,
-                log_options=settings.log_options,
-                log_ring=slot.ring,
-                doorbell=control.rings.doorbell if control is not None else -1,
-                make=make,
-                new_loop=new_loop,
-                log=log.sibling(f"worker-{slot.index}"),
-            )
-            raise SystemExit(work(shift))
-
         # Pages of the parent's objects stay shared: no collection touches them in a child.
         gc.collect()
         gc.freeze()
-        return Master(settings, listening, become, signals, log, control).run()
+        return master.run()
     finally:
         listening.close()
         signals.close()
+
+
+def new_shift(
+    settings: Settings,
+    birth: Birth,
+    doorbell: int,
+    statistics: Statistics,
+    make: MakeDataPlane,
+    max_connections: int,
+    log: Log,
+) -> Shift:
+    """All that a forked worker needs."""
+    return Shift(
+        slot=birth.slot,
+        control=birth.control,
+        listeners=birth.listeners,
+        listen=birth.listen,
+        column=Column(statistics, birth.column),
+        generation=birth.generation.number,
+        plan_fd=birth.generation.plan_fd,
+        memory=birth.generation.memory,
+        max_connections=max_connections,
+        log_options=settings.log_options,
+        log_ring=birth.ring,
+        doorbell=doorbell,
+        make=make,
+        new_loop=new_loop,
+        log=log.sibling(f"worker-{birth.slot}"),
+    )
 
 
 def new_loop() -> asyncio.AbstractEventLoop:
@@ -143,19 +160,3 @@ def new_loop() -> asyncio.AbstractEventLoop:
     import uvloop
 
     return uvloop.new_event_loop()
-
-
-def sealed_plan(plan: bytes) -> int:
-    """The plan in memory that nobody can change any more; its descriptor."""
-    fd = os.memfd_create("fastgw-plan", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
-    write_all(fd, plan)
-    seals = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE | fcntl.F_SEAL_SEAL
-    fcntl.fcntl(fd, fcntl.F_ADD_SEALS, seals)
-    return fd
-
-
-def write_all(fd: int, data: bytes) -> None:
-    """Write every byte."""
-    view = memoryview(data)
-    while view:
-        view = view[os.write(fd, view) :]

@@ -24,6 +24,12 @@ class Settings:
     log_options: dict[str, Any] = field(default_factory=dict)
     #: Seconds that a drain may take before the rest is ended.
     drain_s: float = 30.0
+    #: The same for upgraded connections and tunnels of a worker that was replaced.
+    streams_s: float = 300.0
+    #: Seconds without a heartbeat after which a worker is ended.
+    hung_s: float = 5.0
+    #: Reload when a file of the configuration changes.
+    watch: bool = False
 
 
 @dataclass(frozen=True)
@@ -34,3 +40,7 @@ class Compiled:
     listen: list[str] = field(default_factory=list)
     #: Bytes of all buffers of one worker.
     memory: int = 64 << 20
+    #: (kind, name) of everything that has a row in the statistics.
+    labels: list[tuple[str, str]] = field(default_factory=list)
+    #: What the plugins' code is; workers can't take another one up.
+    code: str = ""

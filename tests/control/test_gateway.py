@@ -48,14 +48,6 @@ def fastgw(tmp_path: Path, *words: str) -> subprocess.CompletedProcess[str]:
     )  # fmt: skip
 
 
-def control_pid(gw: Gateway) -> int:
-    """The control process of a gateway."""
-    for pid in gw.workers():
-        if "fastgw.control" in Path(f"/proc/{pid}/cmdline").read_text():
-            return pid
-    raise AssertionError("no control process")
-
-
 def test_log_and_command_line(tmp_path: Path) -> None:
     log = tmp_path / "access.log"
     with running(tmp_path, "--access-log", str(log)) as (gw, url):
@@ -83,7 +75,7 @@ def test_traffic_flows_without_control(tmp_path: Path) -> None:
     log = tmp_path / "access.log"
     with running(tmp_path, "--access-log", str(log)) as (gw, url), httpx.Client() as client:
         gw.wait_for("serves")
-        os.kill(control_pid(gw), signal.SIGKILL)
+        os.kill(gw.control(), signal.SIGKILL)
         for i in range(20):
             assert client.get(f"{url}/{i}").status_code == 200
         gw.wait_for("control .* ended: killed by SIGKILL")
