@@ -71,6 +71,14 @@ cdef class PlanSnapshot(Snapshot):
         """See route/parameters."""
         return path_parameter(&self.matcher, x.matched, x.request.path, name)
 
+    def listener_options(self, index: int) -> dict:
+        """What the plan says of a listener besides its address."""
+        if not 0 <= index < self.plan.count[<int>SECTION_LISTENERS]:
+            return {}
+        rows = <const ListenerRow*>self.plan.rows[<int>SECTION_LISTENERS]
+        data = self.plan.rows[<int>SECTION_DATA] + rows[<int>index].options_at
+        return msgpack.unpackb(data[:rows[<int>index].options_n])
+
     def route_names(self) -> list[str]:
         """Names of the routes, by index."""
         return [plan_str(&self.plan, self.routes[i].name) for i in range(self.route_count)]

@@ -12,10 +12,12 @@ from fastgw.cli.explain import explain
 from fastgw.cli.fmt import fmt
 from fastgw.cli.help import Group
 from fastgw.cli.init import init
+from fastgw.cli.reload import reload
 from fastgw.cli.routes import routes
 from fastgw.cli.run import run
 from fastgw.cli.schema import schema
 from fastgw.cli.show import show
+from fastgw.cli.status import status
 from fastgw.cli.version import version
 
 EPILOG = """\b
@@ -30,7 +32,10 @@ SECTIONS = {
     "Understand one": ("routes", "explain", "show", "diff"),
     "A running gateway": ("status", "reload"),
 }
-VERBS = (run, demo, init, check, fmt, schema, routes, explain, show, diff, completion, version)
+VERBS = (
+    *(run, demo, init, check, fmt, schema, routes, explain, show, diff),
+    *(status, reload, completion, version),
+)
 
 
 @click.group(

@@ -42,18 +42,27 @@ class CommandLine:
     limits: dict[str, str | int] = field(default_factory=dict)
     trusted_proxies: tuple[str, ...] = ()
     number: int = 1
+    tls_cert: str = ""
+    tls_key: str = ""
 
     def document(self) -> Document:
         """It all as a configuration of its own."""
         value: dict[str, Any] = {
             "version": 1,
             "defaults": {"timeouts": dict(self.timeouts), "limits": dict(self.limits)},
-            "listen": {f"cli-{i}": addr for i, addr in enumerate(self.listen, 1)},
+            "listen": {f"cli-{i}": self.listener(addr) for i, addr in enumerate(self.listen, 1)},
             "trusted_proxies": list(self.trusted_proxies),
         }
         if self.to:
             value["routes"] = {DEFAULT_ROUTE: {"match": "/*", "upstream": list(self.to)}}
         return Document(COMMAND_LINE, value)
+
+    def listener(self, text: str) -> str | dict[str, Any]:
+        """A --listen: with https:// before its address it gets the certificate of --tls-cert."""
+        if not text.startswith("https://"):
+            return text
+        tls = {"cert": self.tls_cert, "key": self.tls_key or None}
+        return {"addr": text.removeprefix("https://"), "tls": tls if self.tls_cert else {}}
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,6 +34,8 @@ class Options:
     number: int = 1
     #: Warnings are errors.
     strict: bool = False
+    tls_cert: str = ""
+    tls_key: str = ""
 
 
 def compile_in_child(

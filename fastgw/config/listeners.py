@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from ipaddress import ip_address
+from pathlib import Path
 from typing import Any
 
 from fastgw.config.document import Document
 from fastgw.config.models import Listen
 from fastgw.config.problems import Where
 from fastgw.config.server_urls import MAX_UNIX_PATH
+from fastgw.config.tls import ListenTls
 from fastgw.config.wrong import Wrong, noted
 from fastgw.plan.model import Listener, ObjectSpec, Route, Step
 
@@ -69,8 +71,7 @@ class Listeners:
         return [listener for listener in found if listener is not None]
 
     def one(self, name: str, listen: Listen) -> Listener | None:
-        """A listener. Later parts of one (TLS, the PROXY protocol) add their key of `options`
-        here."""
+        """A listener. Later parts of one (the PROXY protocol) add their key of `options` here."""
         where: Where = ("listen", name, "addr")
         address = noted(self.document, where, listener_address, listen.addr)
         if address is None:
@@ -81,8 +82,18 @@ class Listeners:
                 "FGW014", where, f"'{address}' is the address of '{other}' already"
             )
         self._taken[address] = name
-        options: dict[str, Any] = {}
+        options = self.tls(name, listen.tls) if listen.tls else {}
         return Listener(name, address, options, self.redirect(name, listen))
+
+    def tls(self, name: str, tls: ListenTls) -> dict[str, Any]:
+        """The options of a listener with TLS."""
+        # Certificates are looked at by OpenSSL: only configurations with TLS load it.
+        from fastgw.tls.listener import listener_options
+
+        def say(where: Where, code: str, message: str) -> None:
+            self.document.problem(code, ("listen", name, "tls", *where), message)
+
+        return {"tls": listener_options(tls, Path(self.document.file).parent, say)}
 
     def redirect(self, name: str, listen: Listen) -> str:
         """The name of the route that redirects all of a listener; "" for none."""

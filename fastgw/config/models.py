@@ -12,6 +12,7 @@ from fastgw.config.forms import Model, Name, OneOrMore, Short, Texts
 from fastgw.config.limit_models import AllLimits, AllTimeouts
 from fastgw.config.match_models import GroupMatch, WrittenMatch
 from fastgw.config.policy_models import PolicyEntry
+from fastgw.config.tls import ListenTls
 from fastgw.config.upstream_models import Scope, Upstream, WrittenUpstream, is_server, upstream_form
 
 PathAllow = Literal[
@@ -32,6 +33,9 @@ class Listen(Model):
 
     addr: str = Field(
         description="`ip:port`, `[v6]:port`, `:port` for every address, or `unix:/path`."
+    )
+    tls: ListenTls | None = Field(
+        default=None, description="Certificates and rules; without it the listener is plain."
     )
     redirect: Annotated[str, Field(pattern=r"^https(:[0-9]{1,5})?\z")] | None = Field(
         default=None,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from fastgw.config.document import Document
@@ -92,9 +93,23 @@ class Targets:
             return None
         layer = Layer(self.document, where, upstream)
         merged = timeouts((*self.defaults, layer))
-        return Forward(
-            ObjectSpec("http", name, options(name, upstream, host, found, merged)), layer
-        )
+        tls = None
+        if any(server.tls for server, _ in found):
+            tls = self.tls((*where, "tls"), upstream)
+            if tls is None:
+                return None
+        made = options(name, upstream, host, found, merged, tls)
+        return Forward(ObjectSpec("http", name, made), layer)
+
+    def tls(self, where: Where, upstream: Upstream) -> dict[str, Any] | None:
+        """TLS options of https servers; None when something about them is wrong."""
+        # OpenSSL looks at certificates: only configurations with TLS load it.
+        from fastgw.tls.upstream import upstream_options
+
+        def say(at: Where, code: str, message: str) -> None:
+            self.document.problem(code, (*where, *at), message)
+
+        return upstream_options(upstream.tls, Path(self.document.file).parent, say)
 
     # -- of a scope ----------------------------------------------------------------------
 
@@ -182,10 +197,12 @@ def options(
     host: str,
     servers: list[tuple[ServerUrl, list[Address]]],
     merged: Timeouts,
+    tls: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """The option map of a target of kind `http`. Later parts of an upstream (TLS, health)
-    add their key here."""
-    return {
+    """The option map of a target of kind `http`. Later parts of an upstream (health) add their
+    key here."""
+    secure = {"tls": tls} if tls else {}
+    return secure | {
         "name": name,
         "servers": [
             {
@@ -195,6 +212,7 @@ def options(
                 "unix": server.unix,
                 "weight": written.weight,
                 "addresses": addresses,
+                **({"tls": True, "literal": bool(server.literal)} if server.tls else {}),
             }
             for (server, addresses), written in zip(servers, upstream.servers, strict=True)
         ],

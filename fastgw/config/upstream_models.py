@@ -10,6 +10,7 @@ from pydantic_core import PydanticCustomError
 from fastgw.config.forms import Model, OneOrMore, Short
 from fastgw.config.limit_models import RouteLimits, RouteTimeouts
 from fastgw.config.policy_models import PolicyScope
+from fastgw.config.tls import UpstreamTls
 from fastgw.config.units import CountOrNone, Duration, DurationOrNone
 
 
@@ -79,6 +80,7 @@ class Upstream(Scope):
         " (`upstream`), or a name.",
     )
     pool: Pool = Field(default=Pool(), description="Idle connections.")
+    tls: UpstreamTls = Field(default=UpstreamTls(), description="TLS to servers of `https://`.")
 
 
 def upstream_form(value: Any) -> Any:

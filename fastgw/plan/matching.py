@@ -65,9 +65,9 @@ def ordered(found: list[Candidate]) -> list[Candidate]:
     if len(found) > 1:
         found = sorted(found, key=Candidate.rank)
     for candidate in found:
-        if candidate.methods & _GET and not candidate.methods & _HEAD:
-            if not any(_serves_head(other, candidate) for other in found):
-                candidate.methods |= _HEAD
+        lone = candidate.methods & _GET and not candidate.methods & _HEAD
+        if lone and not any(_serves_head(other, candidate) for other in found):
+            candidate.methods |= _HEAD
     return found
 
 
