@@ -10,7 +10,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from fastgw.config.child import CompilerCrashed, Options, compile_in_child
-from fastgw.config.problems import ConfigError
+from fastgw.config.problems import ConfigError, Problem
+from fastgw.log import Log
 from fastgw.master.settings import Compiled
 from fastgw.plan import PlanReader
 
@@ -20,6 +21,7 @@ _MEMORY = 13
 LABEL_BREAK = "\x1f"
 #: The row of each kind that takes what has none of its own, and requests without a route.
 OVERFLOW, NOWHERE = "overflow", "-"
+_LOG = Log("compiler")
 
 
 class CompileError(Exception):
@@ -32,12 +34,15 @@ class CompileError(Exception):
 
 def compile_plan(source: dict[str, Any]) -> Compiled:
     """Have a source read, {"file": FILE or None, "options": {...}}; or CompileError."""
+    warned: list[Problem] = []
     try:
-        plan = compile_in_child(source["file"], Options(**source["options"]))
+        plan = compile_in_child(source["file"], Options(**source["options"]), warned=warned)
     except ConfigError as e:
         raise CompileError([str(problem) for problem in e.problems]) from e
     except CompilerCrashed as e:
         raise CompileError(str(e).splitlines()) from e
+    for warning in warned:
+        _LOG.warning(str(warning))
     return read_facts(plan)
 
 
