@@ -114,7 +114,8 @@ class _Writer:
         self.packed: dict[str, bytes] = {}
         self._texts: dict[str, tuple[int, int]] = {}
         self._objects: dict[bytes, int] = {}
-        self._specs: dict[tuple[int, int], int] = {}
+        # By identity, with the spec itself: one that is gone would leave its identity to the next.
+        self._specs: dict[tuple[int, int], tuple[ObjectSpec, int]] = {}
         self._targets: dict[int, int] = {}
         self._hashes: list[bytes] = []
         self._chains: dict[tuple[bytes, ...], int] = {}
@@ -159,7 +160,7 @@ class _Writer:
         """The index of an object; equal ones are one."""
         seen = self._specs.get((id(spec), timeout_ms))
         if seen is not None:
-            return seen
+            return seen[1]
         options = pack(spec.options)
         identity = pack([spec.kind, spec.name, timeout_ms])
         key = blake2b(identity + options, digest_size=16).digest()
@@ -175,7 +176,7 @@ class _Writer:
                 len(options),
             )
             self.data += options
-        self._specs[id(spec), timeout_ms] = self._objects[key]
+        self._specs[id(spec), timeout_ms] = spec, self._objects[key]
         return self._objects[key]
 
     def stat(self, kind: str, name: str) -> int:
