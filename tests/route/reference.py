@@ -97,8 +97,9 @@ def condition_fits(condition: Condition, request: Request) -> bool:
     else:
         for name, line in request.headers:
             if name.lower() == "cookie":
-                pairs = [pair.strip(" ").partition("=") for pair in line.split(";")]
-                values += [v for n, _, v in pairs if n == condition.name]
+                for pair in line.split(";"):
+                    name, _, value = pair.strip(" ").partition("=")
+                    values += [value] * (name == condition.name)
     if condition.test == "exact":
         return condition.value in values
     if condition.test == "regex":

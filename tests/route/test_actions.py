@@ -398,7 +398,7 @@ def test_a_split_is_sticky_by_its_key_and_follows_its_weights() -> None:
             SplitPart(upstream(b.address, name="b"), 1),
         )
         split = Split("s", parts, key="{header.x-user}")
-        with Gateway(Route("r", (Match(),), split)) as gw, Client(gw.address) as c:  # type: ignore[arg-type]
+        with Gateway(Route("r", (Match(),), split)) as gw, Client(gw.address) as c:
             got = [c.get("/", f"X-User: u{i}").value("X-Who") for i in range(400)]
             again = [c.get("/", f"X-User: u{i}").value("X-Who") for i in range(100)]
             assert again == got[:100]
@@ -417,7 +417,7 @@ def test_a_part_that_is_gone_hands_its_share_to_the_others() -> None:
             SplitPart(upstream(a.address, name="b"), 0),
         )
         split = Split("s", parts, key="{header.x-user}")
-        with Gateway(Route("r", (Match(),), split)) as gw, Client(gw.address) as c:  # type: ignore[arg-type]
+        with Gateway(Route("r", (Match(),), split)) as gw, Client(gw.address) as c:
             answers = [c.get("/", f"X-User: u{i}").status for i in range(40)]
         assert answers == [200] * 40
 
