@@ -23,7 +23,6 @@ from fastgw.ext.http.names cimport (
     NAME_ACCEPT, NAME_ACCEPT_RANGES, NAME_ALLOW, NAME_CACHE_CONTROL, NAME_CONTENT_DIGEST,
     NAME_CONTENT_TYPE, NAME_DIGEST, NAME_ETAG, NAME_REPR_DIGEST, NameId,
 )
-from fastgw.ext.policy.body_template cimport BodyTemplate
 from fastgw.ext.policy.error_pages cimport ErrorPage, find_page
 from fastgw.ext.policy.template cimport RENDER_DONE
 from fastgw.ext.route.snapshot cimport Snapshot

@@ -2,7 +2,6 @@
 
 from libc.stdlib cimport calloc, free
 from libc.string cimport memchr, memcmp, memcpy, memset
-from fastgw.ext.base.span cimport span
 from fastgw.ext.route.conditions cimport tests_fit
 from fastgw.ext.route.errors import PlanError
 from fastgw.ext.route.plan cimport (

@@ -2,8 +2,9 @@
 routers in the manner of httprouter.
 
 A group is a map of routes, name -> match, and lines
-`[METHOD] host/path [field: value]... -> route`. Matches are written as `host/path`, with `/*` for a prefix, `~` before a regular expression, and
-`[METHOD,...]`, `{header=value}`, `{?query=value}`, `{cookie:name=value}`, `@priority` behind it.
+`[METHOD] host/path [field: value]... -> route`. Matches are written as `host/path`, with `/*`
+for a prefix, `~` before a regular expression, and `[METHOD,...]`, `{header=value}`,
+`{?query=value}`, `{cookie:name=value}`, `@priority` behind it.
 """
 
 from __future__ import annotations
