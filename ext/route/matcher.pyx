@@ -298,15 +298,16 @@ cdef bint _match_plain(
 
 # -- shapes --------------------------------------------------------------------------------
 
-cdef uint64_t _shape_hash(const Cut* c, const ShapeRow* shape, uint32_t host) noexcept nogil:
-    """Like hash_path, of a request's path seen through a shape; 0 when a parameter's
+cdef bint _shape_hash(
+    const Cut* c, const ShapeRow* shape, uint32_t host, uint64_t* out
+) noexcept nogil:
+    """Like hash_path, of a request's path seen through a shape; False when a parameter's
     segment is empty."""
-    cdef int k
+    cdef int k = shape.depth
     cdef uint64_t h
     cdef size_t n
-    if shape.params == 0:
-        return _mix(c.borders[shape.depth].hash, host)
-    k = __builtin_ctzll(shape.params)
+    if shape.params:
+        k = __builtin_ctzll(shape.params)
     h = c.borders[k].hash
     for k in range(k, shape.depth):
         n = c.borders[k + 1].n - c.borders[k].n - 1
@@ -315,8 +316,9 @@ cdef uint64_t _shape_hash(const Cut* c, const ShapeRow* shape, uint32_t host) no
         elif n:
             h = _mix(h, PARAMETER)
         else:
-            return 0
-    return _mix(h, host)
+            return False
+    out[0] = _mix(h, host)
+    return True
 
 
 cdef bint _same_segments(
@@ -438,12 +440,10 @@ cdef bint _match_shapes(
     while shape < end:
         n = 0
         while shape < end and n < AHEAD:
-            if _may_fit(c, shape):
-                hashes[n] = _shape_hash(c, shape, host)
-                if hashes[n]:
-                    fit[n] = shape
-                    __builtin_prefetch(&m.path_slots[<uint32_t>(hashes[n] >> 32) & m.path_mask])
-                    n += 1
+            if _may_fit(c, shape) and _shape_hash(c, shape, host, &hashes[n]):
+                fit[n] = shape
+                __builtin_prefetch(&m.path_slots[<uint32_t>(hashes[n] >> 32) & m.path_mask])
+                n += 1
             shape += 1
         for i in range(n):
             if _try_shape(m, host, c, fit[i], hashes[i], found):

@@ -19,6 +19,14 @@ def test_ranges_are_merged_and_in_order() -> None:
     )
 
 
+def test_no_ipv6_network_holds_ipv4() -> None:
+    assert address_ranges(frozenset({"::/0"})) == (
+        (0, V4 - 1),
+        (V4 + (1 << 32), (1 << 128) - 1),
+    )
+    assert address_ranges(frozenset({"::/0", "0.0.0.0/0"})) == ((0, (1 << 128) - 1),)
+
+
 def test_what_is_no_network_is_said() -> None:
     for text in ("10.0.0.1/8", "x", "10.0.0.0/33"):
         with pytest.raises(PlanError, match="clients: "):
@@ -28,4 +36,5 @@ def test_what_is_no_network_is_said() -> None:
 def test_meeting() -> None:
     assert ranges_meet(["10.0.0.0/8"], ["10.255.255.255"])
     assert not ranges_meet(["10.0.0.0/8"], ["11.0.0.0/8", "::/64"])
-    assert ranges_meet(["::/0"], ["1.2.3.4"])
+    assert not ranges_meet(["::/0"], ["1.2.3.4"])
+    assert ranges_meet(["::/0"], ["::ffff:1.2.3.4", "2001:db8::/32"])
