@@ -16,6 +16,7 @@ OTHERS = {
     "idle": "bench.idle",
     "bodies": "bench.bodies",
     "record": "bench.record",
+    "router": "bench.router",
 }
 
 
