@@ -146,4 +146,15 @@ cdef class Worker:
             "buffer_bytes": self.engine.pool.in_use,
             "buffers_refused": self.engine.pool.refused,
             "sends": self.engine.sends,
-        }
+        } | self.tls_counters()
+
+    def tls_counters(self) -> dict[str, int]:
+        """Handshakes with clients."""
+        cdef TlsAcceptor a
+        told = {"tls_handshakes": 0, "tls_resumed": 0, "tls_failed": 0, "tls_timed_out": 0}
+        for a in self.tls_acceptors:
+            told["tls_handshakes"] += a.handshakes
+            told["tls_resumed"] += a.resumed
+            told["tls_failed"] += a.failures
+            told["tls_timed_out"] += a.timeouts
+        return told
