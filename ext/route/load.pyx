@@ -17,9 +17,9 @@ from fastgw.ext.exchange.contract cimport (
 from fastgw.ext.route.errors import PlanError
 from fastgw.ext.route.matcher cimport match_route, matcher_init
 from fastgw.ext.route.plan cimport (
-    SECTION_CHAINS, SECTION_DATA, SECTION_LISTENERS, SECTION_NETWORKS, SECTION_OBJECTS, SECTION_REWRITES,
-    SECTION_ROUTES, SECTION_STEPS, SECTION_TARGETS, ChainRow, ListenerRow, ObjectRow, RewriteRow, RouteRow,
-    StepRow, Text, plan_open, plan_str, plan_strings,
+    SECTION_CHAINS, SECTION_DATA, SECTION_LISTENERS, SECTION_NETWORKS, SECTION_OBJECTS,
+    SECTION_REWRITES, SECTION_ROUTES, SECTION_STEPS, SECTION_TARGETS, ChainRow, ListenerRow,
+    ObjectRow, RewriteRow, RouteRow, StepRow, Text, plan_open, plan_str, plan_strings,
 )
 
 cdef enum:

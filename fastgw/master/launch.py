@@ -24,9 +24,9 @@ from fastgw.master.compiler import CompileError, compile_plan
 from fastgw.master.master import EXIT_FAILED, Master
 from fastgw.master.settings import Compiled, Settings
 from fastgw.master.signals import SignalQueue
+from fastgw.run_dir import Lock, RunDirError, run_folder
 from fastgw.tls.bundle import BundleError
 from fastgw.tls.material import tls_memory
-from fastgw.run_dir import Lock, RunDirError, run_folder
 from fastgw.worker import MakeDataPlane, Shift, work
 
 EXIT_CONFIG = 2

@@ -66,6 +66,7 @@ class Bundle:
 
     def __init__(self, memory: bytes | memoryview | mmap.mmap) -> None:
         self._memory = memoryview(memory)
+        self._count: int
         magic, layout, self._count = _HEADER.unpack_from(self._memory)
         if magic != MAGIC or layout != LAYOUT:
             raise BundleError("not a bundle of certificate files")

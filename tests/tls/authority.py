@@ -78,9 +78,9 @@ class Authority:
         """Its own certificate in PEM."""
         return self.x.public_bytes(PEM)
 
-    def builder(self, subject: x509.Name, key: Key, begins: int, ends: int) -> (
-        x509.CertificateBuilder
-    ):
+    def builder(
+        self, subject: x509.Name, key: Key, begins: int, ends: int
+    ) -> x509.CertificateBuilder:
         """What every certificate has; days from now."""
         return (
             x509.CertificateBuilder()

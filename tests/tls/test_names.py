@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from fastgw.tls.tickets import shared_ring
 from fastgw.ext.io.tls.tickets import TicketKeys
+from fastgw.tls.tickets import shared_ring
 from tests.scenario.gateway import Step, policy, route_to, upstream
 from tests.scenario.origin import Origin
 from tests.tls.authority import Authority
@@ -151,9 +151,7 @@ def with_admin(
     return {"certificates": ["a.pem"], "names": {"admin.example": {"client": admin}}}
 
 
-def refused(
-    address: tuple[str, int], context: ssl.SSLContext, name: str = "admin.example"
-) -> bool:
+def refused(address: tuple[str, int], context: ssl.SSLContext, name: str = "admin.example") -> bool:
     """Whether no request comes through; in TLS 1.3 the client hears of it after its part."""
     try:
         with SecureClient(address, context, name) as c:
@@ -336,9 +334,11 @@ def test_sessions_end_when_the_authority_changes(
     (other / "a.pem").write_bytes((tmp_path / "a.pem").read_bytes())
     (other / "a.key").write_bytes((tmp_path / "a.key").read_bytes())
     target = upstream(origin.address)
-    with https(target, tmp_path, keys, **tls) as before, https(target, tmp_path, keys, **tls) as (
-        same
-    ), https(target, other, keys, **tls) as after:
+    with (
+        https(target, tmp_path, keys, **tls) as before,
+        https(target, tmp_path, keys, **tls) as (same),
+        https(target, other, keys, **tls) as after,
+    ):
         name = "admin.example"
         assert resumes(before.address, authority, name, name, same.address, cert=mine) is True
         assert resumes(before.address, authority, name, name, after.address, cert=mine) is None

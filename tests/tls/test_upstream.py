@@ -58,7 +58,9 @@ def secure_upstream(
     literal = host[:1].isdigit()
     one = server(address) | {"host": host, "tls": True, "literal": literal}
     one["url"] = f"https://{host}:{address[1]}"
-    return ObjectSpec("http", "origin", {"name": "origin", "servers": [one], "tls": options, **more})
+    return ObjectSpec(
+        "http", "origin", {"name": "origin", "servers": [one], "tls": options, **more}
+    )
 
 
 @contextlib.contextmanager

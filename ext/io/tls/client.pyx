@@ -11,7 +11,7 @@ from fastgw.ext.io.tls.hello cimport Hello
 from fastgw.ext.io.tls.openssl cimport (
     SSL_CIPHER_get_name, SSL_CTX_sess_set_new_cb, SSL_SESSION_free,
     SSL_SESSION_get_protocol_version, SSL_SESSION_is_resumable, SSL_add1_host, SSL_free,
-    SSL_get0_param, SSL_get1_peer_certificate, SSL_get_app_data, SSL_get_current_cipher,
+    SSL_get0_param, SSL_get_app_data, SSL_get_current_cipher,
     SSL_get_verify_result, SSL_new, SSL_session_reused, SSL_set1_host, SSL_set_connect_state,
     SSL_set_hostflags, SSL_set_session, SSL_set_tlsext_host_name, SSL_version, TLS1_3_VERSION,
     X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS, X509_VERIFY_PARAM_set1_ip_asc,
