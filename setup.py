@@ -123,12 +123,13 @@ class BuildKind(build_ext):
     """Builds one kind, and puts it in place when asked to."""
 
     def finalize_options(self) -> None:
-        """An in-place build has its own tree; a distribution has no test modules."""
+        """An in-place build has its own tree; a distribution has no test modules, which the
+        fuzz targets are among."""
         plain = self.distribution.ext_modules
         if self.inplace:
             self.build_temp = f"build/{KIND}/tmp"
             self.build_lib = f"build/{KIND}/lib"
-        else:
+        elif KIND != "fuzz":
             plain = [e for e in plain if ".ext.testing." not in e.name]
         # Said here in one line, before Cython works and the compiler says it in many.
         if missing := missing_tools():

@@ -33,7 +33,7 @@ cdef extern from "<arpa/inet.h>" nogil:
 cdef int _set_unix(Endpoint e, bytes path) except -1:
     """The address of a unix socket."""
     cdef sockaddr_un* a = <sockaddr_un*>e.address
-    if not 0 < len(path) < sizeof(a.sun_path):
+    if not 0 < len(path) < <Py_ssize_t>sizeof(a.sun_path):
         raise ValueError(f"unix socket path of {len(path)} bytes: at most 107 are possible")
     a.sun_family = e.family = AF_UNIX
     memcpy(a.sun_path, <const char*>path, len(path))
