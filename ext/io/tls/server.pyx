@@ -38,7 +38,8 @@ cdef class TlsName:
 
 
 cdef class TlsServer(TlsSide):
-    """See server.pxd; its names are entered by `fill`. `options` is what fastgw/config/tls.py resolves:
+    """See server.pxd; its names are entered by `fill`. `options` is what fastgw/tls/listener.py
+    makes:
 
     {settings: [...], certificates: [{cert, key, ocsp}], names: {name: [settings, [certificate]]},
      default: [settings, [certificate]], strict, handshake_ms, handshakes, by_address};
