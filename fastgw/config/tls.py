@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
-from fastgw.config.policy_models import Model
+from fastgw.config.forms import Model
 from fastgw.config.units import Duration
 
 Version = Literal["1.0", "1.1", "1.2", "1.3"]
