@@ -37,7 +37,7 @@ class Warnings:
         self.opened_paths()
         self.secrets()
         self.permissions()
-        if not broken:
+        if not broken and not self.document.errors:
             self.unused("upstreams", self.targets.used)
             self.unused("policies", self.policies.used)
             self.unused("groups", groups)
