@@ -17,6 +17,7 @@ OTHERS = {
     "bodies": "bench.bodies",
     "record": "bench.record",
     "router": "bench.router",
+    "tls": "bench.tls",
 }
 
 

@@ -25,8 +25,8 @@ from fastgw.ext.shm.statistics import Column
 from fastgw.log import Log
 from fastgw.master.addresses import Given
 from fastgw.master.messages import BrokenMessage, Inbox, Message, pack, receive
-from fastgw.tls.bundle import open_bundle
-from fastgw.tls.material import Files, TlsMaterial
+from fastgw.tls.bundle import Bundle, mapped
+from fastgw.tls.material import TlsMaterial
 
 EXIT_OK = 0
 EXIT_FAILED = 1
@@ -52,9 +52,9 @@ class DataPlane(Protocol):
     def unlisten(self, fd: int) -> None:
         """Stop accepting from a socket and close it."""
 
-    def prepare(self, plan: mmap.mmap, files: Files) -> Iterator[None]:
+    def prepare(self, plan: mmap.mmap, tls: TlsMaterial | None) -> Iterator[None]:
         """Build another plan's snapshot a little at a time; what is wrong with it raises.
-        `files`: those that it names by digest."""
+        `tls`: its certificate files, if it needs some."""
 
     def forget(self) -> None:
         """What was prepared is not wanted."""
@@ -94,7 +94,7 @@ class MakeDataPlane(Protocol):
         slot: int,
         log: Callable[[str, str], None],
         column: Column | None,
-        tls: TlsMaterial,
+        tls: TlsMaterial | None,
     ) -> DataPlane:
         """Map the plan and stand ready to listen."""
 
@@ -112,9 +112,9 @@ class Shift:
     column: Column | None
     generation: int
     plan_fd: int
-    #: Files that the plan names by digest; -1: it names none.
+    #: Certificate files that the plan names; -1: none.
     bundle_fd: int
-    #: The node's keys of session tickets.
+    #: Keys of session tickets, which all workers of the node share.
     tickets: mmap.mmap
     memory: int
     max_connections: int
@@ -171,6 +171,7 @@ class Worker:
         self.loop.add_signal_handler(signal.SIGTERM, self.drain)
         self.loop.add_signal_handler(signal.SIGQUIT, self.quit)
         self.loop.add_reader(shift.control.fileno(), self.hear)
+        tls = self.material(shift.bundle_fd)
         self.plane = shift.make(
             self.loop,
             map_plan(shift.plan_fd),
@@ -182,14 +183,16 @@ class Worker:
             slot=shift.slot,
             log=self.log,
             column=shift.column,
-            tls=TlsMaterial(open_bundle(shift.bundle_fd), TicketKeys(shift.tickets)),
+            tls=tls,
         )
-        for fd in (shift.plan_fd, shift.bundle_fd):
-            if fd >= 0:
-                os.close(fd)
+        os.close(shift.plan_fd)
+        if shift.bundle_fd >= 0:
+            os.close(shift.bundle_fd)
         if shift.listen:
             self.listen()
-        self.tidy()
+        # What the master had frozen stays so: walking it would copy its pages.
+        gc.collect()
+        gc.freeze()
         # From inside the loop: before it runs, uvloop loses a TERM that arrives.
         self.loop.call_soon(self.stand_ready)
 
@@ -199,6 +202,12 @@ class Worker:
             for given in self.shift.listeners:
                 self.plane.listen(given.index, given.socket.detach(), given.shared)
             self.shift.listeners.clear()
+
+    def material(self, bundle_fd: int) -> TlsMaterial | None:
+        """What TLS needs besides the plan; None: nothing."""
+        if bundle_fd < 0:
+            return None
+        return TlsMaterial(Bundle(mapped(bundle_fd)), TicketKeys(self.shift.tickets))
 
     def tidy(self) -> None:
         """Collect what is garbage; what is left stays for long: never walk it again."""
@@ -283,8 +292,8 @@ class Worker:
         """Build the snapshot of another plan beside the running one."""
         number = message["generation"]
         try:
-            files = open_bundle(message["fds"].get("bundle", -1))
-            steps = plane.prepare(map_plan(message["fds"]["plan"]), files)
+            tls = self.material(message["fds"].get("certificates", -1))
+            steps = plane.prepare(map_plan(message["fds"]["plan"]), tls)
             self.building = (number, iter(steps))
         except Exception as e:
             self.refuse(number, e)

@@ -18,6 +18,8 @@ EPILOG = """\b
 Signals: TERM, INT  drain: accept no more, finish what is under way (a second one: at once)
          QUIT       end at once
          USR1       open the access log's file again
+         HUP        read the configuration again, without a connection noticing
+         TTIN, TTOU one worker more, one less
 \b
 Exit codes: 0 ended as told, 1 could not start, 2 configuration or command line wrong."""
 
@@ -57,6 +59,30 @@ def read_seconds(_ctx: click.Context, _option: click.Parameter, value: str) -> f
     help="How long a drain may take before the rest is ended.",
 )
 @option(
+    "--timeout-streams",
+    section="Processes",
+    callback=read_seconds,
+    metavar="DURATION",
+    default="5m",
+    show_default=True,
+    help="The same for upgraded connections, which may go on for so long.",
+)
+@option(
+    "--watch",
+    section="Processes",
+    is_flag=True,
+    help="Reload when the configuration's file, or one of its kind below its folder, changes.",
+)
+@option(
+    "--timeout-hung",
+    section="Processes",
+    callback=read_seconds,
+    metavar="DURATION",
+    default="5s",
+    show_default=True,
+    help="A worker that makes no turns for so long is ended; after 1 s it gets no connections.",
+)
+@option(
     "--workers",
     section="Processes",
     callback=read_workers,
@@ -90,6 +116,9 @@ def read_seconds(_ctx: click.Context, _option: click.Parameter, value: str) -> f
 @observe_options
 def run(
     timeout_drain: float,
+    timeout_streams: float,
+    watch: bool,
+    timeout_hung: float,
     workers: int,
     run_dir: str | None,
     name: str,
@@ -114,5 +143,8 @@ def run(
         control=control,
         log_options=log_options,
         drain_s=timeout_drain,
+        streams_s=max(timeout_streams, timeout_drain),
+        watch=watch,
+        hung_s=timeout_hung,
     )
     sys.exit(launch.run(settings))

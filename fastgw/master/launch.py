@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import faulthandler
 import gc
+import mmap
 from typing import NoReturn
 
 from fastgw.ext.shm.statistics import Column, Statistics, create_statistics
@@ -26,8 +27,7 @@ from fastgw.master.settings import Compiled, Settings
 from fastgw.master.signals import SignalQueue
 from fastgw.master.workforce import Birth, Workforce
 from fastgw.run_dir import Lock, RunDirError, run_folder
-from fastgw.tls.bundle import BundleError
-from fastgw.tls.tickets import NodeTickets
+from fastgw.tls.tickets import shared_ring
 from fastgw.worker import MakeDataPlane, Shift, work
 
 EXIT_CONFIG = 2
@@ -65,7 +65,7 @@ def run(
         for line in e.lines:
             log.error(line)
         return EXIT_CONFIG
-    except (RunDirError, AddressError, BundleError) as e:
+    except (RunDirError, AddressError) as e:
         log.error(str(e))
         return EXIT_FAILED
     finally:
@@ -99,9 +99,8 @@ def supervise(
         for bound in listening.bound:
             log.info(f"listening on {bound.name}")
         generation = from_compiled(1, compiled)
-        tickets = NodeTickets()
-        tickets.take(generation)
         statistics = create_statistics(COLUMNS_A_WORKER * settings.workers + COLUMNS_MORE)
+        tickets = shared_ring()
         most = machine.connections_for(descriptors)
         log.info(f"descriptors {descriptors}, client connections a worker {most}")
 
@@ -119,7 +118,6 @@ def supervise(
         workforce.forget_more.append(lock.forget)
         workforce.assign_rows(generation)
         master = Master(settings, workforce, compile_source, log)
-        master.reload.on_switched.append(tickets.take)
         if control is not None:
             ControlLink(control, master, lock.folder)
             for line in control.sockets.describe():
@@ -138,7 +136,7 @@ def new_shift(
     birth: Birth,
     doorbell: int,
     statistics: Statistics,
-    tickets: NodeTickets,
+    tickets: mmap.mmap,
     make: MakeDataPlane,
     max_connections: int,
     log: Log,
@@ -153,7 +151,7 @@ def new_shift(
         generation=birth.generation.number,
         plan_fd=birth.generation.plan_fd,
         bundle_fd=birth.generation.bundle_fd,
-        tickets=tickets.ring,
+        tickets=tickets,
         memory=birth.generation.memory,
         max_connections=max_connections,
         log_options=settings.log_options,
