@@ -177,7 +177,9 @@ class Worker:
         os.close(shift.plan_fd)
         if shift.listen:
             self.listen()
-        self.tidy()
+        # What the master had frozen stays so: walking it would copy its pages.
+        gc.collect()
+        gc.freeze()
         # From inside the loop: before it runs, uvloop loses a TERM that arrives.
         self.loop.call_soon(self.stand_ready)
 

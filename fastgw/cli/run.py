@@ -17,6 +17,8 @@ EPILOG = """\b
 Signals: TERM, INT  drain: accept no more, finish what is under way (a second one: at once)
          QUIT       end at once
          USR1       open the access log's file again
+         HUP        read the configuration again, without a connection noticing
+         TTIN, TTOU one worker more, one less
 \b
 Exit codes: 0 ended as told, 1 could not start, 2 configuration or command line wrong."""
 
@@ -55,6 +57,27 @@ def read_seconds(_ctx: click.Context, _option: click.Parameter, value: str) -> f
     help="How long a drain may take before the rest is ended.",
 )
 @click.option(
+    "--timeout-streams",
+    callback=read_seconds,
+    metavar="DURATION",
+    default="5m",
+    show_default=True,
+    help="The same for upgraded connections, which may go on for so long.",
+)
+@click.option(
+    "--watch",
+    is_flag=True,
+    help="Reload when the configuration's file, or one of its kind below its folder, changes.",
+)
+@click.option(
+    "--timeout-hung",
+    callback=read_seconds,
+    metavar="DURATION",
+    default="5s",
+    show_default=True,
+    help="A worker that makes no turns for so long is ended; after 1 s it gets no connections.",
+)
+@click.option(
     "--workers",
     callback=read_workers,
     metavar="auto|N",
@@ -84,6 +107,9 @@ def read_seconds(_ctx: click.Context, _option: click.Parameter, value: str) -> f
 @observe_options
 def run(
     timeout_drain: float,
+    timeout_streams: float,
+    watch: bool,
+    timeout_hung: float,
     workers: int,
     run_dir: str | None,
     name: str,
@@ -108,5 +134,8 @@ def run(
         control=control,
         log_options=log_options,
         drain_s=timeout_drain,
+        streams_s=max(timeout_streams, timeout_drain),
+        watch=watch,
+        hung_s=timeout_hung,
     )
     sys.exit(launch.run(settings))
