@@ -1,8 +1,10 @@
 import asyncio
 from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 from typing_extensions import Buffer
 
+from fastgw.ext.record.rows import Rows
 from fastgw.ext.shm.statistics import Column
 
 class Worker:
@@ -18,6 +20,12 @@ class Worker:
         log: Callable[[str, str], None],
         access_log: str = ...,
         column: Column | None = ...,
+        log_options: Mapping[str, Any] | None = ...,
+        log_ring: int = ...,
+        doorbell: int = ...,
+        rows: Rows | None = ...,
+        slot: int = ...,
+        counting: bool = ...,
     ) -> None: ...
     def listen(self, index: int, fd: int, shared: bool = ...) -> None: ...
     def unlisten(self, fd: int) -> None: ...
@@ -27,5 +35,6 @@ class Worker:
     def end_requests(self) -> None: ...
     def retire(self, done: Callable[[], None]) -> None: ...
     def drain(self, done: Callable[[], None]) -> None: ...
+    def sample(self) -> None: ...
     def stop(self) -> None: ...
     def counters(self) -> dict[str, int]: ...

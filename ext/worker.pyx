@@ -14,7 +14,11 @@ from fastgw.ext.io.connection_limit cimport ConnectionLimit
 from fastgw.ext.io.engine cimport Engine
 from fastgw.ext.io.listener cimport Listener
 from fastgw.ext.record.access_log cimport AccessLog
-from fastgw.ext.record.counters cimport Counters
+from fastgw.ext.record.lines cimport LineWriter
+from fastgw.ext.record.metrics cimport Metrics
+from fastgw.ext.record.ring cimport RingWriter
+from fastgw.ext.record.rows cimport LocalRows, Rows, SharedRows
+from fastgw.ext.record.sampler cimport Sampler
 from fastgw.ext.policy.build import KINDS
 from fastgw.ext.route.load import load_plan, load_slices
 from fastgw.ext.route.snapshot cimport Snapshot
@@ -27,6 +31,8 @@ from fastgw.ext.target.none import NoneTarget
 USER_TIMEOUT_MS = 90_000
 #: The row of a listener that the plan does not know any more.
 NO_LISTENER = 0xFFFF
+#: Routes that are given their rows in one go, between two slices of building.
+BIND_AT_ONCE = 200
 #: How long its handshakes may take that had begun.
 HANDSHAKES_S = 5.0
 
@@ -45,7 +51,8 @@ cdef class Worker:
     cdef object log
     cdef Engine engine
     cdef Dispatcher dispatcher
-    cdef Counters record
+    cdef Metrics record
+    cdef Sampler sampler
     cdef AccessLog lines              # or None
     cdef H1Server server
     cdef ConnectionLimit limit
@@ -55,13 +62,21 @@ cdef class Worker:
 
     def __init__(
         self, loop, plan, *, size_t memory, int max_connections, log, access_log="", column=None,
+        log_options=None, int log_ring=-1, int doorbell=-1, Rows rows=None, int slot=0,
+        bint counting=True,
     ) -> None:
         self.loop = loop
         self.log = log
         self.engine = Engine(BufferPool(memory))
-        self.lines = self.open_access_log(access_log)
-        self.record = Counters(self.lines)
+        self.lines = self.open_access_log(access_log, log_ring, doorbell, log_options or {})
+        if rows is None:
+            rows = LocalRows() if column is None else SharedRows(column)
+        self.record = Metrics(rows, self.lines)
         self.dispatcher = Dispatcher(self.engine, load_plan(plan, builders()), self.record)
+        if counting:
+            self.record.bind(self.dispatcher.snapshot)
+        else:
+            self.dispatcher.recorder = self.lines
         self.dispatcher.log = log
         self.server = H1Server(self.dispatcher)
         self.limit = ConnectionLimit(max_connections)
@@ -71,13 +86,21 @@ cdef class Worker:
         if self.column is not None:
             self.engine.beat_in(&self.column.entry.beat_ms, self.column)
             self.column.set_generation(self.dispatcher.snapshot.number)
+        self.sampler = Sampler(
+            rows, slot, self.dispatcher, self.server, self.limit,
+            None if self.lines is None else self.lines.sink,
+        )
+        self.sampler.start(loop)
 
-    def open_access_log(self, path: str) -> AccessLog | None:
-        """The access log at `path`; empty: none. A pipe whose reader stalls must not block."""
+    def open_access_log(self, path: str, ring, doorbell, options) -> AccessLog | None:
+        """The access log into a ring, or straight to `path`; neither: none. A pipe whose reader
+        stalls must not block."""
+        if ring >= 0:
+            return AccessLog(RingWriter(ring, doorbell), options)
         if not path:
             return None
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NONBLOCK | os.O_CLOEXEC
-        return AccessLog(self.engine, os.open(path, flags, 0o640))
+        return AccessLog(LineWriter(self.engine, os.open(path, flags, 0o640)), options)
 
     def listen(self, index: int, fd: int, shared: bool = False) -> None:
         """Accept from a bound, listening, non-blocking socket of listener `index`; the
@@ -103,7 +126,19 @@ cdef class Worker:
         self.prepared = None
         for made in load_slices(plan, builders(), self.dispatcher.snapshot):
             yield
+        yield from self.bind(made)
         self.prepared = made
+
+    def bind(self, snapshot):
+        """Give a snapshot's routes, upstreams and endpoints their rows, a little at a time."""
+        at = 0
+        if isinstance(self.record.rows, SharedRows):
+            self.record.rows.refresh()
+        while True:
+            at = self.record.bind(snapshot, at, BIND_AT_ONCE)
+            if not at:
+                return
+            yield
 
     def forget(self) -> None:
         """The prepared snapshot is not wanted any more."""
@@ -152,7 +187,7 @@ cdef class Worker:
         """Stop accepting, let what is under way end, then call `done()`."""
         self.close_listeners()
         self.engine.enter()
-        self.server.drain(done)
+        self.server.drain(self.and_sample(done))
         self.engine.leave()
 
     def retire(self, done) -> None:
@@ -160,9 +195,22 @@ cdef class Worker:
         connection with `Connection: close`, then call `done()`. `drain` ends what stays idle."""
         self.close_listeners()
         self.dispatcher.draining = True
-        self.server.on_empty = done
+        self.server.on_empty = self.and_sample(done)
         if not self.server.connections:
+            self.server.on_empty()
+
+    def and_sample(self, done):
+        """`done`, after what is counted once a second was counted for the last time."""
+
+        def last() -> None:
+            self.sampler.sample()
             done()
+
+        return last
+
+    def sample(self) -> None:
+        """Count now what is counted once a second."""
+        self.sampler.sample()
 
     def end_requests(self) -> None:
         """Close every connection but tunnels; called while it drains."""
@@ -191,6 +239,7 @@ cdef class Worker:
         self.engine.leave()
         if self.lines is not None:
             self.lines.flush()
+        self.sampler.stop()
         self.engine.beat_in(NULL, None)
         self.engine.detach(self.loop)
 
@@ -202,7 +251,7 @@ cdef class Worker:
                 waiting, working = target.connections()
                 idle += waiting
                 busy += working
-        return self.record.snapshot() | {
+        return self.record.totals() | {
             "upstream_idle": idle,
             "upstream_busy": busy,
             "connections": self.limit.current,

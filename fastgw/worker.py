@@ -18,7 +18,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from fastgw.ext.shm.statistics import Column
 from fastgw.log import Log
@@ -87,7 +87,10 @@ class MakeDataPlane(Protocol):
         *,
         memory: int,
         max_connections: int,
-        access_log: str,
+        log_options: dict[str, Any],
+        log_ring: int,
+        doorbell: int,
+        slot: int,
         log: Callable[[str, str], None],
         column: Column | None,
     ) -> DataPlane:
@@ -109,8 +112,11 @@ class Shift:
     plan_fd: int
     memory: int
     max_connections: int
-    #: Where the access log goes; empty: nowhere.
-    access_log: str
+    #: How a line of the access log looks, the ring it goes to (-1 = none) and the doorbell
+    #: of who reads it.
+    log_options: dict[str, Any]
+    log_ring: int
+    doorbell: int
     #: Where a new master comes if ours dies; None: nobody does.
     adoption: socket.socket | None
     orphan_grace_s: float
@@ -170,7 +176,10 @@ class Worker:
             map_plan(shift.plan_fd),
             memory=shift.memory,
             max_connections=shift.max_connections,
-            access_log=shift.access_log,
+            log_options=shift.log_options,
+            log_ring=shift.log_ring,
+            doorbell=shift.doorbell,
+            slot=shift.slot,
             log=self.log,
             column=shift.column,
         )
@@ -247,6 +256,10 @@ class Worker:
     def told_stats(self, plane: DataPlane, message: Message) -> None:
         """Somebody asks for our counters."""
         self.say("stats", id=message.get("id"), counters=plane.counters())
+
+    def told_log_level(self, _plane: DataPlane, message: Message) -> None:
+        """Another level of our own log."""
+        self.log.set_level(message["level"])
 
     def told_begin(self, _plane: DataPlane, _message: Message) -> None:
         """The whole new set is ready: accept."""

@@ -88,6 +88,8 @@ cdef class RequestSide(Attempts):
             return False
         self.route = &s.routes[i]
         self.route_name = plan_text(s, self.route.name)
+        if s.cells != NULL:
+            self.cells = s.cells[i]
         self.chain = &s.chains[self.route.chain]
         self.timeouts = &self.route.timeouts
         self.target = <Target>s.targets[self.route.target]

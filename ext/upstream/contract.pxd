@@ -11,6 +11,12 @@ from fastgw.ext.base.span cimport Span
 from fastgw.ext.exchange.contract cimport Attempt, Exchange, Outcome
 
 
+cdef class AttemptTally:
+    """Told of each attempt at an endpoint; record/ implements it."""
+    cdef void begun(self) noexcept
+    cdef void ended(self, Reason why) noexcept
+
+
 cdef class Endpoint:
     """One address of an upstream: identity is scheme, host, port and TLS identity."""
     cdef readonly str url             # as configured: http://10.0.0.1:8080
@@ -27,6 +33,7 @@ cdef class Endpoint:
     cdef readonly uint64_t attempts, failures
     cdef Reason last_failure          # of the last attempt that the upstream is to blame for
     cdef uint32_t stat                # row of its counters
+    cdef AttemptTally tally           # or None: nobody counts
     cdef Pool pool                    # this worker's idle connections to it
 
     cdef void begin(self) noexcept

@@ -10,6 +10,16 @@ cdef enum:
     PASS_OVER_MS = 1000         # how long a failed connect counts against an address
 
 
+cdef class AttemptTally:
+    """See contract.pxd."""
+
+    cdef void begun(self) noexcept:
+        """One more is under way."""
+
+    cdef void ended(self, Reason why) noexcept:
+        """It is over; REASON_NONE: with a whole response."""
+
+
 cdef class Endpoint:
     """See contract.pxd."""
 
@@ -17,10 +27,14 @@ cdef class Endpoint:
         """An attempt begins here."""
         self.in_flight += 1
         self.attempts += 1
+        if self.tally is not None:
+            self.tally.begun()
 
     cdef void end(self, const Outcome* outcome, int64_t now_ms) noexcept:
         """It ended; an address that could not be reached is passed over for a while."""
         self.in_flight -= 1
+        if self.tally is not None:
+            self.tally.ended(outcome.reason)
         if outcome.reason == REASON_NONE or outcome.reason == REASON_CANCELLED:
             if outcome.connected:
                 self.passed_over_until_ms = 0

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from fastgw.cli.observe import observe_options, take_observe
 from fastgw.cli.source import read_source, source_options
 from fastgw.log import LEVELS
 from fastgw.master.machine import usable_cpus
@@ -18,6 +19,7 @@ Signals: TERM, INT  drain: accept no more, finish what is under way (a second on
          HUP        read the configuration again, without a connection noticing
          USR2       start the program again, which takes over when it is ready
          TTIN, TTOU one worker more, one less
+         USR1       open the access log's file again
 \b
 Exit codes: 0 ended as told, 1 could not start, 2 configuration or command line wrong."""
 
@@ -111,12 +113,7 @@ def read_seconds(_ctx: click.Context, _option: click.Parameter, value: str) -> f
     show_default=True,
     help="Least important level that is written to standard error.",
 )
-@click.option(
-    "--access-log",
-    metavar="PATH",
-    default="",
-    help="File (or pipe) that gets a JSON line for each request.  [default: none]",
-)
+@observe_options
 def run(
     timeout_drain: float,
     timeout_streams: float,
@@ -127,7 +124,6 @@ def run(
     run_dir: str | None,
     name: str,
     log_level: str,
-    access_log: str,
     **options: Any,
 ) -> None:
     """Run a gateway, from FILE or before one upstream (--to).
@@ -138,13 +134,15 @@ def run(
     """
     from fastgw.master import launch
 
+    control, log_options = take_observe(options, log_level)
     settings = Settings(
         source=read_source(options),
         workers=workers,
         run_dir=run_dir,
         name=name,
         log_level=log_level,
-        access_log=access_log,
+        control=control,
+        log_options=log_options,
         drain_s=timeout_drain,
         streams_s=max(timeout_streams, timeout_drain),
         orphan_grace_s=orphan_grace,

@@ -8,6 +8,7 @@ In both cases the new master starts workers of its own on the same sockets and, 
 are ready, tells the old ones to leave. Messages:
 
     heritage {generation, pid, slot, column} and fd `statistics`, from a master also `lock`
+             and the control process's sockets
     sockets {text, name, path, inode, shared, slots, order} and an fd for each slot
     that_is_all
 """
@@ -32,6 +33,8 @@ ADOPT_SOCKET = "adopt.sock"
 ANSWER_S = 5.0
 #: Descriptors of one message; the kernel takes 253.
 FDS_A_MESSAGE = 60
+#: Names of the control process's sockets begin so.
+MORE = "control."
 
 
 @dataclass
@@ -53,6 +56,8 @@ class Heritage:
     statistics_fd: int = -1
     lock_fd: int = -1
     generation: int = 0
+    #: Sockets of the control process by its names.
+    more: dict[str, int] = field(default_factory=dict)
 
     def take(self, message: Message) -> None:
         """One message of a peer."""
@@ -61,6 +66,7 @@ class Heritage:
             self.generation = max(self.generation, message["generation"])
             self.statistics_fd = keep(self.statistics_fd, fds.get("statistics", -1))
             self.lock_fd = keep(self.lock_fd, fds.get("lock", -1))
+            self.more |= {k.removeprefix(MORE): fd for k, fd in fds.items() if k.startswith(MORE)}
         elif message["type"] == "sockets":
             self._take_sockets(message, fds)
         else:

@@ -12,7 +12,6 @@ import faulthandler
 import gc
 import os
 import socket
-import time
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -25,6 +24,8 @@ from fastgw.master import machine
 from fastgw.master.addresses import AddressError, Listening, bind_all
 from fastgw.master.compile_job import Compile
 from fastgw.master.compiler import CompileError, compile_plan
+from fastgw.master.control import ControlProcess
+from fastgw.master.control_link import ControlLink
 from fastgw.master.generation import from_compiled
 from fastgw.master.heritage import Heritage, adopt, open_adoption
 from fastgw.master.master import EXIT_FAILED, Master
@@ -63,7 +64,16 @@ def run(
         compiled = compile_source(settings.source)
         # Not before there is a plan: orphans must not be taken over by one that ends at once.
         heritage = heritage or adopt(folder)
-        return supervise(settings, compiled, compile_source, make or data_plane(), lock, heritage)
+        control = None
+        if settings.control is not None:
+            control = ControlProcess(settings.control, folder, log, heritage.more)
+        try:
+            return supervise(
+                settings, compiled, compile_source, make or data_plane(), lock, heritage, control
+            )
+        finally:
+            if control is not None:
+                control.end()
     except CompileError as e:
         for line in e.lines:
             log.error(line)
@@ -92,6 +102,7 @@ def supervise(
     make: MakeDataPlane,
     lock: Lock,
     heritage: Heritage,
+    control: ControlProcess | None,
 ) -> int:
     """Listen, fork and keep the workers."""
     log = Log("master", settings.log_level)
@@ -107,26 +118,37 @@ def supervise(
             bound.close()
         generation = from_compiled(heritage.generation + 1, compiled)
         statistics = open_statistics(settings, heritage, log)
-        statistics.assign(generation.labels, int(time.clock_gettime(time.CLOCK_BOOTTIME)))
         most = machine.connections_for(descriptors)
         log.info(f"descriptors {descriptors}, client connections a worker {most}")
 
         def become(birth: Birth) -> NoReturn:
-            shift = new_shift(settings, birth, statistics, adoption, make, most, log)
+            bell = -1
+            if control is not None:
+                control.rings.forget(birth.ring)
+                bell = control.rings.doorbell
+            shift = new_shift(settings, birth, bell, statistics, adoption, make, most, log)
             raise SystemExit(work(shift))
 
         workforce = Workforce(settings, listening, statistics, generation, become, signals, log)
         workforce.forget_more.append(lock.forget)
+        workforce.assign_rows(generation)
+        workforce.on_steer = partial(keep_orders, lock.folder, listening, log)
+        successor = Successor(heritage, workforce, lock, log)
+        upgrade = Upgrade(workforce, lock.fd, log)
+        master = Master(settings, workforce, compile_source, upgrade, successor, log)
+        if control is not None:
+            upgrade.more = control.sockets.named
+            ControlLink(control, master, lock.folder)
+            for line in control.sockets.describe():
+                log.info(line)
         # Pages of the parent's objects stay shared: no collection touches them in a child.
         gc.collect()
         gc.freeze()
-        successor = Successor(heritage, workforce, lock, log)
-        upgrade = Upgrade(workforce, lock.fd, log)
-        workforce.on_steer = partial(keep_orders, lock.folder, listening, log)
-        master = Master(settings, workforce, compile_source, upgrade, successor, log)
         code = master.run()
         if master.left:
             lock.forget()
+            if control is not None:
+                control.sockets.forget()
         return code
     finally:
         listening.close()
@@ -157,6 +179,7 @@ def open_statistics(settings: Settings, heritage: Heritage, log: Log) -> Statist
 def new_shift(
     settings: Settings,
     birth: Birth,
+    doorbell: int,
     statistics: Statistics,
     adoption: socket.socket,
     make: MakeDataPlane,
@@ -174,7 +197,9 @@ def new_shift(
         plan_fd=birth.generation.plan_fd,
         memory=birth.generation.memory,
         max_connections=max_connections,
-        access_log=settings.access_log,
+        log_options=settings.log_options,
+        log_ring=birth.ring,
+        doorbell=doorbell,
         adoption=adoption,
         orphan_grace_s=settings.orphan_grace_s,
         make=make,

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from fastgw.master.control import ControlSettings
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -16,8 +18,10 @@ class Settings:
     run_dir: str | None = None
     name: str = "default"
     log_level: str = "info"
-    #: Where workers write a line an exchange; empty: nowhere.
-    access_log: str = ""
+    #: What the control process is told; None: there is none.
+    control: ControlSettings | None = None
+    #: How a line of the access log looks (ext/record/log_options.py).
+    log_options: dict[str, Any] = field(default_factory=dict)
     #: Seconds that a drain may take before the rest is ended.
     drain_s: float = 30.0
     #: The same for upgraded connections and tunnels of a worker that was replaced.

@@ -53,6 +53,8 @@ class Upgrade:
         self.end_s = 0.0
         #: Called when the new program is ready.
         self.on_ready: Callable[[], None] = lambda: None
+        #: Sockets of the control process, which go along.
+        self.more: Mapping[str, socket.socket] = {}
         self._outbox = Outbox()
         self._inbox = Inbox()
 

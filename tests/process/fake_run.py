@@ -32,7 +32,10 @@ class FakePlane:
         *,
         memory: int,
         max_connections: int,
-        access_log: str,
+        log_options: dict[str, Any],
+        log_ring: int,
+        doorbell: int,
+        slot: int,
         log: Callable[[str, str], None],
         column: Any,
     ) -> None:
