@@ -78,9 +78,17 @@ class Gateway:
 
     def workers(self) -> list[int]:
         """Pids of the master's children that are workers, in the order of their start."""
+        return [pid for pid in self.children() if _name(pid).startswith("fastgw-w")]
+
+    def control(self) -> int:
+        """Pid of the control process."""
+        (pid,) = (pid for pid in self.children() if is_control(pid))
+        return pid
+
+    def children(self) -> list[int]:
+        """Pids of the master's children."""
         pid = self.process.pid
-        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-        return [int(p) for p in children if _name(p).startswith("fastgw-w")]
+        return [int(p) for p in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal to the master."""
@@ -118,7 +126,7 @@ class Gateway:
         self.process.stderr.close()
 
 
-def _name(pid: str) -> str:
+def _name(pid: int) -> str:
     """The name of a process; empty if it is gone."""
     try:
         return Path(f"/proc/{pid}/comm").read_text()
