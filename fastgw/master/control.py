@@ -58,9 +58,13 @@ class ControlSettings:
 class Sockets:
     """The listening sockets of the control process, by the names it knows them by."""
 
-    def __init__(self, folder: Path, settings: ControlSettings) -> None:
+    def __init__(
+        self, folder: Path, settings: ControlSettings, inherited: Mapping[str, int] | None = None
+    ) -> None:
         self.path = folder / SOCKET_NAME
-        self.named: dict[str, socket.socket] = {}
+        self.named = {name: socket.socket(fileno=fd) for name, fd in (inherited or {}).items()}
+        if self.named:
+            return
         try:
             self.named["admin"] = bind_private(self.path)
             for kind, text in (
@@ -159,9 +163,15 @@ class Rings:
 class ControlProcess:
     """Supervises the control process of one gateway."""
 
-    def __init__(self, settings: ControlSettings, folder: Path, log: Log) -> None:
+    def __init__(
+        self,
+        settings: ControlSettings,
+        folder: Path,
+        log: Log,
+        inherited: Mapping[str, int] | None = None,
+    ) -> None:
         self.settings, self.log = settings, log
-        self.sockets = Sockets(folder, settings)
+        self.sockets = Sockets(folder, settings, inherited)
         self.rings = Rings(bool(settings.access_log))
         #: Descriptor of the statistics segment; -1 = none.
         self.statistics_fd = -1

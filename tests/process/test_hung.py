@@ -12,7 +12,16 @@ from pathlib import Path
 import pytest
 
 from tests.process.gateway import Gateway
-from tests.process.service import GET, Load, answer, ask, configuration, connect, run, upstream_origin
+from tests.process.service import (
+    GET,
+    Load,
+    answer,
+    ask,
+    configuration,
+    connect,
+    run,
+    upstream_origin,
+)
 from tests.scenario.origin import Origin
 
 PLUGIN = """

@@ -11,7 +11,6 @@ import pytest
 
 from tests.process.gateway import Gateway
 from tests.process.service import Load, Tunnel, ask, configuration, connect, run, upstream_origin
-from tests.scenario.origin import Origin
 
 
 @pytest.fixture
