@@ -17,9 +17,10 @@ from fastgw.master.settings import Settings
 EPILOG = """\b
 Signals: TERM, INT  drain: accept no more, finish what is under way (a second one: at once)
          QUIT       end at once
-         USR1       open the access log's file again
          HUP        read the configuration again, without a connection noticing
+         USR2       start the program again, which takes over when it is ready
          TTIN, TTOU one worker more, one less
+         USR1       open the access log's file again
 \b
 Exit codes: 0 ended as told, 1 could not start, 2 configuration or command line wrong."""
 
@@ -66,6 +67,15 @@ def read_seconds(_ctx: click.Context, _option: click.Parameter, value: str) -> f
     default="5m",
     show_default=True,
     help="The same for upgraded connections, which may go on for so long.",
+)
+@option(
+    "--orphan-grace",
+    section="Processes",
+    callback=read_seconds,
+    metavar="DURATION",
+    default="60s",
+    show_default=True,
+    help="How long workers serve on when the master is gone; another one takes them over.",
 )
 @option(
     "--watch",
@@ -117,6 +127,7 @@ def read_seconds(_ctx: click.Context, _option: click.Parameter, value: str) -> f
 def run(
     timeout_drain: float,
     timeout_streams: float,
+    orphan_grace: float,
     watch: bool,
     timeout_hung: float,
     workers: int,
@@ -144,6 +155,7 @@ def run(
         log_options=log_options,
         drain_s=timeout_drain,
         streams_s=max(timeout_streams, timeout_drain),
+        orphan_grace_s=orphan_grace,
         watch=watch,
         hung_s=timeout_hung,
     )

@@ -11,20 +11,29 @@ import asyncio
 import faulthandler
 import gc
 import mmap
+import os
+import socket
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
 from typing import NoReturn
 
-from fastgw.ext.shm.statistics import Column, Statistics, create_statistics
+from fastgw.ext.shm.segment import SegmentError
+from fastgw.ext.shm.statistics import Column, Statistics, create_statistics, map_statistics
 from fastgw.log import Log
 from fastgw.master import machine
-from fastgw.master.addresses import AddressError, bind_all
+from fastgw.master.addresses import AddressError, Listening, bind_all
 from fastgw.master.compile_job import Compile
 from fastgw.master.compiler import CompileError, compile_plan
 from fastgw.master.control import ControlProcess
 from fastgw.master.control_link import ControlLink
 from fastgw.master.generation import from_compiled
+from fastgw.master.heritage import Heritage, adopt, open_adoption
 from fastgw.master.master import EXIT_FAILED, Master
 from fastgw.master.settings import Compiled, Settings
 from fastgw.master.signals import SignalQueue
+from fastgw.master.state_file import write_orders
+from fastgw.master.succession import Successor, Upgrade, inherited
 from fastgw.master.workforce import Birth, Workforce
 from fastgw.run_dir import Lock, RunDirError, run_folder
 from fastgw.tls.tickets import shared_ring
@@ -47,16 +56,22 @@ def run(
     faulthandler.enable()
     lock: Lock | None = None
     try:
+        heritage = inherited()
         folder = run_folder(settings.run_dir, settings.name)
         lock = Lock(folder)
-        lock.take()
+        if heritage is not None:
+            lock.inherit(heritage.lock_fd)
+        else:
+            lock.take()
         compiled = compile_source(settings.source)
+        # Not before there is a plan: orphans must not be taken over by one that ends at once.
+        heritage = heritage or adopt(folder)
         control = None
         if settings.control is not None:
-            control = ControlProcess(settings.control, folder, log)
+            control = ControlProcess(settings.control, folder, log, heritage.more)
         try:
             return supervise(
-                settings, compiled, compile_source, make or data_plane(), lock, log, control
+                settings, compiled, compile_source, make or data_plane(), lock, heritage, control
             )
         finally:
             if control is not None:
@@ -65,7 +80,7 @@ def run(
         for line in e.lines:
             log.error(line)
         return EXIT_CONFIG
-    except (RunDirError, AddressError) as e:
+    except (RunDirError, AddressError, OSError) as e:
         log.error(str(e))
         return EXIT_FAILED
     finally:
@@ -88,47 +103,80 @@ def supervise(
     compile_source: Compile,
     make: MakeDataPlane,
     lock: Lock,
-    log: Log,
+    heritage: Heritage,
     control: ControlProcess | None,
 ) -> int:
     """Listen, fork and keep the workers."""
+    log = Log("master", settings.log_level)
     descriptors = machine.raise_descriptors()
-    listening = bind_all(compiled.listen, settings.workers)
+    settings = replace(settings, workers=heritage.complete(settings.workers, lock.folder))
+    listening = bind_all(compiled.listen, settings.workers, heritage.listening.bound)
     signals = SignalQueue()
+    adoption = open_adoption(lock.folder)
     try:
         for bound in listening.bound:
             log.info(f"listening on {bound.name}")
-        generation = from_compiled(1, compiled)
-        statistics = create_statistics(COLUMNS_A_WORKER * settings.workers + COLUMNS_MORE)
         tickets = shared_ring()
+        for bound in listening.inherited:
+            bound.close()
+        generation = from_compiled(heritage.generation + 1, compiled)
+        statistics = open_statistics(settings, heritage, log)
         most = machine.connections_for(descriptors)
         log.info(f"descriptors {descriptors}, client connections a worker {most}")
 
         def become(birth: Birth) -> NoReturn:
-            lock.forget()
             bell = -1
             if control is not None:
                 control.rings.forget(birth.ring)
                 bell = control.rings.doorbell
-            raise SystemExit(
-                work(new_shift(settings, birth, bell, statistics, tickets, make, most, log))
-            )
+            shift = new_shift(settings, birth, bell, statistics, tickets, adoption, make, most, log)
+            raise SystemExit(work(shift))
 
         workforce = Workforce(settings, listening, statistics, generation, become, signals, log)
         workforce.forget_more.append(lock.forget)
         workforce.assign_rows(generation)
-        master = Master(settings, workforce, compile_source, log)
+        workforce.on_steer = partial(keep_orders, lock.folder, listening, log)
+        successor = Successor(heritage, workforce, lock, log)
+        upgrade = Upgrade(workforce, lock.fd, log)
+        master = Master(settings, workforce, compile_source, upgrade, successor, log)
         if control is not None:
+            upgrade.more = control.sockets.named
             ControlLink(control, master, lock.folder)
             for line in control.sockets.describe():
                 log.info(line)
         # Pages of the parent's objects stay shared: no collection touches them in a child.
         gc.collect()
         gc.freeze()
-        return master.run()
+        code = master.run()
+        if master.left:
+            lock.forget()
+            if control is not None:
+                control.sockets.forget()
+        return code
     finally:
         listening.close()
         signals.close()
+        adoption.close()
+
+
+def keep_orders(folder: Path, listening: Listening, log: Log) -> None:
+    """Leave word for the next master about the sockets' groups."""
+    try:
+        write_orders(folder, listening)
+    except OSError as e:
+        log.warning(f"run directory {folder}: {e.strerror}; another master could not steer")
+
+
+def open_statistics(settings: Settings, heritage: Heritage, log: Log) -> Statistics:
+    """The statistics that were handed over, else new ones."""
+    if heritage.statistics_fd >= 0:
+        try:
+            return map_statistics(heritage.statistics_fd)
+        except SegmentError as e:
+            log.warning(f"statistics begin at 0: {e}")
+        finally:
+            os.close(heritage.statistics_fd)
+    return create_statistics(COLUMNS_A_WORKER * settings.workers + COLUMNS_MORE)
 
 
 def new_shift(
@@ -137,6 +185,7 @@ def new_shift(
     doorbell: int,
     statistics: Statistics,
     tickets: mmap.mmap,
+    adoption: socket.socket,
     make: MakeDataPlane,
     max_connections: int,
     log: Log,
@@ -157,6 +206,8 @@ def new_shift(
         log_options=settings.log_options,
         log_ring=birth.ring,
         doorbell=doorbell,
+        adoption=adoption,
+        orphan_grace_s=settings.orphan_grace_s,
         make=make,
         new_loop=new_loop,
         log=log.sibling(f"worker-{birth.slot}"),

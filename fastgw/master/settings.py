@@ -28,6 +28,8 @@ class Settings:
     streams_s: float = 300.0
     #: Seconds without a heartbeat after which a worker is ended.
     hung_s: float = 5.0
+    #: Seconds that workers serve on without a master.
+    orphan_grace_s: float = 60.0
     #: Reload when a file of the configuration changes.
     watch: bool = False
 

@@ -126,12 +126,15 @@ class Load:
         kept: socket.socket | None = None
         while not self._stop.is_set():
             begin = time.monotonic()
+            client = kept
             try:
-                client = kept or connect(self.address)
+                client = client or connect(self.address)
                 said = ask(client)
             except OSError as e:
                 self.failures.append(f"{type(e).__name__}: {e}")
                 kept = None
+                if client is not None:
+                    client.close()
                 continue
             if not said.startswith(b"HTTP/1.1 200"):
                 self.failures.append(repr(said[:100]))

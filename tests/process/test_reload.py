@@ -94,15 +94,16 @@ def test_tunnels_requests_and_load_go_on(tmp_path: Path, origin: Origin) -> None
         gateway.ready()
         tunnels = [Tunnel(address) for _ in range(20)]
         upload = connect(address)
-        upload.sendall(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 6\r\n\r\nabc")
+        upload.sendall(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 6\r\n\r\n")
         with Load(address) as kept, Load(address, fresh=True) as fresh:
             for i in range(5):
                 reload(gateway, file, configuration(origin, [said(200 + i)]))
+                upload.sendall(b"%d" % i)
                 assert all(t.echoes(b"%d" % i) for t in tunnels)
                 kept.more()
                 fresh.more()
         assert kept.failures == fresh.failures == []
-        assert ask(upload, b"def").startswith(b"HTTP/1.1 200")
+        assert ask(upload, b"!").startswith(b"HTTP/1.1 200")
         upload.close()
         for t in tunnels:
             t.close()
