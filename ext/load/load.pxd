@@ -16,6 +16,7 @@ from fastgw.ext.load.answer cimport Events
 from fastgw.ext.load.connection cimport Conn, Flight
 from fastgw.ext.load.free_list cimport FreeList
 from fastgw.ext.load.histogram cimport Counts, Histogram
+from fastgw.ext.load.pace cimport Pace
 from fastgw.ext.load.script cimport Script, Step
 from fastgw.ext.load.tls_client cimport TlsClient
 
@@ -52,9 +53,9 @@ cdef class Load:
     cdef Flight* flights
     cdef char* rooms
     cdef char* scratch
-    cdef int count, depth, ep, timer
+    cdef int count, depth, ep
+    cdef Pace pace
     cdef bint closing                   # a connection for each request
-    cdef double rate                    # requests a second; 0: closed loop
     cdef bint timed                     # open loop: by rate, or by the script's times
     cdef int64_t timeout_ns
     cdef sockaddr_storage target
@@ -62,7 +63,7 @@ cdef class Load:
     cdef FreeList free
     cdef Tally n
     cdef uint64_t issued, flying        # requests begun in this phase; under way
-    cdef int64_t begin_ns, end_ns, last_ns
+    cdef int64_t last_ns                # the end of the last answer
     cdef bint stopping                  # no new requests
     cdef bint halted                    # `halt` was called, or a signal came
     cdef bint interrupted
@@ -72,7 +73,6 @@ cdef class Load:
     cdef void ready(self, Conn* c) noexcept nogil
     cdef void issue(self, Conn* c, int64_t due, int64_t now) noexcept nogil
     cdef void issue_due(self, int64_t now) noexcept nogil
-    cdef int64_t next_due(self) noexcept nogil
     cdef void refill(self, Conn* c) noexcept nogil
     cdef const Step* step_of(self, Conn* c, uint32_t i) noexcept nogil
     cdef void flush(self, Conn* c) noexcept nogil
@@ -93,4 +93,3 @@ cdef class Load:
     cdef void tidy(self, int64_t now) noexcept nogil
     cdef void phase(self, int64_t length_ns) noexcept nogil
     cdef bint is_over(self, int64_t now) noexcept nogil
-    cdef void set_timer(self, bint on) noexcept nogil

@@ -7,18 +7,17 @@ from libc.errno cimport EAGAIN, EINPROGRESS, EINTR, errno
 from libc.stddef cimport size_t
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc
-from libc.string cimport memcpy, memmove, memset
+from libc.string cimport memmove, memset
 from fastgw.ext.io.syscalls cimport (
     EPOLLERR, EPOLLET, EPOLLHUP, EPOLLIN, EPOLLOUT, EPOLLRDHUP, EPOLL_CLOEXEC, EPOLL_CTL_ADD,
     CLOCK_MONOTONIC, IPPROTO_TCP, MSG_NOSIGNAL, SO_ERROR, SOCK_CLOEXEC, SOCK_NONBLOCK,
     SOCK_STREAM, SOL_SOCKET, TCP_NODELAY, TFD_CLOEXEC, TFD_NONBLOCK, close_fd, connect,
-    epoll_create1, epoll_ctl, epoll_event, epoll_wait, getsockopt, iovec, itimerspec, msghdr,
+    epoll_create1, epoll_ctl, epoll_event, epoll_wait, getsockopt, iovec, msghdr,
     read, recv, sendmsg, setsockopt, sockaddr, socket, socklen_t, ssize_t, timerfd_create,
-    timerfd_settime,
 )
 from fastgw.ext.load.address cimport fill_address
 from fastgw.ext.load.answer cimport (
-    A_BODY, A_BROKEN, A_DONE, A_MORE, R_FRAME, R_HEAD, Verdict, ended_well, take_answer,
+    A_BROKEN, A_DONE, A_MORE, R_FRAME, R_HEAD, Verdict, ended_well, take_answer,
 )
 from fastgw.ext.load.clock cimport NS_PER_MS, NS_PER_S, now_ns
 from fastgw.ext.load.connection cimport (
@@ -29,15 +28,15 @@ from fastgw.ext.load.free_list cimport put_free, remove_free
 from fastgw.ext.load.histogram cimport Histogram, count_value
 from fastgw.ext.load.openssl cimport (
     ERR_clear_error, SSL_ERROR_WANT_READ, SSL_ERROR_WANT_WRITE, SSL_do_handshake, SSL_free,
-    SSL_get_error, SSL_pending, SSL_read, SSL_session_reused, SSL_write,
+    SSL_get_error, SSL_read, SSL_session_reused, SSL_write,
 )
+from fastgw.ext.load.pace cimport due_ns, set_pace_timer
 from fastgw.ext.load.script cimport Script, Step
 
 cdef enum:
     SCRATCH = 262144            # bytes of one receive
     EVENTS = 512                # of one wake-up
     TIDY_MS = 10                # between looks at timeouts and closed connections
-    LEAST_TICK_NS = 20000       # of the open loop's timer
 
 
 @cython.final
@@ -63,15 +62,16 @@ cdef class Load:
         bint events=False,
         double timeout_s=10.0,
     ):
-        self.ep = self.timer = -1
+        self.ep = self.pace.timer = -1
         if not len(script):
             raise ValueError("a script without an order: nothing to send")
         if connections < 1 or not 1 <= depth <= MOST_DEPTH or rate < 0 or timeout_s <= 0:
-            raise ValueError(f"1 connection at least, a depth of 1 to {MOST_DEPTH}, no negative rate")
+            raise ValueError(f"1 connection at least, depth 1 to {MOST_DEPTH}, no negative rate")
         if new_connection and (depth > 1 or upgrade):
             raise ValueError("a connection for each request excludes pipelining and WebSocket")
         self.script, self.tls, self.has_tls = script, tls, tls is not None
-        self.count, self.depth, self.rate = connections, depth, rate
+        self.count, self.depth = connections, depth
+        self.pace.rate, self.pace.due, self.pace.due_n = rate, script.due, script.order_n
         self.timed = rate > 0 or script.due != NULL
         self.closing, self.timeout_ns = new_connection, <int64_t>(timeout_s * NS_PER_S)
         self.target_n = fill_address(&self.target, address[0], address[1])
@@ -94,9 +94,9 @@ cdef class Load:
         if not (self.conns and self.flights and self.rooms and self.scratch):
             raise MemoryError()
         self.ep = epoll_create1(EPOLL_CLOEXEC)
-        self.timer = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC)
+        self.pace.timer = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC)
         e.events, e.data.ptr = EPOLLIN, NULL
-        if self.ep < 0 or self.timer < 0 or epoll_ctl(self.ep, EPOLL_CTL_ADD, self.timer, &e):
+        if self.ep < 0 or epoll_ctl(self.ep, EPOLL_CTL_ADD, self.pace.timer, &e):
             raise OSError(errno, "no epoll set or no timer")
         for i in range(self.count):
             self.conns[i].fd = -1
@@ -108,7 +108,7 @@ cdef class Load:
         if self.conns != NULL:
             for i in range(self.count):
                 self.close_conn(&self.conns[i])
-        for fd in (self.ep, self.timer):
+        for fd in (self.ep, self.pace.timer):
             if fd >= 0:
                 close_fd(fd)
         free(self.conns)
@@ -167,9 +167,7 @@ cdef class Load:
         """Everything that was counted since `clear`; `seconds` is of the last run, to its
         last answer."""
         n = self.n
-        found = {
-            "requests": self.done,
-            "seconds": (self.last_ns - self.begin_ns) / 1e9,
+        wrong = {
             "connect_errors": n.connect_errors,
             "tls_errors": n.tls_errors,
             "status_errors": n.status_errors,
@@ -178,22 +176,11 @@ cdef class Load:
             "timeouts": n.timeouts,
             "unsent": n.unsent,
         }
-        found["errors"] = sum(v for k, v in found.items() if k not in ("requests", "seconds"))
-        found.update(
-            reopened=n.reopened, handshakes=n.handshakes, resumed=n.resumed, bytes_in=n.bytes_in
+        return dict(
+            wrong, errors=sum(wrong.values()), requests=self.done, reopened=n.reopened,
+            handshakes=n.handshakes, resumed=n.resumed, bytes_in=n.bytes_in,
+            seconds=(self.last_ns - self.pace.begin_ns) / 1e9,
         )
-        return found
-
-    cdef void set_timer(self, bint on) noexcept nogil:
-        cdef itimerspec s
-        cdef int64_t tick = NS_PER_MS
-        if self.rate > 0:
-            tick = max(<int64_t>(NS_PER_S / self.rate), <int64_t>LEAST_TICK_NS)
-        s.it_interval.tv_sec, s.it_interval.tv_nsec = tick // NS_PER_S, tick % NS_PER_S
-        s.it_value.tv_sec, s.it_value.tv_nsec = 0, 1
-        if not on:
-            s.it_interval.tv_sec = s.it_interval.tv_nsec = s.it_value.tv_nsec = 0
-        timerfd_settime(self.timer, 0, &s, NULL)
 
     cdef void phase(self, int64_t length_ns) noexcept nogil:
         """See `run`."""
@@ -201,12 +188,12 @@ cdef class Load:
         cdef int64_t now = now_ns(), tidied = now
         cdef uint64_t ticks
         cdef int i, k
-        self.begin_ns = self.last_ns = now
-        self.end_ns = now + length_ns
+        self.pace.begin_ns = self.last_ns = now
+        self.pace.end_ns = now + length_ns
         self.issued = 0
         self.stopping = length_ns == 0
         if self.timed and not self.stopping:
-            self.set_timer(True)
+            set_pace_timer(&self.pace, True)
         self.tidy(now)
         for i in range(self.count):
             if self.conns[i].state == C_OPEN and self.conns[i].count == 0:
@@ -217,35 +204,35 @@ cdef class Load:
             for i in range(k):
                 if got[i].data.ptr != NULL:
                     self.on_event(<Conn*>got[i].data.ptr, got[i].events)
-                elif read(self.timer, &ticks, sizeof(ticks)) > 0 and not self.stopping:
+                elif read(self.pace.timer, &ticks, sizeof(ticks)) > 0 and not self.stopping:
                     self.issue_due(now)
-            if now >= tidied + TIDY_MS * NS_PER_MS or self.end_ns <= now:
+            if now >= tidied + TIDY_MS * NS_PER_MS or self.pace.end_ns <= now:
                 tidied = now
                 self.tidy(now)
             if self.is_over(now):
                 break
         if self.timed:
-            self.set_timer(False)
+            set_pace_timer(&self.pace, False)
 
     cdef bint is_over(self, int64_t now) noexcept nogil:
         """Whether the phase has ended; stops sending when its time has."""
         if self.halted:
             self.stopping = True
             return True
-        if now < self.end_ns:
+        if now < self.pace.end_ns:
             return False
-        if not self.stopping and self.timed and self.next_due() < self.end_ns:
+        if not self.stopping and self.timed and due_ns(&self.pace, self.issued) < self.pace.end_ns:
             # All that were due are still sent, if late: they are what the open loop is about.
-            if now < self.end_ns + self.timeout_ns:
+            if now < self.pace.end_ns + self.timeout_ns:
                 return False
-            while self.next_due() < self.end_ns:
+            while due_ns(&self.pace, self.issued) < self.pace.end_ns:
                 self.issued += 1
                 self.n.unsent += 1
         self.stopping = True
         if self.has_events:
             self.last_ns = now
             return True
-        return self.flying == 0 or now > self.end_ns + self.timeout_ns + NS_PER_S
+        return self.flying == 0 or now > self.pace.end_ns + self.timeout_ns + NS_PER_S
 
     cdef void tidy(self, int64_t now) noexcept nogil:
         """Requests that never came back, connections to open again, signals."""
@@ -391,22 +378,14 @@ cdef class Load:
             self.issue(c, now, now)
         self.flush(c)
 
-    cdef int64_t next_due(self) noexcept nogil:
-        """When the next request of an open loop is due."""
-        if self.script.due != NULL:
-            if self.issued >= self.script.order_n:
-                return self.end_ns
-            return self.begin_ns + self.script.due[self.issued]
-        return self.begin_ns + <int64_t>(<double>self.issued * NS_PER_S / self.rate)
-
     cdef void issue_due(self, int64_t now) noexcept nogil:
         """Open loop: begin all that are due, as far as connections are free."""
         cdef int64_t due
         cdef Conn* c
         while True:
-            due = self.next_due()
+            due = due_ns(&self.pace, self.issued)
             c = self.free.first
-            if due > now or due >= self.end_ns or c == NULL:
+            if due > now or due >= self.pace.end_ns or c == NULL:
                 return
             remove_free(&self.free, c)
             self.issue(c, due, now)

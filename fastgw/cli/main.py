@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from fastgw.cli.bench import bench
 from fastgw.cli.check import check
 from fastgw.cli.demo import demo
 from fastgw.cli.run import run
@@ -21,5 +22,5 @@ def main() -> None:
     """An API gateway with a compiled data plane, extended in Python."""
 
 
-for verb in (run, check, show, demo, version):
+for verb in (run, check, show, demo, bench, version):
     main.add_command(verb)
