@@ -164,4 +164,7 @@ def refusal(gateway: str, folder: Path) -> str | None:
         text=True,
         timeout=60,
     )
-    return (done.stderr.strip().splitlines() or ["refused"])[0] if done.returncode else None
+    if done.returncode == 0:
+        return None
+    said = done.stderr.strip().splitlines() or ["refused"]
+    return said[0].replace(f"{folder}/", "")
