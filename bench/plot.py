@@ -32,7 +32,9 @@ def _line(x1: float, y1: float, x2: float, y2: float, colour: str = "#ddd") -> s
 def _svg(parts: Sequence[str], height: int = HEIGHT) -> str:
     return (
         f"<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 {WIDTH} {height}' {STYLE}>\n"
-        f"<rect width='{WIDTH}' height='{height}' fill='white'/>\n" + "\n".join(parts) + "\n</svg>\n"
+        f"<rect width='{WIDTH}' height='{height}' fill='white'/>\n"
+        + "\n".join(parts)
+        + "\n</svg>\n"
     )
 
 

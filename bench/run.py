@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Sequence
+from pathlib import Path
 
 from bench.contenders import PEER_TABLE
 from bench.outcome import Outcome, RunFile
@@ -40,7 +41,9 @@ def parser() -> argparse.ArgumentParser:
     parse.add_argument("--rounds", type=int, metavar="N", help="[default: 7; quick: 3]")
     parse.add_argument("--seconds", type=float, metavar="N", help="counted, a load  [3; quick: 1]")
     parse.add_argument("--warmup", type=float, metavar="N", help="before each load  [0.5; 0.3]")
-    parse.add_argument("--out", metavar="FILE", help="result  [default: a new one in bench/results]")
+    parse.add_argument(
+        "--out", type=Path, metavar="FILE", help="result  [default: a new one in bench/results]"
+    )
     parse.add_argument("--smoke", action="store_true", help="try the machinery: no figure counts")
     return parse
 
@@ -110,11 +113,15 @@ def main(argv: list[str]) -> int:
         parse.error(str(e))
     if debug.debug_build() and not args.smoke:
         print("this is a debug build: its figures say nothing (./dev bench builds a release)")
-    from pathlib import Path
-
     process.raise_nofile()
-    said = {"argv": argv, "rounds": how.rounds, "seconds": how.seconds, "warmup_s": how.warmup_s}
-    file = RunFile({**said, "debug_build": debug.debug_build()}, Path(args.out) if args.out else None)
+    said = {
+        "argv": argv,
+        "rounds": how.rounds,
+        "seconds": how.seconds,
+        "warmup_s": how.warmup_s,
+        "debug_build": debug.debug_build(),
+    }
+    file = RunFile(said, args.out)
     begin = time.monotonic()
     found = run_all(wanted, how, file)
     print("\n".join(summary_lines(found)))

@@ -44,11 +44,16 @@ Tell = Callable[[str], None]
 
 def missing(scenario: Scenario, folder: Path) -> str | None:
     """What a scenario needs and is not there; None when nothing is."""
+    from fastgw.cli.main import main as commands_of
+
+    commands = commands_of.commands
     for need in scenario.needs:
         if (found := re.fullmatch(r"(\d+) cores", need)) and int(found[1]) > len(
             os.sched_getaffinity(0)
         ):
             return need
+        if need == "reload" and need not in commands:
+            return f"{need} (there is no `fastgw {need}`)"
     for label in scenario.contenders:
         name, _, own = label.partition(":")
         if name == "fastgw" and (why := gateway.refusal(own or scenario.gateway, folder)):
@@ -56,7 +61,7 @@ def missing(scenario: Scenario, folder: Path) -> str | None:
     return None
 
 
-def takes_part(label: str, scenario: Scenario, peers: Sequence[str] | None) -> bool:
+def takes_part(label: str, peers: Sequence[str] | None) -> bool:
     """Whether a contender is wanted."""
     return peers is None or label.partition(":")[0] in ("fastgw", *peers)
 
@@ -85,6 +90,16 @@ def run_scenario(scenario: Scenario, options: Options, tell: Tell = lambda _: No
     return outcome
 
 
+def run_field(field: Sequence[Contender], scenario: Scenario, options: Options) -> Outcome:
+    """A scenario's load on contenders that are given, not named."""
+    outcome = Outcome(scenario.name, scenario.group, scenario.title, scenario.subject)
+    outcome.bars = list(scenario.bars)
+    with tempfile.TemporaryDirectory(prefix="fastgw-bench-") as made:
+        race = _Race(scenario, options, outcome, Path(made), lambda _: None)
+        race.run(field)
+    return outcome
+
+
 class _Race:
     """The contenders of a scenario, started once, loaded in turn."""
 
@@ -98,34 +113,48 @@ class _Race:
         self.rate: float | None = None
         self.connections = max(1, round(scenario.connections * options.scale))
 
-    def run(self) -> None:
-        """All rounds."""
+    def run(self, field: Sequence[Contender] | None = None) -> None:
+        """All rounds, of these contenders or of those that the scenario names."""
         with ExitStack() as stack:
             origin = stack.enter_context(OriginProcess(origin_answers(), self.other_cpus))
-            stack.callback(lambda: [c.stop() for c in self.field])
-            for label in self.scenario.contenders:
-                if takes_part(label, self.scenario, self.options.peers):
-                    self.enter(label, origin.port)
+            stack.callback(self.stop)
+            for each in field or ():
+                self.enter(each, origin.port)
+            if field is None:
+                self.enter_named(origin.port)
             self.calibrate()
             for number in range(self.options.rounds):
                 self.round(number)
         self.merge_histograms()
 
-    def enter(self, label: str, origin: int) -> None:
+    def stop(self) -> None:
+        """End them all."""
+        for each in self.field:
+            each.stop()
+
+    def enter_named(self, origin: int) -> None:
+        """Start who the scenario names, and note who is not here."""
+        for label in self.scenario.contenders:
+            if not takes_part(label, self.options.peers):
+                continue
+            found = contenders.contender(label, self.scenario.gateway, self.scenario.workers)
+            if isinstance(found, str):
+                self.outcome.absent[label] = found
+            else:
+                self.enter(found, origin)
+
+    def enter(self, each: Contender, origin: int) -> None:
         """Start a contender, or note why it is not there."""
-        found = contenders.contender(label, self.scenario.gateway, self.scenario.workers)
-        if isinstance(found, str):
-            self.outcome.absent[label] = found
-            return
+        label = each.label
         try:
-            found.start(origin, self.folder / label.replace(":", "-"), self.gateway_cpus)
+            each.start(origin, self.folder / label.replace(":", "-"), self.gateway_cpus)
         except RuntimeError as e:
-            found.stop()
+            each.stop()
             self.outcome.absent[label] = str(e)
             return
-        self.outcome.versions[label] = found.version
+        self.outcome.versions[label] = each.version
         self.outcome.samples[label] = []
-        self.field.append(found)
+        self.field.append(each)
 
     def calibrate(self) -> None:
         """Find the top rate of the contender that the scenario's rate is a share of."""

@@ -30,6 +30,7 @@ class Contender:
     command: Callable[[int, int, Path], Sequence[str]]
     tls: bool = False
     probe: str = "/"  # target that is answered with 200
+    patience_s: float = START_S  # how long it may take to come up
     port: int = 0
     running: subprocess.Popen[bytes] | None = field(default=None, repr=False)
     log: Path | None = None
@@ -54,7 +55,7 @@ class Contender:
                 cwd=HOME,
                 preexec_fn=process.pinned(cpus),
             )
-        self.await_answer(time.monotonic() + START_S)
+        self.await_answer(time.monotonic() + self.patience_s)
 
     def connection(self) -> http.client.HTTPConnection:
         """A client's connection; its certificate is the benchmark's own and not checked."""

@@ -51,7 +51,9 @@ def end(running: subprocess.Popen[str]) -> None:
 class OriginProcess:
     """The upstream that everything is measured against; a context manager."""
 
-    def __init__(self, answers: Sequence[Answer], cpu: set[int] | int | None = None, **options: int) -> None:
+    def __init__(
+        self, answers: Sequence[Answer], cpu: set[int] | int | None = None, **options: int
+    ) -> None:
         self.running = child("origin", cpu)
         told = [[a.target, a.kind, base64.b64encode(a.data).decode(), a.every_ns] for a in answers]
         assert self.running.stdin is not None

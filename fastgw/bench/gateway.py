@@ -18,6 +18,8 @@ HERE = Path(__file__).resolve().parent
 #: Name of a gateway with so many routes, or of a line of the cost table.
 ROUTES, COST = "routes-", "cost-"
 CONFIG = "gateway.yaml"
+#: What reading a configuration may take, besides the start itself.
+PATIENCE_S_PER_ROUTE = 0.002
 
 
 @cache
@@ -115,7 +117,9 @@ def fastgw(gateway: str = "plain", label: str = "fastgw", workers: int = 1) -> C
         return command(gateway, workers, listen, origin, folder)
 
     probe = "/r0/items" if gateway.startswith(ROUTES) else "/"
-    return Contender(label, __version__, run, tls=gateway.startswith("tls"), probe=probe)
+    made = Contender(label, __version__, run, tls=gateway.startswith("tls"), probe=probe)
+    made.patience_s += route_count(gateway) * PATIENCE_S_PER_ROUTE
+    return made
 
 
 def certificate(folder: Path) -> None:
@@ -166,5 +170,5 @@ def refusal(gateway: str, folder: Path) -> str | None:
     )
     if done.returncode == 0:
         return None
-    said = done.stderr.strip().splitlines() or ["refused"]
-    return said[0].replace(f"{folder}/", "")
+    lines = done.stderr.strip().splitlines() or ["refused"]
+    return lines[0].replace(f"{folder}/", "")

@@ -6,7 +6,9 @@ import base64
 import struct
 
 #: What the origin answers where nothing else is asked for: 128 bytes of JSON.
-JSON_BODY = b'{"id": 4711, "name": "widget", "tags": ["a", "b"], "price": 12.5, "stock": 0, "note": "'
+JSON_BODY = (
+    b'{"id": 4711, "name": "widget", "tags": ["a", "b"], "price": 12.5, "stock": 0, "note": "'
+)
 JSON_BODY += b"x" * (128 - len(JSON_BODY) - 2) + b'"}'
 
 _CHROME = '"Chromium";v="142", "Google Chrome";v="142", "Not_A Brand";v="99"'

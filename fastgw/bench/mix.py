@@ -1,16 +1,16 @@
 """Mixes: several kinds of request in given shares, from a TOML file.
 
-    [[request]]
-    weight = 9
-    path = "/items/4711"
+[[request]]
+weight = 9
+path = "/items/4711"
 
-    [[request]]
-    weight = 1
-    method = "POST"
-    path = "/items"
-    headers = {Content-Type = "application/json"}
-    body = '{"name": "widget"}'
-    status = 201
+[[request]]
+weight = 1
+method = "POST"
+path = "/items"
+headers = {Content-Type = "application/json"}
+body = '{"name": "widget"}'
+status = 201
 """
 
 from __future__ import annotations

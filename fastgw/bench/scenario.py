@@ -152,7 +152,7 @@ def _scenario(name: str, group: str, table: dict[str, Any]) -> Scenario:
     known = {f.name for f in fields(Scenario)}
     if unknown := set(table) - known:
         raise ValueError(f"{group}.toml: {name}: {sorted(unknown)[0]!r} is no key of a scenario")
-    given = {k: tuple(v) if isinstance(v, list) else v for k, v in table.items()}
+    given: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in table.items()}
     given["bars"] = tuple(Bar(**bar) for bar in table.get("bars", ()))
     return Scenario(name=name, group=group, **given)
 

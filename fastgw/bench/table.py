@@ -53,7 +53,9 @@ def rendered(result: dict[str, Any]) -> str:
             f"{result['pss_peak'] / 2**20:.1f} MiB at its peak"
         )
     if result["handshakes"]:
-        lines.append(f"TLS       {result['handshakes']:,} handshakes, {result['resumed']:,} resumed")
+        lines.append(
+            f"TLS       {result['handshakes']:,} handshakes, {result['resumed']:,} resumed"
+        )
     if result["reopened"]:
         lines.append(f"reopened  {result['reopened']:,} connections that the other side ended")
     if result["errors"]:
