@@ -7,8 +7,10 @@ import click
 from fastgw.cli.bench import bench
 from fastgw.cli.check import check
 from fastgw.cli.demo import demo
+from fastgw.cli.reload import reload
 from fastgw.cli.run import run
 from fastgw.cli.show import show
+from fastgw.cli.status import status
 from fastgw.cli.version import version
 
 EPILOG = "Exit codes: 0 done, 1 failed, 2 the configuration or the command line is wrong."
@@ -22,5 +24,5 @@ def main() -> None:
     """An API gateway with a compiled data plane, extended in Python."""
 
 
-for verb in (run, check, show, demo, bench, version):
+for verb in (run, check, show, status, reload, demo, bench, version):
     main.add_command(verb)
