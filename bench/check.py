@@ -1,10 +1,11 @@
 """`python -m bench check`: instructions of each driver, against the committed baseline.
 
 Times swing with whatever else a machine does; instructions don't. The drivers run under
-callgrind with `PYTHONHASHSEED=0` and addresses not randomised (setarch -R); callgrind is told
-to write down its count before each, so what is in between is one compiled loop and the
-interpreter's way to the next; two lengths of loop are run, and the difference is the loop's. A rise past 3 % is reported. The baseline names the compiler
-that it was taken with; with another one differences are shown, and fail nothing.
+callgrind with `PYTHONHASHSEED=0` and addresses not randomised (setarch -R). Callgrind writes
+down its count before each, so what is in between is one compiled loop and the interpreter's way
+to the next; two lengths of loop are run, and the difference is the loop's. A rise past 3 % is
+reported. The baseline names the compiler that it was taken with; with another one differences
+are shown, and fail nothing.
 """
 
 from __future__ import annotations

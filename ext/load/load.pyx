@@ -27,7 +27,7 @@ from fastgw.ext.load.connection cimport (
 from fastgw.ext.load.free_list cimport put_free, remove_free
 from fastgw.ext.load.histogram cimport Histogram, count_value
 from fastgw.ext.load.openssl cimport (
-    ERR_clear_error, SSL_ERROR_WANT_READ, SSL_ERROR_WANT_WRITE, SSL_do_handshake, SSL_free,
+    ERR_clear_error, SSL_ERROR_WANT_READ, SSL_ERROR_WANT_WRITE, SSL_do_handshake,
     SSL_get_error, SSL_read, SSL_session_reused, SSL_write,
 )
 from fastgw.ext.load.pace cimport due_ns, set_pace_timer
@@ -77,8 +77,8 @@ cdef class Load:
         self.target_n = fill_address(&self.target, address[0], address[1])
         self.latency, self.service = Histogram(), Histogram()
         self.latency_h, self.service_h = self.latency.h, self.service.h
-        self.upgrade = upgrade
-        self.upgrade_step.p, self.upgrade_step.n = self.upgrade, len(upgrade)
+        self.upgrade, self.upgrade_step.n = upgrade, len(upgrade)
+        self.upgrade_step.p = self.upgrade
         self.upgrade_step.want_n, self.upgrade_step.status = -1, 101
         self.has_events = events
         self.events.delays = self.latency_h
@@ -151,8 +151,8 @@ cdef class Load:
         """Forget what was counted."""
         memset(&self.n, 0, sizeof(self.n))
         self.events.count = 0
-        self.latency.clear()
-        self.service.clear()
+        for h in (self.latency, self.service):
+            h.clear()
 
     def halt(self) -> None:
         """End a `run` of another thread early."""
@@ -281,9 +281,7 @@ cdef class Load:
             return
         remove_free(&self.free, c)
         if c.ssl != NULL:
-            if c.state >= C_OPEN:
-                self.tls.keep_session(c.ssl)
-            SSL_free(c.ssl)
+            self.tls.end(c.ssl, c.state >= C_OPEN)
             c.ssl = NULL
         close_fd(c.fd)
         c.fd = -1
@@ -526,7 +524,8 @@ cdef class Load:
             return self.take_upgrade(c, p, n)
         while n:
             if c.count == 0 or c.state == C_ENDING:
-                self.fail(c, &self.n.body_errors)       # bytes that nobody asked for
+                self.n.body_errors += 1         # bytes that nobody asked for
+                self.close_conn(c)
                 return False
             m = take_answer(&c.answer, self.step_of(c, 0), p, n, &verdict)
             p, n = p + m, n - m

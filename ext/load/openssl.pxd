@@ -27,6 +27,7 @@ cdef extern from "<openssl/ssl.h>" nogil:
     int SSL_CTX_set_max_proto_version(SSL_CTX* ctx, int version)
     SSL* SSL_new(SSL_CTX* ctx)
     void SSL_free(SSL* ssl)
+    int SSL_shutdown(SSL* ssl)
     int SSL_set_fd(SSL* ssl, int fd)
     void SSL_set_connect_state(SSL* ssl)
     int SSL_do_handshake(SSL* ssl)

@@ -16,3 +16,4 @@ cdef class TlsClient:
 
     cdef SSL* connect(self, int fd) noexcept nogil
     cdef void keep_session(self, SSL* ssl) noexcept nogil
+    cdef void end(self, SSL* ssl, bint keep) noexcept nogil

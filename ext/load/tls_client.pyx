@@ -14,7 +14,7 @@ from fastgw.ext.load.openssl cimport (
     SSL_SESSION_is_resumable, SSL_SESS_CACHE_CLIENT, SSL_SESS_CACHE_NO_INTERNAL,
     SSL_VERIFY_NONE, SSL_VERIFY_PEER, SSL_free, SSL_get1_session, SSL_new, SSL_set1_host,
     SSL_set_connect_state, SSL_set_fd, SSL_set_quiet_shutdown, SSL_set_session,
-    SSL_set_tlsext_host_name, TLS1_2_VERSION, TLS1_3_VERSION, TLS_client_method,
+    SSL_set_tlsext_host_name, SSL_shutdown, TLS1_2_VERSION, TLS1_3_VERSION, TLS_client_method,
 )
 
 cdef bytes ALPN = b"\x08http/1.1"
@@ -113,3 +113,11 @@ cdef class TlsClient:
         if self.session != NULL:
             SSL_SESSION_free(self.session)
         self.session = found
+
+    cdef void end(self, SSL* ssl, bint keep) noexcept nogil:
+        """The connection is over; with `keep` its session may be resumed."""
+        if keep:
+            self.keep_session(ssl)
+        # Quiet: nothing is sent. Without it OpenSSL takes the session for a bad one.
+        SSL_shutdown(ssl)
+        SSL_free(ssl)
