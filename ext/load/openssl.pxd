@@ -1,6 +1,7 @@
 """What a TLS client needs of OpenSSL 3; nothing here but declarations."""
 
 from libc.stddef cimport size_t
+from libc.stdint cimport uint64_t
 
 cdef extern from "<openssl/ssl.h>" nogil:
     ctypedef struct SSL
@@ -11,6 +12,7 @@ cdef extern from "<openssl/ssl.h>" nogil:
     enum:
         SSL_ERROR_WANT_READ, SSL_ERROR_WANT_WRITE
         SSL_VERIFY_NONE, SSL_VERIFY_PEER
+        SSL_OP_IGNORE_UNEXPECTED_EOF
         SSL_MODE_ENABLE_PARTIAL_WRITE, SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER
         SSL_MODE_RELEASE_BUFFERS, SSL_SESS_CACHE_CLIENT, SSL_SESS_CACHE_NO_INTERNAL
     const SSL_METHOD* TLS_client_method()
@@ -20,6 +22,7 @@ cdef extern from "<openssl/ssl.h>" nogil:
     int SSL_CTX_set_default_verify_paths(SSL_CTX* ctx)
     int SSL_CTX_load_verify_locations(SSL_CTX* ctx, const char* file, const char* folder)
     int SSL_CTX_set_alpn_protos(SSL_CTX* ctx, const unsigned char* p, unsigned int n)
+    uint64_t SSL_CTX_set_options(SSL_CTX* ctx, uint64_t options)
     long SSL_CTX_set_mode(SSL_CTX* ctx, long mode)
     long SSL_CTX_set_session_cache_mode(SSL_CTX* ctx, long mode)
     void SSL_CTX_set_read_ahead(SSL_CTX* ctx, int yes)

@@ -8,13 +8,14 @@ from fastgw.ext.load.openssl cimport (
     SSL, SSL_get0_param, X509_VERIFY_PARAM_set1_ip_asc, SSL_CTX_free,
     SSL_CTX_load_verify_locations, SSL_CTX_new, SSL_CTX_set_alpn_protos,
     SSL_CTX_set_default_verify_paths, SSL_CTX_set_max_proto_version,
-    SSL_CTX_set_min_proto_version, SSL_CTX_set_mode, SSL_CTX_set_read_ahead,
-    SSL_CTX_set_session_cache_mode, SSL_CTX_set_verify, SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER,
-    SSL_MODE_ENABLE_PARTIAL_WRITE, SSL_MODE_RELEASE_BUFFERS, SSL_SESSION, SSL_SESSION_free,
-    SSL_SESSION_is_resumable, SSL_SESS_CACHE_CLIENT, SSL_SESS_CACHE_NO_INTERNAL,
-    SSL_VERIFY_NONE, SSL_VERIFY_PEER, SSL_free, SSL_get1_session, SSL_new, SSL_set1_host,
-    SSL_set_connect_state, SSL_set_fd, SSL_set_quiet_shutdown, SSL_set_session,
-    SSL_set_tlsext_host_name, SSL_shutdown, TLS1_2_VERSION, TLS1_3_VERSION, TLS_client_method,
+    SSL_CTX_set_min_proto_version, SSL_CTX_set_mode, SSL_CTX_set_options,
+    SSL_CTX_set_read_ahead, SSL_OP_IGNORE_UNEXPECTED_EOF, SSL_CTX_set_session_cache_mode,
+    SSL_CTX_set_verify, SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER, SSL_MODE_ENABLE_PARTIAL_WRITE,
+    SSL_MODE_RELEASE_BUFFERS, SSL_SESSION, SSL_SESSION_free, SSL_SESSION_is_resumable,
+    SSL_SESS_CACHE_CLIENT, SSL_SESS_CACHE_NO_INTERNAL, SSL_VERIFY_NONE, SSL_VERIFY_PEER,
+    SSL_free, SSL_get1_session, SSL_new, SSL_set1_host, SSL_set_connect_state, SSL_set_fd,
+    SSL_set_quiet_shutdown, SSL_set_session, SSL_set_tlsext_host_name, SSL_shutdown,
+    TLS1_2_VERSION, TLS1_3_VERSION, TLS_client_method,
 )
 
 cdef bytes ALPN = b"\x08http/1.1"
@@ -57,6 +58,9 @@ cdef class TlsClient:
         self.verify, self.resume = verify, resume
         SSL_CTX_set_mode(self.ctx, SSL_MODE_ENABLE_PARTIAL_WRITE
                          | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS)
+        # An end without close_notify would cost the session; what was cut off, the answer's own
+        # length tells.
+        SSL_CTX_set_options(self.ctx, SSL_OP_IGNORE_UNEXPECTED_EOF)
         SSL_CTX_set_read_ahead(self.ctx, 1)
         SSL_CTX_set_session_cache_mode(
             self.ctx, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL
