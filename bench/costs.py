@@ -13,9 +13,8 @@ import tempfile
 from pathlib import Path
 
 from bench.outcome import Outcome, RunFile
-from bench.run import SMOKE
 from bench.statistics import differences, spread
-from bench.suite import Options, run_scenario
+from bench.suite import SMOKE, Options, run_scenario
 from fastgw.bench import gateway
 from fastgw.bench.scenario import Scenario, scenarios
 
@@ -49,22 +48,20 @@ def refused(folder: Path) -> dict[str, str]:
     return found
 
 
-def lines_of(outcome: Outcome, missing: dict[str, str]) -> list[str]:
-    """The table."""
+def rows(outcome: Outcome) -> list[list[str]]:
+    """The table, a row a line of the file, below its heading."""
     least = outcome.column(label(LEAST), "cpu_us")
-    lines = [f"{'':28} {'CPU us/req':>10}  more than nothing, us"]
+    made = [["", "CPU us/req", "more than nothing, us"]]
     for line, said in gateway.tables("costs.toml").items():
         values = outcome.column(label(line), "cpu_us")
-        if line in missing:
-            lines.append(f"{said['title']:28} skipped: needs {line} ({missing[line]})")
-        elif not values:
-            lines.append(f"{said['title']:28} absent: {outcome.absent.get(label(line), '?')}")
+        if not values:
+            made.append([said["title"], "-", outcome.absent.get(label(line), "not measured")])
         elif line == LEAST:
-            lines.append(f"{said['title']:28} {spread(values).median:10.2f}")
+            made.append([said["title"], f"{spread(values).median:.2f}", ""])
         else:
-            more = differences(values, least) if len(values) == len(least) else ""
-            lines.append(f"{said['title']:28} {spread(values).median:10.2f}  {more}")
-    return lines
+            more = str(differences(values, least)) if len(values) == len(least) else "-"
+            made.append([said["title"], f"{spread(values).median:.2f}", more])
+    return made
 
 
 def main(argv: list[str]) -> int:
@@ -82,7 +79,10 @@ def main(argv: list[str]) -> int:
     said = {"argv": argv, "rounds": how.rounds, "seconds": how.seconds}
     file = RunFile(said, args.out)
     outcome = run_scenario(scenario(wanted), how, lambda text: print(text, file=sys.stderr))
+    skipped = {label(k): f"skipped: needs {k} ({why})" for k, why in missing.items()}
+    outcome.absent.update(skipped)
     file.add(outcome)
-    print("\n".join(lines_of(outcome, missing)))
+    for title, cpu, more in rows(outcome):
+        print(f"{title:28} {cpu:>10}  {more}")
     print(f"\nraw results: {file.path}")
     return 0 if outcome.state == "done" else 1

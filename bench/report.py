@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from bench import plot
+from bench import costs, plot
 from bench.contenders import HERE
 from bench.judge import judge
 from bench.outcome import Outcome, newest_run, read_run
@@ -29,6 +29,7 @@ COLUMNS = {
     "p999_us": ("p99.9 us", 0, 1.0),
     "pss_peak": ("PSS MiB", 1, 2**-20),
     "bytes_each": ("B a connection", 0, 1.0),
+    "resumed_share": ("resumed %", 0, 100.0),
 }
 HEADING = "errors", "fastgw to it"
 
@@ -117,7 +118,7 @@ def section(outcome: Outcome, folder: str) -> str:
         parts.append(f"Sent: {outcome.rate:,.0f} requests a second.")
     if outcome.state != "done":
         return "\n\n".join([*parts, state_line(outcome).strip() + "."])
-    parts.append(markdown_table(rows(outcome)))
+    parts.append(markdown_table(costs.rows(outcome) if outcome.name == "costs" else rows(outcome)))
     said = [f"- bar {judgement}" for judgement in judge(outcome)]
     said += [f"- absent: {k}: {in_short(v)}" for k, v in outcome.absent.items()]
     if said:

@@ -6,22 +6,21 @@ Alone it runs the quick set. bench/METHOD.md tells how it is measured.
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from bench.contenders import PEER_TABLE
+from bench.contenders import PEER_TABLE, contender
 from bench.outcome import Outcome, RunFile
 from bench.report import outcome_lines, summary_lines
-from bench.suite import Options, run_scenario
+from bench.suite import SMOKE, Options, run_scenario
 from fastgw.bench import process
 from fastgw.bench.scenario import Scenario, chosen, scenarios
 from fastgw.ext.base import debug
 
 #: Rounds, seconds and warm-up of the quick set: it ends within 6 minutes.
 QUICK = Options(rounds=3, seconds=1.0, warmup_s=0.3)
-#: Nothing that is measured like this says anything; it shows that the machinery works.
-SMOKE = Options(rounds=1, seconds=0.15, warmup_s=0.05, scale=0.1)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -38,6 +37,12 @@ def parser() -> argparse.ArgumentParser:
         help="scenarios, groups, quick or all; `list` names them  [default: quick]",
     )
     parse.add_argument("--peers", metavar="PEER,...", help="who takes part  [default: all]")
+    parse.add_argument(
+        "--also",
+        metavar="CONTENDER,...",
+        default="",
+        help="further contenders, such as haproxy:tuned, or floor: what the kernel alone costs",
+    )
     parse.add_argument("--rounds", type=int, metavar="N", help="[default: 7; quick: 3]")
     parse.add_argument("--seconds", type=float, metavar="N", help="counted, a load  [3; quick: 1]")
     parse.add_argument("--warmup", type=float, metavar="N", help="before each load  [0.5; 0.3]")
@@ -61,6 +66,14 @@ def options(args: argparse.Namespace) -> Options:
         peers=peers,
         scale=base.scale,
     )
+
+
+def with_also(scenario: Scenario, also: tuple[str, ...]) -> Scenario:
+    """A scenario with further contenders. ValueError when one is unknown."""
+    for label in also:
+        contender(label, scenario.gateway)
+    more = tuple(label for label in also if label not in scenario.contenders)
+    return dataclasses.replace(scenario, contenders=(*scenario.contenders, *more))
 
 
 def listed() -> str:
@@ -108,7 +121,9 @@ def main(argv: list[str]) -> int:
         print(listed())
         return 0
     try:
-        wanted, how = chosen(args.names or ["quick"]), options(args)
+        also = tuple(filter(None, args.also.split(",")))
+        wanted = [with_also(s, also) for s in chosen(args.names or ["quick"])]
+        how = options(args)
     except ValueError as e:
         parse.error(str(e))
     if debug.debug_build() and not args.smoke:

@@ -39,6 +39,9 @@ class Options:
     scale: float = 1.0  # of connections, for trials of the machinery
 
 
+#: Nothing that is measured like this says anything; it shows that the machinery works.
+SMOKE = Options(rounds=1, seconds=0.15, warmup_s=0.05, scale=0.1)
+
 Tell = Callable[[str], None]
 
 
@@ -63,7 +66,7 @@ def missing(scenario: Scenario, folder: Path) -> str | None:
 
 def takes_part(label: str, peers: Sequence[str] | None) -> bool:
     """Whether a contender is wanted."""
-    return peers is None or label.partition(":")[0] in ("fastgw", *peers)
+    return peers is None or label.partition(":")[0] in ("fastgw", "floor", *peers)
 
 
 def run_scenario(scenario: Scenario, options: Options, tell: Tell = lambda _: None) -> Outcome:

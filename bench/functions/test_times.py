@@ -12,6 +12,7 @@ from bench import statistics
 from bench.functions import inputs
 from bench.parser import feed_h11, feed_llhttp, upgrades
 from fastgw.ext.load.histogram import Histogram
+from fastgw.ext.testing import drivers
 
 DRIVES = inputs.drives()
 #: Calls in one timed loop.
@@ -32,7 +33,7 @@ def test_heads_of_the_corpus(benchmark: Any, who: str) -> None:
     heads = [head for head in inputs.requests() if not upgrades(head)]
     benchmark.group = "a pass over the corpus of heads"
     if who == "fastgw":
-        benchmark(inputs.drivers.drive_requests, heads, 1)
+        benchmark(drivers.drive_requests, heads, 1)
         return
     feeds = [(feed_llhttp if who == "llhttp" else feed_h11)(head) for head in heads]
     benchmark(lambda: [feed() for feed in feeds])
@@ -44,7 +45,7 @@ def test_chunked_body(benchmark: Any, who: str) -> None:
     benchmark.group = "a chunked body of 64 KiB"
     head = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
     if who == "fastgw":
-        benchmark(inputs.drivers.drive_chunks, inputs.CHUNKED, 1)
+        benchmark(drivers.drive_chunks, inputs.CHUNKED, 1)
     elif who == "llhttp":
         benchmark(lambda: httptools.HttpRequestParser(object()).feed_data(head + inputs.CHUNKED))
     else:

@@ -103,6 +103,8 @@ def measure(
             at_end=cost.look if reloads else cost.end,
         )
     done = result["requests"]
+    if result["handshakes"]:
+        result["resumed_share"] = result["resumed"] / result["handshakes"]
     result["pss_peak"] = cost.pss_peak
     result["cpu_ns"] = None if reloads else cost.cpu_ns
     result["cpu_us"] = None if reloads or not done else cost.cpu_ns / done / 1000

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -16,7 +17,7 @@ SHORT = ("-d", "200ms", "--warmup", "50ms", "-c", "4")
 LOST = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"
 
 
-def bench(*words: str, env_path: str = "") -> subprocess.CompletedProcess[str]:
+def bench(*words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "fastgw", "bench", *words],
         cwd=ROOT, capture_output=True, text=True, timeout=60,
@@ -112,6 +113,22 @@ def test_what_is_wrong_is_said_in_one_line(words: tuple[str, ...], says: str) ->
     assert done.returncode == 2
     assert says in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_example_of_a_mix_on_the_demo() -> None:
+    demo = subprocess.Popen(
+        [sys.executable, "-m", "fastgw", "demo"], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert demo.stdout is not None
+        at = next(
+            found[0] for line in demo.stdout if (found := re.search(r"http://[\d.]+:\d+", line))
+        )
+        done = bench(at, *SHORT, "--mix", "examples/bench-mix.toml")
+        assert done.returncode == 0, done.stdout + done.stderr
+    finally:
+        demo.terminate()
+        demo.communicate(timeout=20)
 
 
 def test_list_names_scenarios() -> None:

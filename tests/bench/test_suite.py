@@ -253,12 +253,25 @@ def test_wrong_command_lines(argv: list[str], capsys: pytest.CaptureFixture[str]
     assert "none of" in capsys.readouterr().err or argv[0] == "nonsense"
 
 
-def test_cost_table_has_a_line_for_each_feature(tmp_path: Path) -> None:
-    missing = costs.refused(tmp_path)
-    assert "nothing" not in missing
-    lines = [line for line in ("nothing", "ip") if line not in missing]
-    outcome = suite.run_scenario(costs.scenario(lines), TINY)
-    text = "\n".join(costs.lines_of(outcome, {"metrics": "why"}))
-    assert "forwarding alone" in text
-    assert "skipped: needs metrics (why)" in text
-    assert "+ rules by address" in text
+def test_cost_table_has_a_line_for_each_feature(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = gateway.tables("costs.toml")
+    few = {name: table[name] for name in ("nothing", "ip")}
+    few["wings"] = {"title": "+ wings", "options": ["--wings", "2"]}
+    monkeypatch.setattr(gateway, "tables", lambda _: few)
+    assert costs.main(["--smoke", "--out", str(tmp_path / "r.json")]) == 0
+    said = capsys.readouterr().out
+    assert "forwarding alone" in said
+    assert "+ rules by address" in said
+    assert "skipped: needs wings (there is no option --wings)" in said
+    (outcome,) = read_run(tmp_path / "r.json")[1]
+    assert len(costs.rows(outcome)) == 4
+
+
+def test_further_contenders_and_unknown_ones(capsys: pytest.CaptureFixture[str]) -> None:
+    more = run.with_also(scenarios()["plain-64"], ("floor", "haproxy"))
+    assert more.contenders == (*scenarios()["plain-64"].contenders, "floor")
+    with pytest.raises(SystemExit):
+        run.main(["plain-64", "--also", "apache"])
+    assert "'apache' is none of" in capsys.readouterr().err
