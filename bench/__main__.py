@@ -21,6 +21,9 @@ OTHERS = {
     "io": "bench.uvloop_proxy",
     "parser": "bench.parser",
     "bodies": "bench.bodies",
+    "record": "bench.record",
+    "router": "bench.router",
+    "tls": "bench.tls",
 }
 
 
