@@ -119,6 +119,8 @@ cdef class Worker:
             "connections_accepted": self.server.accepted,
             "connections_timed_out": self.server.timeouts,
             "exchanges_live": self.dispatcher.live,
+            "tunnels_live": self.dispatcher.tunnels,
+            "tunnels_opened": self.dispatcher.tunnels_opened,
             "buffer_bytes": self.engine.pool.in_use,
             "buffers_refused": self.engine.pool.refused,
             "sends": self.engine.sends,

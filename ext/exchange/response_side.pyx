@@ -11,7 +11,8 @@ from fastgw.ext.exchange.contract cimport (
 from fastgw.ext.exchange.pipe cimport FLOW_REPLY, FLOW_ROOM, Flow, Pipes, response_pipe
 from fastgw.ext.exchange.replies cimport drop_body_facts, set_reply
 from fastgw.ext.exchange.states cimport move_request, move_response
-from fastgw.ext.exchange.tunnel cimport pin_for_tunnel
+from fastgw.ext.exchange.tunnel cimport Tunnel, open_guard
+from fastgw.ext.exchange.tunnel_pins cimport pin_for_tunnel
 from fastgw.ext.http.head cimport BODY_CHUNKED, BODY_LENGTH
 from fastgw.ext.policy.runner cimport RAN_ON, RAN_REPLY, Ran, run_hook
 
@@ -169,6 +170,7 @@ cdef class ResponseSide(Ends):
         if self.generation == 0:
             return
         pin_for_tunnel(self)
+        open_guard(self)
         a.open_tunnel()
         if self.generation:
             self.ask_response()
@@ -219,11 +221,9 @@ cdef class ResponseSide(Ends):
         if self.generation == 0:
             chunk_release(c)
             return False
-        if self.response_state == RS_COLLECT:
-            self.head_after_body(c, last)
-            if self.generation == 0:
-                chunk_release(c)
-                return False
+        if self.response_state != RS_BODY and not self.before_body(c, last):
+            chunk_release(c)
+            return False
         if self.response_last:
             # A head without a body has said so already, whatever filters made of it.
             chunk_release(c)
@@ -235,6 +235,15 @@ cdef class ResponseSide(Ends):
         if last and self.generation:
             self.response_done()
         return room
+
+    cdef bint before_body(self, Chunk* c, bint last) noexcept:
+        """What a chunk that is no ordinary piece of a body waits for: its head, or the tunnel's
+        guard. False: the exchange is over."""
+        if self.response_state == RS_COLLECT:
+            self.head_after_body(c, last)
+        elif self.guard is not None:
+            (<Tunnel>self.guard).on_chunk(RESPONSE_SIDE, c)
+        return self.generation != 0
 
     cdef void trailers_to_client(self, Fields* trailers) noexcept:
         """Trailers, which end the response."""

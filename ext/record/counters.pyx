@@ -8,7 +8,7 @@ cdef class Counters(Recorder):
     """See counters.pxd."""
 
     def __init__(self, Recorder following=None) -> None:
-        assert REASONS <= 64
+        assert REASONS <= 128
         self.following = following
 
     cdef void record(self, Exchange x) noexcept:

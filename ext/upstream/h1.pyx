@@ -7,7 +7,7 @@ from fastgw.ext.base.buffers cimport buffer_hold, chunk_release
 from fastgw.ext.base.reasons cimport (
     REASON_CONNECT_FAILED, REASON_CONNECT_TIMEOUT, REASON_MEMORY,
     REASON_RESPONSE_HEAD_TIMEOUT, REASON_UPSTREAM_BAD_CHUNK, REASON_UPSTREAM_BAD_HEAD,
-    REASON_UPSTREAM_HEAD_TOO_LARGE, REASON_UPSTREAM_RESET, REASON_UPSTREAM_STALLED,
+    REASON_UPSTREAM_BAD_UPGRADE, REASON_UPSTREAM_HEAD_TOO_LARGE, REASON_UPSTREAM_RESET, REASON_UPSTREAM_STALLED,
     REASON_UPSTREAM_TRUNCATED,
 )
 from fastgw.ext.base.span cimport Span
@@ -240,7 +240,7 @@ cdef class H1Connection(H1Link):
         cdef H1Attempt a = self.attempt
         cdef Exchange x = a.x
         if not agrees_to_tunnel(x, head):
-            self.fail(REASON_UPSTREAM_BAD_HEAD)
+            self.fail(REASON_UPSTREAM_BAD_UPGRADE)
             return False
         self.state = U_TUNNEL
         self.persistent = False

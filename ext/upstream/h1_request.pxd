@@ -7,5 +7,4 @@ from fastgw.ext.io.stream cimport Stream
 
 
 cdef bint write_request_head(Stream s, Exchange x, Attempt a, Span host) noexcept
-cdef bint wants_tunnel(Exchange x) noexcept
-cdef bint agrees_to_tunnel(Exchange x, const ResponseHead* head) noexcept
+cdef bint agrees_to_tunnel(Exchange x, ResponseHead* head) noexcept
