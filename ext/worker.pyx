@@ -1,18 +1,25 @@
 """The worker's wiring: which parts there are and who knows whom. Nothing else stands here.
 
-    Listener -> H1Server -> H1Downstream -> LiveExchange -> HttpTarget -> H1Attempt
+    Listener [-> TlsAcceptor] -> H1Server -> H1Downstream -> LiveExchange -> HttpTarget -> H1Attempt
                                               Snapshot      Endpoint -> IdlePool -> H1Connection
 """
 
+from functools import partial
 import os
 from fastgw.ext.base.buffers cimport BufferPool
 from fastgw.ext.downstream.h1 cimport H1Server
 from fastgw.ext.exchange.exchange cimport Dispatcher
 from fastgw.ext.io.connection_limit cimport ConnectionLimit
 from fastgw.ext.io.engine cimport Engine
-from fastgw.ext.io.listener cimport Listener
+from fastgw.ext.io.listener cimport Acceptor, Listener
+from fastgw.ext.io.tls.acceptor cimport TlsAcceptor
+from fastgw.ext.io.tls.server import TlsServer
 from fastgw.ext.record.access_log cimport AccessLog
-from fastgw.ext.record.counters cimport Counters
+from fastgw.ext.record.lines cimport LineWriter
+from fastgw.ext.record.metrics cimport Metrics
+from fastgw.ext.record.ring cimport RingWriter
+from fastgw.ext.record.rows cimport LocalRows
+from fastgw.ext.record.sampler cimport Sampler
 from fastgw.ext.policy.build import KINDS
 from fastgw.ext.route.load import load_plan
 from fastgw.ext.target.http import HttpTarget
@@ -23,10 +30,10 @@ from fastgw.ext.target.none import NoneTarget
 USER_TIMEOUT_MS = 90_000
 
 
-def builders() -> dict:
+def builders(files: object, log: object) -> dict:
     """What makes the objects of a plan, by kind."""
     made = dict(KINDS)
-    made["http"] = HttpTarget
+    made["http"] = partial(HttpTarget, files=files, log=log)
     made["none"] = NoneTarget
     return made
 
@@ -37,41 +44,67 @@ cdef class Worker:
     cdef object log
     cdef Engine engine
     cdef Dispatcher dispatcher
-    cdef Counters record
+    cdef Metrics record
+    cdef Sampler sampler
     cdef AccessLog lines              # or None
     cdef H1Server server
     cdef ConnectionLimit limit
+    cdef object tls                   # TlsMaterial, or None
     cdef list listeners
+    cdef list tls_acceptors
 
     def __init__(
         self, loop, plan, *, size_t memory, int max_connections, log, access_log="",
+        log_options=None, int log_ring=-1, int doorbell=-1, rows=None, int slot=0,
+        tls=None,
     ) -> None:
         self.loop = loop
         self.log = log
+        self.tls = tls
         self.engine = Engine(BufferPool(memory))
-        self.lines = self.open_access_log(access_log)
-        self.record = Counters(self.lines)
-        self.dispatcher = Dispatcher(self.engine, load_plan(plan, builders()), self.record)
+        made = builders(tls.files if tls is not None else {}, log)
+        self.lines = self.open_access_log(access_log, log_ring, doorbell, log_options or {})
+        self.record = Metrics(rows or LocalRows(), self.lines)
+        self.dispatcher = Dispatcher(self.engine, load_plan(plan, made), self.record)
+        self.record.bind(self.dispatcher.snapshot)
         self.dispatcher.log = log
         self.server = H1Server(self.dispatcher)
         self.limit = ConnectionLimit(max_connections)
-        self.listeners = []
+        self.listeners, self.tls_acceptors = [], []
         self.engine.attach(loop)
+        self.sampler = Sampler(
+            self.record.rows, slot, self.dispatcher, self.server, self.limit,
+            None if self.lines is None else self.lines.sink,
+        )
+        self.sampler.start(loop)
 
-    def open_access_log(self, path: str) -> AccessLog | None:
-        """The access log at `path`; empty: none. A pipe whose reader stalls must not block."""
+    def open_access_log(self, path: str, ring, doorbell, options) -> AccessLog | None:
+        """The access log into a ring, or straight to `path`; neither: none. A pipe whose reader
+        stalls must not block."""
+        if ring >= 0:
+            return AccessLog(RingWriter(ring, doorbell), options)
         if not path:
             return None
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NONBLOCK | os.O_CLOEXEC
-        return AccessLog(self.engine, os.open(path, flags, 0o640))
+        return AccessLog(LineWriter(self.engine, os.open(path, flags, 0o640)), options)
 
     def listen(self, index: int, fd: int) -> None:
         """Accept from a bound, listening, non-blocking socket of listener `index`; the
         descriptor is the data plane's from here on."""
         self.listeners.append(Listener(
-            self.engine, fd, self.server, self.limit, index=index,
+            self.engine, fd, self.acceptor(index), self.limit, index=index,
             user_timeout_ms=USER_TIMEOUT_MS, log=self.listener_says,
         ))
+
+    def acceptor(self, index: int) -> Acceptor:
+        """What takes the connections of a listener: TLS before the rest, where it has that."""
+        cdef Acceptor behind = self.server
+        options = self.dispatcher.snapshot.listener_options(index).get("tls")
+        if options is None:
+            return behind
+        server = TlsServer(options, self.tls.files, self.tls.tickets)
+        self.tls_acceptors.append(TlsAcceptor(behind, server, self.listener_says))
+        return self.tls_acceptors[len(self.tls_acceptors) - 1]
 
     def listener_says(self, event: str, details: object) -> None:
         """A listener stopped accepting, or could not."""
@@ -81,8 +114,22 @@ cdef class Worker:
         """Stop accepting, let what is under way end, then call `done()`."""
         self.close_listeners()
         self.engine.enter()
-        self.server.drain(done)
+        self.end_handshakes()
+        self.server.drain(self.and_sample(done))
         self.engine.leave()
+
+    def and_sample(self, done):
+        """`done`, after what is counted once a second was counted for the last time."""
+
+        def last() -> None:
+            self.sampler.sample()
+            done()
+
+        return last
+
+    def sample(self) -> None:
+        """Count now what is counted once a second."""
+        self.sampler.sample()
 
     def close_listeners(self) -> None:
         """Stop accepting for good."""
@@ -91,10 +138,16 @@ cdef class Worker:
             listener.close()
         self.listeners.clear()
 
+    def end_handshakes(self) -> None:
+        """Close connections that are not open yet; called within a turn."""
+        for acceptor in self.tls_acceptors:
+            acceptor.abort()
+
     def stop(self) -> None:
         """End at once: connections are closed, nothing is finished."""
         self.close_listeners()
         self.engine.enter()
+        self.end_handshakes()
         self.server.abort()
         for target in self.dispatcher.snapshot.target_list:
             if isinstance(target, HttpTarget):
@@ -102,6 +155,7 @@ cdef class Worker:
         self.engine.leave()
         if self.lines is not None:
             self.lines.flush()
+        self.sampler.stop()
         self.engine.detach(self.loop)
 
     def counters(self) -> dict[str, int]:
@@ -112,7 +166,7 @@ cdef class Worker:
                 waiting, working = target.connections()
                 idle += waiting
                 busy += working
-        return self.record.snapshot() | {
+        return self.record.totals() | {
             "upstream_idle": idle,
             "upstream_busy": busy,
             "connections": self.limit.current,

@@ -7,8 +7,8 @@ cimport cython
 from fastgw.ext.base.arena cimport arena_alloc
 from fastgw.ext.base.buffers cimport chunk_release
 from fastgw.ext.base.reasons cimport (
-    REASON_BAD_PATH, REASON_BODY_TOO_LARGE, REASON_MEMORY, REASON_NONE, REASON_NO_ROUTE,
-    REASON_WEBSOCKET_NOT_ALLOWED, Reason,
+    REASON_BAD_PATH, REASON_BODY_TOO_LARGE, REASON_MEMORY, REASON_MISDIRECTED, REASON_NONE,
+    REASON_NO_ROUTE, REASON_WEBSOCKET_NOT_ALLOWED, Reason,
 )
 from fastgw.ext.base.span cimport Span, span
 from fastgw.ext.exchange.contract cimport (
@@ -27,6 +27,7 @@ from fastgw.ext.exchange.waiting cimport note_waiting
 from fastgw.ext.http.head cimport BODY_CHUNKED, BODY_LENGTH, BODY_NONE, H_UPGRADE
 from fastgw.ext.http.websocket cimport asks_for_websocket
 from fastgw.ext.policy.runner cimport RAN_ON, RAN_REPLY, RAN_WAIT, run_hook
+from fastgw.ext.io.tls.identity cimport tls_directed
 from fastgw.ext.route.plan cimport RewriteRow
 from fastgw.ext.route.snapshot cimport NO_METHOD, Snapshot, plan_text
 
@@ -81,6 +82,9 @@ cdef class RequestSide(Attempts):
         cdef uint32_t methods = 0
         cdef int32_t i
         self.take_id()
+        if not tls_directed(self.facts, self.request.host.p, self.request.host.n):
+            self.refuse(REASON_MISDIRECTED)
+            return False
         i = s.match(&self.request, &methods)
         if i == NO_METHOD:
             refuse_method(self, methods)
@@ -91,6 +95,8 @@ cdef class RequestSide(Attempts):
             return False
         self.route = &s.routes[i]
         self.route_name = plan_text(s, self.route.name)
+        if s.cells != NULL:
+            self.cells = s.cells[i]
         self.chain = &s.chains[self.route.chain]
         self.timeouts = &self.route.timeouts
         self.target = <Target>s.targets[self.route.target]

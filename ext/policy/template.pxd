@@ -2,6 +2,8 @@
 
     {client.ip} {client.port} {request.id} {route} {method} {scheme} {host} {path} {query}
     {header.NAME}          the request's first value of that header, empty if there is none
+    {tls.name} {tls.version} {tls.cipher} {tls.client.subject} {tls.client.issuer}
+    {tls.client.fingerprint} {tls.client.names} {tls.client.cert}       empty without
     {response.status} {upstream}                       only where there is a response
     {{ and }}              braces;  ?{query}           the mark only with a query
 
@@ -23,6 +25,7 @@ cdef enum PartKind:
     PART_TEXT                   # literal bytes
     PART_HEADER                 # {header.NAME}
     PART_CLIENT_IP, PART_CLIENT_PORT, PART_REQUEST_ID, PART_ROUTE, PART_METHOD, PART_SCHEME
+    PART_TLS                    # {tls. ...}: `id` is a TlsText
     PART_HOST, PART_PATH, PART_QUERY, PART_RESPONSE_STATUS, PART_UPSTREAM
 
 
@@ -35,7 +38,7 @@ cdef enum Rendered:
 cdef struct Part:
     uint8_t kind                # PartKind
     uint8_t mark                # PART_QUERY: a '?' goes before it if there is a query
-    uint16_t id                 # PART_HEADER: NameId
+    uint16_t id                 # PART_HEADER: NameId; PART_TLS: TlsText
     Span text                   # PART_TEXT: the bytes; PART_HEADER: the name in lower case
 
 

@@ -8,6 +8,7 @@ from fastgw.ext.route.snapshot import Snapshot
 class PlanSnapshot(Snapshot):
     objects: dict[bytes, object]
     target_list: list[object]
+    def listener_options(self, index: int) -> dict[str, Any]: ...
     def route_names(self) -> list[str]: ...
 
 def load_plan(

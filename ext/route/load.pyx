@@ -17,8 +17,8 @@ from fastgw.ext.exchange.contract cimport (
 from fastgw.ext.route.errors import PlanError
 from fastgw.ext.route.matcher cimport match_route, matcher_init
 from fastgw.ext.route.plan cimport (
-    SECTION_CHAINS, SECTION_DATA, SECTION_NETWORKS, SECTION_OBJECTS, SECTION_REWRITES,
-    SECTION_ROUTES, SECTION_STEPS, SECTION_TARGETS, ChainRow, ObjectRow, RewriteRow, RouteRow,
+    SECTION_CHAINS, SECTION_DATA, SECTION_LISTENERS, SECTION_NETWORKS, SECTION_OBJECTS, SECTION_REWRITES,
+    SECTION_ROUTES, SECTION_STEPS, SECTION_TARGETS, ChainRow, ListenerRow, ObjectRow, RewriteRow, RouteRow,
     StepRow, Text, plan_open, plan_str, plan_strings,
 )
 
@@ -46,6 +46,14 @@ cdef class PlanSnapshot(Snapshot):
     cdef int32_t match(self, const RequestHead* head, uint32_t* methods) noexcept:
         """The route of a head, NO_ROUTE or NO_METHOD."""
         return match_route(&self.matcher, head.host, head.path, head.method_id, methods)
+
+    def listener_options(self, index: int) -> dict:
+        """What the plan says of a listener besides its address."""
+        if not 0 <= index < self.plan.count[<int>SECTION_LISTENERS]:
+            return {}
+        rows = <const ListenerRow*>self.plan.rows[<int>SECTION_LISTENERS]
+        data = self.plan.rows[<int>SECTION_DATA] + rows[<int>index].options_at
+        return msgpack.unpackb(data[:rows[<int>index].options_n])
 
     def route_names(self) -> list[str]:
         """Names of the routes, by index."""

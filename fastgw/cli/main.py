@@ -6,8 +6,10 @@ import click
 
 from fastgw.cli.check import check
 from fastgw.cli.demo import demo
+from fastgw.cli.reload import reload
 from fastgw.cli.run import run
 from fastgw.cli.show import show
+from fastgw.cli.status import status
 from fastgw.cli.version import version
 
 EPILOG = "Exit codes: 0 done, 1 failed, 2 the configuration or the command line is wrong."
@@ -21,5 +23,5 @@ def main() -> None:
     """An API gateway with a compiled data plane, extended in Python."""
 
 
-for verb in (run, check, show, demo, version):
+for verb in (run, check, show, status, reload, demo, version):
     main.add_command(verb)

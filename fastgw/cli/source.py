@@ -55,8 +55,19 @@ def source_options(command: F) -> F:
             "--listen",
             multiple=True,
             metavar="ADDR",
-            help="IP:port, [v6]:port, :port (all addresses) or unix:/path; repeatable.  "
+            help="IP:port, [v6]:port, :port (all addresses) or unix:/path; with https:// before "
+            "it for TLS; repeatable.  "
             f"[default: {DEFAULT_LISTEN}, or what FILE says]",
+        ),
+        click.option(
+            "--tls-cert",
+            metavar="FILE",
+            help="Certificate with its chain (PEM) for --listen https://ADDR.",
+        ),
+        click.option(
+            "--tls-key",
+            metavar="FILE",
+            help="Its private key (PEM).  [default: in --tls-cert, or beside it as .key]",
         ),
         click.option(
             "--trusted-proxies",
@@ -94,7 +105,21 @@ def read_source(options: dict[str, Any]) -> dict[str, Any]:
     said["limits"] = _given("limit", LIMITS, options)
     for key in ("to", "listen", "trusted_proxies"):
         said[key] = list(options.get(key) or ())
+    said |= _tls(options, said["listen"])
     return {"file": file, "options": {k: v for k, v in said.items() if v}}
+
+
+def _tls(options: dict[str, Any], listen: list[str]) -> dict[str, str]:
+    """The certificate of the command line's listeners."""
+    cert, key = options.get("tls_cert") or "", options.get("tls_key") or ""
+    if key and not cert:
+        raise click.UsageError("--tls-key needs --tls-cert")
+    secure = any(one.startswith("https://") for one in listen)
+    if cert and not secure:
+        raise click.UsageError("--tls-cert needs a --listen https://ADDR")
+    if secure and not cert:
+        raise click.UsageError("--listen https://ADDR needs --tls-cert FILE")
+    return {"tls_cert": cert, "tls_key": key}
 
 
 def _given(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from fastgw.config.document import Document, Marks, read_file
@@ -40,18 +41,27 @@ class CommandLine:
     limits: dict[str, str | int] = field(default_factory=dict)
     trusted_proxies: tuple[str, ...] = ()
     number: int = 1
+    tls_cert: str = ""
+    tls_key: str = ""
 
     def document(self) -> Document:
         """It all as a configuration of its own."""
         value: dict[str, Any] = {
             "version": 1,
             "defaults": {"timeouts": dict(self.timeouts), "limits": dict(self.limits)},
-            "listen": {f"cli-{i}": addr for i, addr in enumerate(self.listen, 1)},
+            "listen": {f"cli-{i}": self.listener(addr) for i, addr in enumerate(self.listen, 1)},
             "trusted_proxies": list(self.trusted_proxies),
         }
         if self.to:
             value["routes"] = {DEFAULT_ROUTE: {"match": "/*", "upstream": list(self.to)}}
         return Document(COMMAND_LINE, value, Marks(0, 0))
+
+    def listener(self, text: str) -> str | dict[str, Any]:
+        """A --listen: with https:// before its address it gets the certificate of --tls-cert."""
+        if not text.startswith("https://"):
+            return text
+        tls = {"cert": self.tls_cert, "key": self.tls_key or None}
+        return {"addr": text.removeprefix("https://"), "tls": tls if self.tls_cert else {}}
 
 
 def build(
@@ -179,8 +189,23 @@ class _Builder:
         if host is None or len(found) != len(upstream.servers):
             return None
         merged = timeouts(*self.defaults, upstream.timeouts)
-        made = options(name, upstream, host, found, merged)
+        tls = None
+        if any(server.tls for server, _ in found):
+            tls = self.upstream_tls((*where, "tls"), upstream)
+            if tls is None:
+                return None
+        made = options(name, upstream, host, found, merged, tls)
         return _Target(ObjectSpec("http", name, made), upstream.timeouts)
+
+    def upstream_tls(self, where: Where, upstream: Upstream) -> dict[str, Any] | None:
+        """TLS options of https servers; None when something about them is wrong."""
+        # OpenSSL looks at certificates: only configurations with TLS load it.
+        from fastgw.tls.upstream import upstream_options
+
+        def say(at: Where, code: str, message: str) -> None:
+            self.document.problem(code, (*where, *at), message)
+
+        return upstream_options(upstream.tls, Path(self.document.file).parent, say)
 
     def upstream(self, where: Where, name: str, route: Route) -> _Target | None:
         """The target of a route: one of `upstreams`, or its own."""

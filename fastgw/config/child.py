@@ -32,6 +32,8 @@ class Options:
     limits: dict[str, str | int] = field(default_factory=dict)
     trusted_proxies: list[str] = field(default_factory=list)
     number: int = 1
+    tls_cert: str = ""
+    tls_key: str = ""
 
 
 def compile_in_child(file: str | None, options: Options, timeout_s: float = TIMEOUT_S) -> bytes:

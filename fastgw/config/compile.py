@@ -38,6 +38,8 @@ def command_line(text: str) -> CommandLine:
         dict(said.get("limits", {})),
         tuple(said.get("trusted_proxies", ())),
         int(said.get("number", 1)),
+        str(said.get("tls_cert", "")),
+        str(said.get("tls_key", "")),
     )
 
 

@@ -5,10 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from ipaddress import ip_address
+from pathlib import Path
+from typing import Any
 
 from fastgw.config.document import Document
 from fastgw.config.matches import Wrong
 from fastgw.config.models import Listen
+from fastgw.config.problems import Where
+from fastgw.config.tls import ListenTls
 from fastgw.config.upstreams import MAX_UNIX_PATH
 from fastgw.plan.model import Listener
 
@@ -55,6 +59,7 @@ def _check_ip(text: str, host: str) -> None:
 def listeners(document: Document, written: Mapping[str, Listen]) -> tuple[Listener, ...]:
     """The listeners; what is wrong is noted in the document."""
     found: dict[str, str] = {}
+    options: dict[str, dict[str, Any]] = {}
     for name, listen in written.items():
         where = ("listen", name, "addr")
         try:
@@ -66,4 +71,16 @@ def listeners(document: Document, written: Mapping[str, Listen]) -> tuple[Listen
         if other is not None:
             document.problem("FGW014", where, f"'{address}' is the address of '{other}' already")
         found[name] = address
-    return tuple(Listener(name, address) for name, address in found.items())
+        options[name] = _tls(document, name, listen.tls) if listen.tls else {}
+    return tuple(Listener(name, address, options[name]) for name, address in found.items())
+
+
+def _tls(document: Document, name: str, tls: ListenTls) -> dict[str, Any]:
+    """The options of a listener with TLS."""
+    # Certificates are looked at by OpenSSL: only configurations with TLS load it.
+    from fastgw.tls.listener import listener_options
+
+    def say(where: Where, code: str, message: str) -> None:
+        document.problem(code, ("listen", name, "tls", *where), message)
+
+    return {"tls": listener_options(tls, Path(document.file).parent, say)}

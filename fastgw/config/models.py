@@ -17,6 +17,7 @@ from pydantic import (
 )
 
 from fastgw.config.policy_models import Model, PolicyEntry, PolicyScope, listed
+from fastgw.config.tls import ListenTls, UpstreamTls
 from fastgw.config.units import (
     CountOrNone,
     Duration,
@@ -94,6 +95,7 @@ class Listen(Model):
     """An address that clients connect to."""
 
     addr: str
+    tls: ListenTls | None = None
 
 
 class Server(Model):
@@ -121,6 +123,7 @@ class Upstream(Model):
     host: str = "keep"
     timeouts: UpstreamTimeouts = UpstreamTimeouts()
     pool: Pool = Pool()
+    tls: UpstreamTls = UpstreamTls()
 
 
 def upstream_form(value: Any) -> Any:

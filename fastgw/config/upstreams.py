@@ -37,6 +37,7 @@ class ServerUrl:
     port: int
     unix: str = ""
     literal: int = 0
+    tls: bool = False
 
 
 def system_resolver(host: str) -> list[tuple[int, str]]:
@@ -56,11 +57,10 @@ def server_url(text: str) -> ServerUrl:
     scheme, separator, rest = text.partition("://")
     if not separator:
         raise Wrong("FGW103", f"'{text}' is no server (did you mean 'http://{text}'?)")
-    if scheme.lower() in ("https", "h2c", "grpc", "grpcs"):
-        code = "FGW007" if scheme.lower() in ("h2c", "grpc") else "FGW301"
-        raise Wrong(code, f"'{text}': {scheme} to upstreams is not in this version")
-    if scheme.lower() != "http":
-        raise Wrong("FGW103", f"'{text}' must begin with http:// or unix:")
+    if scheme.lower() in ("h2c", "grpc", "grpcs"):
+        raise Wrong("FGW007", f"'{text}': {scheme} to upstreams is not in this version")
+    if scheme.lower() not in ("http", "https"):
+        raise Wrong("FGW103", f"'{text}' must begin with http://, https:// or unix:")
     found = re.match(r"([^/?#]*)(/*)(.*)\Z", rest, re.DOTALL)
     assert found is not None
     authority, _, after = found.groups()
@@ -70,7 +70,7 @@ def server_url(text: str) -> ServerUrl:
         raise Wrong("FGW103", f"'{text}' holds a path; say it with 'rewrite: {{prefix: /{after}}}'")
     if "@" in authority:
         raise Wrong("FGW103", "a server's URL can't hold a user or password")
-    return _http_url(text, authority.lower())
+    return _http_url(text, authority.lower(), scheme.lower())
 
 
 def _unix_url(text: str) -> ServerUrl:
@@ -82,13 +82,14 @@ def _unix_url(text: str) -> ServerUrl:
     return ServerUrl(f"unix:{path}", "localhost", 0, path)
 
 
-def _http_url(text: str, authority: str) -> ServerUrl:
+def _http_url(text: str, authority: str, scheme: str) -> ServerUrl:
     host, literal, port = _split(text, authority)
-    number = int(port) if port else 80
+    tls = scheme == "https"
+    number = int(port) if port else (443 if tls else 80)
     if not 0 < number < 65536:
         raise Wrong("FGW103", f"'{text}': port {number} does not exist")
     shown = f"[{host}]" if literal == socket.AF_INET6 else host
-    return ServerUrl(f"http://{shown}:{number}", host, number, "", literal)
+    return ServerUrl(f"{scheme}://{shown}:{number}", host, number, "", literal, tls)
 
 
 def _split(text: str, authority: str) -> tuple[str, int, str]:
@@ -182,9 +183,11 @@ def options(
     host: str,
     servers: list[tuple[ServerUrl, list[Address]]],
     timeouts: Timeouts,
+    tls: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
     """The option map of a target of kind `http`."""
-    return {
+    secure = {"tls": tls} if tls else {}
+    return secure | {
         "name": name,
         "servers": [
             {
@@ -194,6 +197,7 @@ def options(
                 "unix": server.unix,
                 "weight": written.weight,
                 "addresses": addresses,
+                **({"tls": True, "literal": bool(server.literal)} if server.tls else {}),
             }
             for (server, addresses), written in zip(servers, upstream.servers, strict=True)
         ],

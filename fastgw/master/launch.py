@@ -14,6 +14,7 @@ import gc
 import os
 import socket
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from fastgw.log import Log
@@ -24,6 +25,8 @@ from fastgw.master.master import EXIT_FAILED, Master
 from fastgw.master.settings import Compiled, Settings
 from fastgw.master.signals import SignalQueue
 from fastgw.run_dir import Lock, RunDirError, run_folder
+from fastgw.tls.bundle import BundleError
+from fastgw.tls.material import tls_memory
 from fastgw.worker import MakeDataPlane, Shift, work
 
 EXIT_CONFIG = 2
@@ -44,12 +47,12 @@ def run(
         lock = Lock(run_folder(settings.run_dir, settings.name))
         lock.take()
         compiled = compile_source(settings.source)
-        return supervise(settings, compiled, make or data_plane(), lock, log)
+        return supervise(settings, compiled, make or data_plane(compiled), lock, log)
     except CompileError as e:
         for line in e.lines:
             log.error(line)
         return EXIT_CONFIG
-    except (RunDirError, AddressError) as e:
+    except (RunDirError, AddressError, BundleError) as e:
         log.error(str(e))
         return EXIT_FAILED
     finally:
@@ -57,13 +60,15 @@ def run(
             lock.release()
 
 
-def data_plane() -> MakeDataPlane:
-    """The compiled worker; imported before the fork, so that all workers share its pages."""
+def data_plane(compiled: Compiled) -> MakeDataPlane:
+    """The compiled worker; imported before the fork, so that all workers share its pages, and
+    with memory for certificates and ticket keys that they share as well."""
     import uvloop  # noqa: F401  (imported here for the workers, never started here)
 
     from fastgw.ext.worker import Worker
 
-    return Worker
+    memory = tls_memory(compiled.tls)
+    return partial(Worker, tls=memory.material()) if memory else Worker
 
 
 def supervise(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -30,3 +31,5 @@ class Compiled:
     listen: list[str] = field(default_factory=list)
     #: Bytes of all buffers of one worker.
     memory: int = 64 << 20
+    #: `tls` options of listeners and upstreams, which name files to be handed to workers.
+    tls: list[Mapping[str, Any]] = field(default_factory=list)
