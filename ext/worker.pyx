@@ -1,6 +1,6 @@
 """The worker's wiring: which parts there are and who knows whom. Nothing else stands here.
 
-    Listener [-> TlsAcceptor] -> H1Server -> H1Downstream -> LiveExchange -> HttpTarget -> H1Attempt
+    Listener [-> Doorway] [-> TlsAcceptor] -> H1Server -> H1Downstream -> LiveExchange -> HttpTarget -> H1Attempt
                                               Snapshot      Endpoint -> IdlePool -> H1Connection
 """
 
@@ -11,7 +11,9 @@ from fastgw.ext.downstream.h1 cimport H1Server
 from fastgw.ext.exchange.exchange cimport Dispatcher
 from fastgw.ext.io.connection_limit cimport ConnectionLimit
 from fastgw.ext.io.engine cimport Engine
+from fastgw.ext.io.doorway import Doorway, make_doorway
 from fastgw.ext.io.listener cimport Acceptor, Listener
+from fastgw.ext.io.relay cimport PipeRelays
 from fastgw.ext.io.tls.acceptor cimport TlsAcceptor
 from fastgw.ext.io.tls.server import TlsServer
 from fastgw.ext.record.access_log cimport AccessLog
@@ -52,6 +54,7 @@ cdef class Worker:
     cdef object tls                   # TlsMaterial, or None
     cdef list listeners
     cdef list tls_acceptors
+    cdef dict doors                   # a listener's index -> Doorway or None
 
     def __init__(
         self, loop, plan, *, size_t memory, int max_connections, log, access_log="",
@@ -70,7 +73,11 @@ cdef class Worker:
         self.dispatcher.log = log
         self.server = H1Server(self.dispatcher)
         self.limit = ConnectionLimit(max_connections)
-        self.listeners, self.tls_acceptors = [], []
+        self.server.learns = any(
+            getattr(target, "send_proxy", 0) for target in self.dispatcher.snapshot.target_list
+        )
+        self.listeners, self.tls_acceptors, self.doors = [], [], {}
+        PipeRelays().serve(self.engine)
         self.engine.attach(loop)
         self.sampler = Sampler(
             self.record.rows, slot, self.dispatcher, self.server, self.limit,
@@ -93,7 +100,7 @@ cdef class Worker:
         descriptor is the data plane's from here on."""
         self.listeners.append(Listener(
             self.engine, fd, self.acceptor(index), self.limit, index=index,
-            user_timeout_ms=USER_TIMEOUT_MS, log=self.listener_says,
+            user_timeout_ms=USER_TIMEOUT_MS, log=self.listener_says, door=self.door(index),
         ))
 
     def acceptor(self, index: int) -> Acceptor:
@@ -105,6 +112,13 @@ cdef class Worker:
         server = TlsServer(options, self.tls.files, self.tls.tickets)
         self.tls_acceptors.append(TlsAcceptor(behind, server, self.listener_says))
         return self.tls_acceptors[len(self.tls_acceptors) - 1]
+
+    def door(self, index: int) -> Doorway | None:
+        """What a listener asks of its connections first; all its sockets have the same one."""
+        if index not in self.doors:
+            options = self.dispatcher.snapshot.listener_options(index)
+            self.doors[index] = make_doorway(options, self.dispatcher.snapshot.trusted)
+        return self.doors[index]
 
     def listener_says(self, event: str, details: object) -> None:
         """A listener stopped accepting, or could not."""
@@ -142,6 +156,9 @@ cdef class Worker:
         """Close connections that are not open yet; called within a turn."""
         for acceptor in self.tls_acceptors:
             acceptor.abort()
+        for door in self.doors.values():
+            if door is not None:
+                door.abort()
 
     def stop(self) -> None:
         """End at once: connections are closed, nothing is finished."""
@@ -149,6 +166,9 @@ cdef class Worker:
         self.engine.enter()
         self.end_handshakes()
         self.server.abort()
+        for door in self.doors.values():
+            if door is not None:
+                door.abort_passes()
         for target in self.dispatcher.snapshot.target_list:
             if isinstance(target, HttpTarget):
                 target.trim()
@@ -158,6 +178,15 @@ cdef class Worker:
         self.sampler.stop()
         self.engine.detach(self.loop)
 
+    def door_counters(self) -> dict[str, int]:
+        """What the listeners' doors counted, those that are not zero."""
+        found: dict[str, int] = {}
+        for door in self.doors.values():
+            for name, value in (door.counters() if door is not None else {}).items():
+                if value:
+                    found[name] = found.get(name, 0) + value
+        return found
+
     def counters(self) -> dict[str, int]:
         """What was counted since the start, and how many are there now."""
         idle = busy = 0
@@ -166,7 +195,7 @@ cdef class Worker:
                 waiting, working = target.connections()
                 idle += waiting
                 busy += working
-        return self.record.totals() | {
+        return self.record.totals() | self.door_counters() | {
             "upstream_idle": idle,
             "upstream_busy": busy,
             "connections": self.limit.current,

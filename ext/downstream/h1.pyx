@@ -15,6 +15,7 @@ from fastgw.ext.downstream.h1_response cimport (
 from fastgw.ext.exchange.tunnel cimport drain_tunnel
 from fastgw.ext.http.chunk_writer cimport write_chunk, write_trailers
 from fastgw.ext.http.head cimport Fields, ResponseHead
+from fastgw.ext.io.address cimport learn_local
 from fastgw.ext.io.stream cimport Stream
 from fastgw.ext.route.snapshot cimport Snapshot
 
@@ -38,8 +39,10 @@ cdef class H1Server(H1Connections):
         d.stream = s
         d.facts = s.facts
         d.trusted = snapshot.trusted is not None and (
-            (<Networks>snapshot.trusted).contains(s.facts.peer.ip)
+            (<Networks>snapshot.trusted).contains(s.facts.client.ip)
         )
+        if self.learns:
+            learn_local(s)
         self.connections.add(d)
         d.set_read_deadline(K_KEEPALIVE, snapshot.timeouts.keepalive)
 

@@ -32,6 +32,8 @@ cdef class Snapshot:
     cdef uint32_t allow_any           # union of PathAllow bits that some route opens
     cdef bint error_html              # text/html error pages for those who accept them
     cdef object trusted               # base/networks.Networks of trusted_proxies
+    cdef list client_fields           # a listener each: exchange/client_address.ClientField or None;
+                                      # None: no listener has one
 
     cdef int32_t match(self, const RequestHead* head, uint32_t* methods) noexcept
 

@@ -10,6 +10,8 @@ from fastgw.ext.http.head cimport (
     RequestHead,
 )
 from fastgw.ext.http.websocket cimport agrees_to_websocket
+from fastgw.ext.io.proxy_protocol cimport PROXY_OUT_MOST, ProxyFacts, put_proxy
+from fastgw.ext.io.stream cimport Address
 from fastgw.ext.http.write cimport fields_bound, put, put_decimal, put_fields, put_span
 
 cdef enum:
@@ -75,4 +77,22 @@ cdef bint write_request_head(Stream s, Exchange x, Attempt a, Span host) noexcep
     at = _put_framing(at, x)
     at = put(at, b"\r\n", 2)
     s.commit(at - begin)
+    return True
+
+
+cdef bint announce_client(Stream s, Exchange x, int version) noexcept:
+    """Queue the PROXY header that a new connection begins with; False without memory. An
+    exchange without a client has nobody to tell of."""
+    cdef Address nobody
+    cdef const Address* source = &nobody
+    cdef const Address* dest = &nobody
+    cdef const ProxyFacts* kept = NULL
+    cdef char* at
+    nobody.family = 0
+    if x.facts != NULL:
+        source, dest, kept = &x.facts.client, &x.facts.local, <const ProxyFacts*>x.facts.proxy
+    at = s.reserve(PROXY_OUT_MOST + (kept.n if kept != NULL else 0))
+    if at == NULL:
+        return False
+    s.commit(put_proxy(at, version, source, dest, kept))
     return True
