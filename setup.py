@@ -52,6 +52,15 @@ CFLAGS = {
 }
 LDFLAGS = {"asan": ["-fsanitize=address,undefined"], "fuzz": ["-fsanitize=address,undefined"]}
 WARNINGS = ["-Wall", "-Wno-unused-function", "-Wno-unused-but-set-variable"]
+#: Where C headers are looked for, as far as can be told without asking the compiler.
+INCLUDES = (
+    *os.environ.get("CPATH", "").split(":"),
+    *os.environ.get("CPLUS_INCLUDE_PATH", "").split(":"),
+    "/usr/local/include",
+    "/usr/include",
+)
+#: Modules with sources and libraries besides their .pyx.
+LINKED = {"fastgw.ext.route.regex": (["fastgw/ext/route/re2_shim.cc"], ["re2", "stdc++"])}
 DIRECTIVES: dict[str, object] = {
     "language_level": 3,
     "auto_pickle": False,
@@ -67,18 +76,22 @@ DIRECTIVES: dict[str, object] = {
 
 def extensions() -> list[Extension]:
     """One extension a .pyx below fastgw/ext; not translated yet."""
-    headers = [str(h.relative_to(ROOT)) for h in sorted(SOURCES.rglob("*.h"))]
-    return [
-        Extension(
-            ".".join(("fastgw", "ext", *source.relative_to(SOURCES).with_suffix("").parts)),
-            [str(source.relative_to(ROOT))],
-            extra_compile_args=CFLAGS[KIND] + WARNINGS,
-            extra_link_args=LDFLAGS.get(KIND, []),
-            include_dirs=["fastgw/ext"],
-            depends=headers,
-        )
-        for source in sorted(SOURCES.rglob("*.pyx"))
-    ]
+    return [extension(source) for source in sorted(SOURCES.rglob("*.pyx"))]
+
+
+def extension(source: Path) -> Extension:
+    """The extension of one .pyx."""
+    name = ".".join(("fastgw", "ext", *source.relative_to(SOURCES).with_suffix("").parts))
+    more, libraries = LINKED.get(name, ([], []))
+    return Extension(
+        name,
+        [str(source.relative_to(ROOT)), *more],
+        extra_compile_args=CFLAGS[KIND] + WARNINGS,
+        extra_link_args=LDFLAGS.get(KIND, []),
+        include_dirs=["fastgw/ext"],
+        libraries=libraries,
+        depends=[str(h.relative_to(ROOT)) for h in sorted(SOURCES.rglob("*.h"))],
+    )
 
 
 def cythonized(plain: list[Extension]) -> list[Extension]:
@@ -116,6 +129,10 @@ def missing_tools() -> list[str]:
         missing.append("Python's headers (Python.h)")
     if not header_exists(words, "openssl/ssl.h"):
         missing.append("OpenSSL 3's headers (openssl/ssl.h)")
+    if shutil.which("g++") is None and shutil.which("c++") is None:
+        missing.append("a C++ compiler (g++)")
+    if not any(Path(folder, "re2", "re2.h").exists() for folder in INCLUDES):
+        missing.append("RE2's headers (re2/re2.h)")
     return missing
 
 
@@ -135,7 +152,7 @@ class BuildKind(build_ext):
         if missing := missing_tools():
             raise SystemExit(
                 f"fastgw is compiled when it is installed, and this needs {' and '.join(missing)}; "
-                "on Debian: apt-get install gcc libc6-dev libssl-dev python3-dev"
+                "on Debian: apt-get install gcc g++ libc6-dev python3-dev libre2-dev libssl-dev"
             )
         self.distribution.ext_modules = cythonized(plain)
         super().finalize_options()

@@ -23,9 +23,12 @@ from fastgw.ext.record.ring cimport RingWriter
 from fastgw.ext.record.rows cimport LocalRows
 from fastgw.ext.record.sampler cimport Sampler
 from fastgw.ext.policy.build import KINDS
+from fastgw.ext.policy.error_pages import ErrorPages
+from fastgw.ext.policy.path_rewriter import PathRewriter
 from fastgw.ext.route.load import load_plan
 from fastgw.ext.target.http import HttpTarget
 from fastgw.ext.target.none import NoneTarget
+from fastgw.ext.target.split import SplitTarget
 
 
 #: The kernel gives up on bytes that nobody acknowledges, past the default `idle` of 60 s.
@@ -37,6 +40,9 @@ def builders(files: object, log: object) -> dict:
     made = dict(KINDS)
     made["http"] = partial(HttpTarget, files=files, log=log)
     made["none"] = NoneTarget
+    made["split"] = SplitTarget
+    made["error_pages"] = ErrorPages
+    made["rewrite"] = PathRewriter
     return made
 
 

@@ -73,6 +73,16 @@ cdef class HttpTarget(Target):
         for e in self.balancer.endpoints:
             e.pool.trim()
 
+    cdef bint available(self, Exchange x) noexcept:
+        """Whether an endpoint is left that is not passed over."""
+        cdef Endpoint e
+        for e in self.balancer.endpoints:
+            if e.passed_over_until_ms <= x.engine.now_ms and (
+                x.tried is None or e not in x.tried
+            ):
+                return True
+        return False
+
     cdef Attempt open(self, Exchange x):
         """An attempt at the endpoint whose turn it is."""
         cdef Endpoint e = self.balancer.pick(x, x.tried, x.engine.now_ms)

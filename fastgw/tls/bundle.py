@@ -80,7 +80,7 @@ class Bundle:
         raise KeyError(key)
 
     def __len__(self) -> int:
-        return self._count
+        return int(self._count)
 
     def _row(self, i: int) -> tuple[bytes, int, int]:
         row: tuple[bytes, int, int] = _ROW.unpack_from(self._memory, _HEADER.size + i * _ROW.size)
