@@ -46,7 +46,6 @@ NOT_IN_THIS_VERSION: Final = frozenset(
         "oauth2",
         "oidc",
         "outlier",
-        "proxy_protocol",
         "queue",
         "quota",
         "rate_limit",
@@ -58,7 +57,6 @@ NOT_IN_THIS_VERSION: Final = frozenset(
         "tracing",
         "transform",
         "validate",
-        "websocket",
     }
 )
 _TLS: Final = frozenset({"tls", "acme"})
