@@ -19,7 +19,6 @@ PROXY_VERSIONS = {"v1": 1, "v2": 2}
 class ProxyProtocol(Model):
     """A PROXY header (v1 or v2) comes first on each connection."""
 
-    required: Literal[True] = Field(default=True, description="Always: it is never guessed.")
     timeout: Duration = Field(default=5000, description="Accepted until the header is whole.")
 
 
@@ -50,6 +49,15 @@ class Passthrough(Model):
     connect: Duration = Field(default=2000, description="Connecting to one of them.")
     idle: DurationOrNone = Field(default=3_600_000, description="No byte moves, either way.")
 
+
+def proxy_form(value: Any) -> Any:
+    """`true` asks for one with the usual time."""
+    return {} if value else value
+
+
+WrittenProxyProtocol = Annotated[
+    ProxyProtocol, Short("proxy_protocol", (bool,), "`true`", proxy_form)
+]
 
 #: Names of a listener (SNI), and where their connections go.
 Passes = dict[

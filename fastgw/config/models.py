@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Discriminator, Field, Tag, model_validator
 from pydantic_core import PydanticCustomError
 
-from fastgw.config.edge import AddressLimits, Passes, ProxyProtocol
+from fastgw.config.edge import AddressLimits, Passes, WrittenProxyProtocol
 from fastgw.config.forms import Model, Name, OneOrMore, Short, Texts
 from fastgw.config.limit_models import AllLimits, AllTimeouts
 from fastgw.config.match_models import GroupMatch, WrittenMatch
@@ -38,9 +38,7 @@ class Listen(Model):
     tls: ListenTls | None = Field(
         default=None, description="Certificates and rules; without it the listener is plain."
     )
-    proxy_protocol: (
-        Annotated[ProxyProtocol, Short("required", (bool,), "`true`")] | None
-    ) = Field(
+    proxy_protocol: WrittenProxyProtocol | None = Field(
         default=None,
         description="A PROXY header comes first on each connection; taken from"
         " `trusted_proxies` alone, others are closed.",

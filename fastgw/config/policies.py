@@ -12,13 +12,13 @@ from fastgw.config.document import Document
 from fastgw.config.edge import Websocket, websocket_options
 from fastgw.config.models import Config
 from fastgw.config.networks import networks
+from fastgw.config.policy_base import PolicyModel
 from fastgw.config.policy_models import (
     Headers,
     Ip,
     Plugin,
     PolicyEntry,
     PolicyKinds,
-    PolicyModel,
     PolicyScope,
     Redirect,
     Respond,

@@ -27,7 +27,11 @@ LOOPBACK = ("127.0.0.1/32",)
 
 
 def listening(
-    origin: Origin | None, *, trusted: Iterable[str] = LOOPBACK, route: Route | None = None, **o: Any
+    origin: Origin | None,
+    *,
+    trusted: Iterable[str] = LOOPBACK,
+    route: Route | None = None,
+    **o: Any,
 ) -> Gateway:
     """A gateway whose one listener has these options in the plan."""
     addresses = [] if origin is None else [origin.address]
@@ -50,7 +54,11 @@ def tlv(kind: int, value: bytes) -> bytes:
 
 
 def v2(
-    source: str, dest: str = "", ports: tuple[int, int] = (4711, 443), tlvs: bytes = b"", command: int = 1
+    source: str,
+    dest: str = "",
+    ports: tuple[int, int] = (4711, 443),
+    tlvs: bytes = b"",
+    command: int = 1,
 ) -> bytes:
     """A header of version 2."""
     six = ":" in source

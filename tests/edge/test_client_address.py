@@ -1,4 +1,4 @@
-"""Who the client is behind trusted proxies: lists of hops, fields of CDNs, identity that is no one's."""
+"""Who the client is behind trusted proxies: lists of hops, fields of CDNs, false identity."""
 
 from __future__ import annotations
 
@@ -76,7 +76,11 @@ def test_nobody_is_trusted_unless_named() -> None:
         ("True-Client-IP", ("True-Client-IP: x", "X-Forwarded-For: 198.51.100.1"), "127.0.0.1"),
         ("True-Client-IP", ("True-Client-IP: 1.2.3.4", "True-Client-IP: 5.6.7.8"), "127.0.0.1"),
         ("X-Real-IP", ("X-Real-IP: 203.0.113.9", "X-Forwarded-For: 198.51.100.1"), "203.0.113.9"),
-        ("Forwarded", ("X-Forwarded-For: 198.51.100.1", "Forwarded: for=203.0.113.9"), "203.0.113.9"),
+        (
+            "Forwarded",
+            ("X-Forwarded-For: 198.51.100.1", "Forwarded: for=203.0.113.9"),
+            "203.0.113.9",
+        ),
         ("X-Forwarded-For", ("Forwarded: for=203.0.113.9",), "127.0.0.1"),
     ],
 )

@@ -100,7 +100,8 @@ def server(authority: Authority, tmp_path: Path) -> Iterator[SecureServer]:
 
 def test_the_client_speaks_with_the_server(authority: Authority, server: SecureServer) -> None:
     with passing({"db.example": to(server.address)}) as gw:
-        with SecureClient(gw.address, trusting(authority), "db.example") as c:
+        c = SecureClient(gw.address, trusting(authority), "db.example")
+        with c:
             assert c.certificate["subject"] == ((("commonName", "db.example"),),)
             for data in (b"hello", b"x" * 300_000):
                 assert c.send(data).exactly(len(data)) == data.upper()
@@ -329,7 +330,10 @@ def test_a_reset_is_passed_on(authority: Authority, side: str) -> None:
 
 
 def test_silence_ends_it(authority: Authority) -> None:
-    with Origin(lambda peer: peer.gone()) as origin:
+    def script(peer: Peer) -> None:
+        peer.gone()
+
+    with Origin(script) as origin:
         with passing({"*": to(origin.address, idle_ms=200)}) as gw, Client(gw.address) as c:
             assert c.send(hello_of(authority)).at_end()
             gw.until(lambda n: n["connections"] == 0 and n.get("passes_live", 0) == 0, "over")

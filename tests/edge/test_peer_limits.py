@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from random import Random
+from typing import Any
 
 import pytest
 
@@ -111,7 +112,7 @@ def test_a_listener_refuses_who_comes_too_fast() -> None:
 
 def test_trusted_proxies_are_not_limited_but_those_they_name_are() -> None:
     with Origin() as origin:
-        o = {"per_address": {"connections": 1}, "proxy_protocol": {}}
+        o: dict[str, Any] = {"per_address": {"connections": 1}, "proxy_protocol": {}}
         with listening(origin, **o) as gw, contextlib.ExitStack() as held:
             for i in range(3):
                 c = held.enter_context(Client(gw.address))

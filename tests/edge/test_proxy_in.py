@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 import threading
 import time
+from typing import Any
 
 import pytest
 
@@ -13,7 +14,7 @@ from tests.scenario.client import Client
 from tests.scenario.gateway import Gateway
 from tests.scenario.origin import Origin
 
-ASKING = {"proxy_protocol": {}}
+ASKING: dict[str, Any] = {"proxy_protocol": {}}
 
 
 def asked(gw: Gateway, data: bytes) -> bytes:

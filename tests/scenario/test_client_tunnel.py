@@ -255,7 +255,11 @@ def test_fin_before_the_101_with_finish(early: bytes) -> None:
 
 
 def test_silence_ends_it() -> None:
-    with Origin(echo) as origin, Gateway(chat(origin, idle=300, close=50)) as gw, Client(gw.address) as c:
+    with (
+        Origin(echo) as origin,
+        Gateway(chat(origin, idle=300, close=50)) as gw,
+        Client(gw.address) as c,
+    ):
         assert c.send(UPGRADE).head().status == 101
         began = time.monotonic()
         assert c.to_end() == b"\x88\x02\x03\xe9", "going away"
@@ -284,7 +288,11 @@ def test_one_direction_is_enough(speaker: str) -> None:
             peer.send(b"x")
             time.sleep(0.08)
 
-    with Origin(script) as origin, Gateway(chat(origin, idle=300, close=50)) as gw, Client(gw.address) as c:
+    with (
+        Origin(script) as origin,
+        Gateway(chat(origin, idle=300, close=50)) as gw,
+        Client(gw.address) as c,
+    ):
         assert c.send(UPGRADE).head().status == 101
         if speaker == "client":
             for _ in range(10):
@@ -300,7 +308,11 @@ def test_one_direction_is_enough(speaker: str) -> None:
 
 def test_the_other_timeouts_are_over() -> None:
     times = {"request": 200, "response_head": 200, "body_idle": 200, "keepalive": 200}
-    with Origin(echo) as origin, Gateway(chat(origin, Timeouts(**times))) as gw, Client(gw.address) as c:
+    with (
+        Origin(echo) as origin,
+        Gateway(chat(origin, Timeouts(**times))) as gw,
+        Client(gw.address) as c,
+    ):
         assert c.send(UPGRADE).head().status == 101
         time.sleep(0.5)
         c.send(b"still here")
