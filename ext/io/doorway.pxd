@@ -19,6 +19,7 @@ from fastgw.ext.io.stream cimport Address
 
 
 cdef class Doorway(Door):
+    cdef readonly dict options            # what it was made of
     cdef readonly bint proxy              # a PROXY header must come first
     cdef readonly Networks trusted        # who may send one, and who is not limited
     cdef readonly PeerLimits peers        # or None

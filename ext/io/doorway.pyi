@@ -1,13 +1,13 @@
-from collections.abc import Mapping
 from typing import Any
 
 from fastgw.ext.base.networks import Networks
 from fastgw.ext.io.engine import Handle
-from fastgw.ext.io.listener import Acceptor, Door
+from fastgw.ext.io.listener import Door
 from fastgw.ext.io.passthrough import PassAcceptor
 from fastgw.ext.io.peer_limits import PeerLimits
 
 class Doorway(Door):
+    options: dict[str, Any]
     proxy: bool
     trusted: Networks
     peers: PeerLimits | None
@@ -16,16 +16,7 @@ class Doorway(Door):
     timeouts: int
     left: int
     unnamed: int
-    def __init__(
-        self,
-        *,
-        proxy: bool = False,
-        trusted: Networks | None = None,
-        peers: PeerLimits | None = None,
-        passes: Mapping[str, Acceptor] | None = None,
-        terminates: bool = True,
-        timeout_ms: int = 5000,
-    ) -> None: ...
+    def __init__(self, options: dict[str, Any], trusted: Networks) -> None: ...
     def abort(self) -> None: ...
     def abort_passes(self) -> None: ...
     def counters(self) -> dict[str, int]: ...
@@ -33,5 +24,5 @@ class Doorway(Door):
 
 class Arrival(Handle): ...
 
-def make_doorway(options: dict[str, Any], trusted: Networks) -> Doorway | None: ...
+def door_options(options: dict[str, Any], trusted: Networks) -> dict[str, Any] | None: ...
 def make_pass(name: str, options: dict[str, Any]) -> PassAcceptor: ...

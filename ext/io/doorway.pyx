@@ -31,20 +31,19 @@ cdef void _due(void* owner, int kind) noexcept:
 
 
 cdef class Doorway(Door):
-    """See doorway.pxd. `passes`: names ("db.example.com", "*.example.com", "*") -> Acceptor."""
+    """See doorway.pxd. `options` are those of `door_options`."""
 
-    def __init__(
-        self, *, bint proxy=False, Networks trusted=None, PeerLimits peers=None, passes=None,
-        bint terminates=True, uint32_t timeout_ms=5000,
-    ) -> None:
-        self.proxy, self.peers, self.terminates = proxy, peers, terminates
-        self.trusted = trusted if trusted is not None else Networks()
-        self.timeout_ms = timeout_ms
+    def __init__(self, options: dict, Networks trusted not None) -> None:
+        limits, passes = options["per_address"], options["passthrough"]
+        self.options, self.trusted = options, trusted
+        self.proxy, self.terminates = options["proxy"], options["terminates"]
+        self.timeout_ms = options["arrival_ms"]
+        self.peers = LocalPeerLimits(**limits) if limits is not None else None
         self.arrivals = set()
         if passes is not None:
             self.passes = {
-                name.lower().removeprefix("*").encode(): acceptor
-                for name, acceptor in passes.items()
+                name.lower().removeprefix("*").encode(): make_pass(name, one)
+                for name, one in passes.items()
             }
 
     def abort_passes(self) -> None:
@@ -270,23 +269,18 @@ cdef class Arrival(Handle):
         self.doorway.arrivals.discard(self)
 
 
-def make_doorway(options: dict, trusted: Networks) -> Doorway | None:
-    """The doorway that a listener's options in the plan ask for; None: none is needed."""
-    proxy, limits = options.get("proxy_protocol"), options.get("per_address")
-    passes = options.get("passthrough")
-    if proxy is None and limits is None and passes is None:
+def door_options(options: dict, Networks trusted) -> dict | None:
+    """What a listener's options in the plan ask of its door; None: it needs none."""
+    if not {"proxy_protocol", "per_address", "passthrough"} & options.keys():
         return None
-    taken = None
-    if passes is not None:
-        taken = {name: make_pass(name, one) for name, one in passes.items()}
-    return Doorway(
-        proxy=proxy is not None,
-        trusted=trusted,
-        peers=LocalPeerLimits(**limits) if limits is not None else None,
-        passes=taken,
-        terminates="tls" in options,
-        timeout_ms=options.get("arrival_ms", 5000),
-    )
+    return {
+        "proxy": "proxy_protocol" in options,
+        "per_address": options.get("per_address"),
+        "passthrough": options.get("passthrough"),
+        "terminates": "tls" in options,
+        "arrival_ms": options.get("arrival_ms", 5000),
+        "trusted": trusted.texts,
+    }
 
 
 def make_pass(name: str, options: dict) -> PassAcceptor:

@@ -18,7 +18,7 @@ ROLES = ("worker", "control", "master")
 Process = namedtuple(
     "Process", "column pid slot role incarnation beat_ms generation started_ms"
 )
-Row = namedtuple("Row", "index kind name used serial")
+Row = namedtuple("Row", "row kind name used serial")
 Crossing = namedtuple("Crossing", "metric row other value")
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from fastgw.cli.help import Command
+from fastgw.cli.observe import observe_options, take_observe
 from fastgw.cli.source import option, read_source, source_options
 from fastgw.log import LEVELS
 from fastgw.master.machine import usable_cpus
@@ -16,6 +17,7 @@ from fastgw.master.settings import Settings
 EPILOG = """\b
 Signals: TERM, INT  drain: accept no more, finish what is under way (a second one: at once)
          QUIT       end at once
+         USR1       open the access log's file again
 \b
 Exit codes: 0 ended as told, 1 could not start, 2 configuration or command line wrong."""
 
@@ -85,20 +87,13 @@ def read_seconds(_ctx: click.Context, _option: click.Parameter, value: str) -> f
     show_default=True,
     help="Least important level that is written to standard error.",
 )
-@option(
-    "--access-log",
-    section="Logs",
-    metavar="PATH",
-    default="",
-    help="File (or pipe) that gets a JSON line for each request.  [default: none]",
-)
+@observe_options
 def run(
     timeout_drain: float,
     workers: int,
     run_dir: str | None,
     name: str,
     log_level: str,
-    access_log: str,
     **options: Any,
 ) -> None:
     """Run a gateway, from FILE or before one upstream (--to).
@@ -109,13 +104,15 @@ def run(
     """
     from fastgw.master import launch
 
+    control, log_options = take_observe(options, log_level)
     settings = Settings(
         source=read_source(options),
         workers=workers,
         run_dir=run_dir,
         name=name,
         log_level=log_level,
-        access_log=access_log,
+        control=control,
+        log_options=log_options,
         drain_s=timeout_drain,
     )
     sys.exit(launch.run(settings))
