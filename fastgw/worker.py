@@ -11,31 +11,68 @@ import faulthandler
 import gc
 import mmap
 import os
+import random
 import signal
 import socket
+import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
+from fastgw.ext.io.tls.tickets import TicketKeys
+from fastgw.ext.shm.statistics import Column
 from fastgw.log import Log
-from fastgw.master.messages import BrokenMessage, Inbox, Message, pack
+from fastgw.master.addresses import Bound, Given
+from fastgw.master.heritage import hand_over
+from fastgw.master.messages import BrokenMessage, Inbox, Message, Outbox, pack, receive
+from fastgw.tls.bundle import Bundle, mapped
+from fastgw.tls.material import TlsMaterial
 
 EXIT_OK = 0
 EXIT_FAILED = 1
+
+#: How long a plan is built at a time, before the loop gets its share.
+SLICE_S = 0.001
+#: From a switch to the collection of what it left.
+TIDY_AFTER_S = 0.5
+#: A replaced worker closes connections that stay idle for so long, and a little more.
+IDLE_S = 5.0
+IDLE_JITTER_S = 2.0
+#: How long an orphan may take to hand over its sockets; it serves nobody meanwhile.
+ADOPTION_S = 1.0
 
 
 class DataPlane(Protocol):
     """What `fastgw.ext.worker.Worker` offers; tests of supervision put a fake here."""
 
-    def listen(self, index: int, fd: int) -> None:
+    def listen(self, index: int, fd: int, shared: bool = False) -> None:
         """Accept from a bound, listening, non-blocking socket for a listener of the plan.
 
         The descriptor is the data plane's from then on; a drain closes it. A listener may
-        have two, one for each family of addresses."""
+        have two, one for each family of addresses. `shared`: other workers accept, too."""
+
+    def unlisten(self, fd: int) -> None:
+        """Stop accepting from a socket and close it."""
+
+    def prepare(self, plan: mmap.mmap, tls: TlsMaterial | None) -> Iterator[None]:
+        """Build another plan's snapshot a little at a time; what is wrong with it raises.
+        `tls`: its certificate files, if it needs some."""
+
+    def forget(self) -> None:
+        """What was prepared is not wanted."""
+
+    def switch(self, indexes: Mapping[int, int]) -> None:
+        """Serve what was prepared; `indexes`: rows of the listeners, -1 = not listened on."""
+
+    def retire(self, done: Callable[[], None]) -> None:
+        """Accept no more, close each connection with its next answer, then call `done`."""
 
     def drain(self, done: Callable[[], None]) -> None:
         """Stop accepting, finish what is under way, close what is idle, then call `done`."""
+
+    def end_requests(self) -> None:
+        """While it drains: end what is under way, but not tunnels."""
 
     def stop(self) -> None:
         """End at once."""
@@ -54,26 +91,44 @@ class MakeDataPlane(Protocol):
         *,
         memory: int,
         max_connections: int,
-        access_log: str,
+        log_options: dict[str, Any],
+        log_ring: int,
+        doorbell: int,
+        slot: int,
         log: Callable[[str, str], None],
+        column: Column | None,
+        tls: TlsMaterial | None,
     ) -> DataPlane:
         """Map the plan and stand ready to listen."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class Shift:
     """All that a worker is born with."""
 
     slot: int
     control: socket.socket
-    #: (listener's row in the plan, its socket)
-    listeners: list[tuple[int, socket.socket]]
+    listeners: list[Given]
+    #: Accept at once, or wait for `begin`.
+    listen: bool
+    #: Own cells of the statistics.
+    column: Column | None
+    generation: int
     plan_fd: int
-    plan_size: int
+    #: Certificate files that the plan names; -1: none.
+    bundle_fd: int
+    #: Keys of session tickets, which all workers of the node share.
+    tickets: mmap.mmap
     memory: int
     max_connections: int
-    #: Where the access log goes; empty: nowhere.
-    access_log: str
+    #: How a line of the access log looks, the ring it goes to (-1 = none) and the doorbell
+    #: of who reads it.
+    log_options: dict[str, Any]
+    log_ring: int
+    doorbell: int
+    #: Where a new master comes if ours dies; None: nobody does.
+    adoption: socket.socket | None
+    orphan_grace_s: float
     make: MakeDataPlane
     new_loop: Callable[[], asyncio.AbstractEventLoop]
     log: Log
@@ -109,6 +164,13 @@ class Worker:
         self.plane: DataPlane | None = None
         self.draining = False
         self.exit_code = EXIT_OK
+        #: The plan that is being built: its number and what is left to do.
+        self.building: tuple[int, Iterator[None]] | None = None
+        #: What we accept from: (address, row in the plan, descriptor).
+        self.accepting: list[tuple[Bound, int, int]] = []
+        self.orphaned = False
+        #: Sockets of siblings that we accept from meanwhile, by the master's key.
+        self.helping: dict[str, int] = {}
 
     def begin(self) -> None:
         """Build the data plane, listen, say that we are ready."""
@@ -118,26 +180,61 @@ class Worker:
         self.loop.add_signal_handler(signal.SIGTERM, self.drain)
         self.loop.add_signal_handler(signal.SIGQUIT, self.quit)
         self.loop.add_reader(shift.control.fileno(), self.hear)
-        plan = mmap.mmap(shift.plan_fd, shift.plan_size, prot=mmap.PROT_READ)
+        tls = self.material(shift.bundle_fd)
         self.plane = shift.make(
             self.loop,
-            plan,
+            map_plan(shift.plan_fd),
             memory=shift.memory,
             max_connections=shift.max_connections,
-            access_log=shift.access_log,
+            log_options=shift.log_options,
+            log_ring=shift.log_ring,
+            doorbell=shift.doorbell,
+            slot=shift.slot,
             log=self.log,
+            column=shift.column,
+            tls=tls,
         )
-        for index, listener in shift.listeners:
-            self.plane.listen(index, listener.detach())
-        # What is here now stays for the worker's life: never walk it again.
+        os.close(shift.plan_fd)
+        if shift.bundle_fd >= 0:
+            os.close(shift.bundle_fd)
+        if shift.listen:
+            self.listen()
+        # What the master had frozen stays so: walking it would copy its pages.
         gc.collect()
         gc.freeze()
         # From inside the loop: before it runs, uvloop loses a TERM that arrives.
         self.loop.call_soon(self.stand_ready)
 
+    def listen(self) -> None:
+        """Accept from the slot's sockets."""
+        if self.plane is not None:
+            for given in self.shift.listeners:
+                self.accept_from(given.bound, given.index, given.socket.detach())
+            self.shift.listeners.clear()
+
+    def material(self, bundle_fd: int) -> TlsMaterial | None:
+        """What TLS needs besides the plan; None: nothing."""
+        if bundle_fd < 0:
+            return None
+        return TlsMaterial(Bundle(mapped(bundle_fd)), TicketKeys(self.shift.tickets))
+
+    def accept_from(self, bound: Bound, index: int, fd: int) -> None:
+        """Accept from a socket of an address."""
+        assert self.plane is not None
+        self.accepting.append((bound, index, fd))
+        self.plane.listen(index, fd, bound.shared)
+
+    def tidy(self) -> None:
+        """Collect what is garbage; what is left stays for long: never walk it again."""
+        gc.unfreeze()
+        gc.collect()
+        gc.freeze()
+
     def stand_ready(self) -> None:
         """Tell the master that this worker accepts and hears its signals."""
         self.say("ready", pid=os.getpid(), slot=self.shift.slot)
+
+    # -- the master ------------------------------------------------------------------------
 
     def say(self, kind: str, **fields: object) -> None:
         """Tell the master; a master that is gone is noticed by reading."""
@@ -149,8 +246,8 @@ class Worker:
     def hear(self) -> None:
         """Take the master's messages; its end is a reason to drain."""
         try:
-            data = self.shift.control.recv(65536)
-            messages = self.inbox.feed(data)
+            data, fds = receive(self.shift.control)
+            messages = self.inbox.feed(data, fds)
         except BlockingIOError:
             return
         except (OSError, BrokenMessage):
@@ -159,15 +256,184 @@ class Worker:
             self.told(message)
         if not data:
             self.loop.remove_reader(self.shift.control.fileno())
-            self.log.warning("the master is gone; draining")
-            self.drain()
+            self.be_orphan()
 
     def told(self, message: Message) -> None:
-        """Do as the master says."""
-        if message["type"] == "drain":
+        """Do as the master says; descriptors that nobody took are closed."""
+        handler = getattr(self, "told_" + message["type"], None)
+        if handler is None:
+            self.log.debug(f"the master says {message['type']!r}: not in this version")
+        elif self.plane is not None:
+            handler(self.plane, message)
+        for fd in message["fds"].values():
+            os.close(fd)
+
+    def told_drain(self, _plane: DataPlane, _message: Message) -> None:
+        """The gateway ends."""
+        self.drain()
+
+    def told_stats(self, plane: DataPlane, message: Message) -> None:
+        """Somebody asks for our counters."""
+        self.say("stats", id=message.get("id"), counters=plane.counters())
+
+    def told_log_level(self, _plane: DataPlane, message: Message) -> None:
+        """Another level of our own log."""
+        self.log.set_level(message["level"])
+
+    def told_begin(self, _plane: DataPlane, _message: Message) -> None:
+        """The whole new set is ready: accept."""
+        self.listen()
+
+    def told_accept(self, plane: DataPlane, message: Message) -> None:
+        """A sibling hangs: serve its queue."""
+        if not self.draining:
+            fd = message["fds"].pop("listener")
+            self.helping[message["key"]] = fd
+            plane.listen(message["index"], fd, True)
+
+    def told_unaccept(self, plane: DataPlane, message: Message) -> None:
+        """It, or its successor, does so itself again."""
+        for key in [k for k in self.helping if k.startswith(message["prefix"])]:
+            plane.unlisten(self.helping.pop(key))
+
+    def told_end_requests(self, plane: DataPlane, _message: Message) -> None:
+        """The time for requests is over; tunnels have more."""
+        plane.end_requests()
+
+    # -- another generation ----------------------------------------------------------------
+
+    def told_prepare(self, plane: DataPlane, message: Message) -> None:
+        """Build the snapshot of another plan beside the running one."""
+        number = message["generation"]
+        try:
+            tls = self.material(message["fds"].get("certificates", -1))
+            steps = plane.prepare(map_plan(message["fds"]["plan"]), tls)
+            self.building = (number, iter(steps))
+        except Exception as e:
+            self.refuse(number, e)
+            return
+        self.build()
+
+    def build(self) -> None:
+        """Build for a millisecond, then let the loop have its share."""
+        if self.building is None:
+            return
+        number, steps = self.building
+        end = time.perf_counter() + SLICE_S
+        try:
+            for _ in steps:
+                if time.perf_counter() > end:
+                    self.loop.call_soon(self.build)
+                    return
+        except Exception as e:
+            self.refuse(number, e)
+            return
+        self.building = None
+        self.say("prepared", generation=number)
+
+    def refuse(self, number: int, e: Exception) -> None:
+        """The plan can't be used; the running one goes on."""
+        self.building = None
+        self.log.debug(traceback.format_exc())
+        self.say("refused", generation=number, text=f"{type(e).__name__}: {e}"[:1000])
+
+    def told_forget(self, plane: DataPlane, _message: Message) -> None:
+        """Somebody else refused it."""
+        self.building = None
+        plane.forget()
+
+    def told_switch(self, plane: DataPlane, message: Message) -> None:
+        """Everybody is prepared: serve from the new snapshot."""
+        begin = time.perf_counter()
+        indexes = dict(message["indexes"])
+        plane.switch(indexes)
+        moved = [(b, indexes.get(i, i), fd) for b, i, fd in self.accepting]
+        self.accepting = [row for row in moved if row[1] >= 0]
+        fds, message["fds"] = message["fds"], {}
+        for name, fd in fds.items():
+            bound = Bound.from_facts(message["added"][int(name)])
+            if self.draining:
+                os.close(fd)
+            else:
+                self.accept_from(bound, bound.index, fd)
+        took_us = int((time.perf_counter() - begin) * 1e6)
+        self.say("switched", generation=message["generation"], took_us=took_us)
+        # Not now: requests that waited for the switch come first.
+        self.loop.call_later(TIDY_AFTER_S, self.tidy)
+
+    # -- without a master ------------------------------------------------------------------
+
+    def be_orphan(self) -> None:
+        """The master is gone: serve on for a while, for another one may take us over."""
+        if self.draining:
+            return
+        grace_s, adoption = self.shift.orphan_grace_s, self.shift.adoption
+        if adoption is None or grace_s <= 0 or self.orphaned:
+            self.log.warning("the master is gone; draining")
             self.drain()
-        elif message["type"] == "stats" and self.plane is not None:
-            self.say("stats", id=message.get("id"), counters=self.plane.counters())
+            return
+        self.orphaned = True
+        self.log.warning(f"the master is gone; serving on for {grace_s:g} s")
+        self.loop.add_reader(adoption.fileno(), self.be_adopted)
+        self.loop.call_later(grace_s, self.end_of_grace)
+
+    def end_of_grace(self) -> None:
+        """Nobody came."""
+        if self.shift.adoption is not None:
+            self.log.warning("no master has come; draining")
+            self.close_adoption()
+            self.drain()
+
+    def close_adoption(self) -> None:
+        """Be adopted no more; the last orphan to do so ends the waiting of the new master."""
+        if self.shift.adoption is not None:
+            self.loop.remove_reader(self.shift.adoption.fileno())
+            self.shift.adoption.close()
+            self.shift.adoption = None
+
+    def be_adopted(self) -> None:
+        """A new master is there: hand over what we accept from; it tells when to leave."""
+        assert self.shift.adoption is not None
+        try:
+            master, _ = self.shift.adoption.accept()
+        except BlockingIOError:
+            return  # a sibling was faster
+        self.close_adoption()
+        shift, column = self.shift, self.shift.column
+        outbox = Outbox()
+        hand_over(
+            outbox,
+            [(bound, {shift.slot: fd}) for bound, _, fd in self.accepting],
+            {"statistics": column.statistics.segment.fd} if column is not None else {},
+            generation=shift.generation,
+            pid=os.getpid(),
+            slot=shift.slot,
+            column=column.index if column is not None else 0,
+        )
+        master.settimeout(ADOPTION_S)
+        try:
+            outbox.flush(master)
+        except OSError as e:
+            self.log.warning(f"adoption: {e}")
+        master.setblocking(False)
+        shift.control.close()
+        shift.control, self.inbox = master, Inbox()
+        self.loop.add_reader(master.fileno(), self.hear)
+        self.log.info("adopted by another master")
+
+    # -- the end ---------------------------------------------------------------------------
+
+    def told_retire(self, plane: DataPlane, message: Message) -> None:
+        """Another worker has taken over: leave without a client noticing."""
+        if self.draining:
+            return
+        self.draining = True
+        self.close_adoption()
+        self.say("draining", pid=os.getpid(), slot=self.shift.slot)
+        plane.retire(self.loop.stop)
+        idle_s = IDLE_S + random.uniform(0.0, IDLE_JITTER_S)
+        self.loop.call_later(idle_s, plane.drain, self.loop.stop)
+        self.loop.call_later(message["requests_s"], plane.end_requests)
 
     def drain(self) -> None:
         """Accept no more; end when the last exchange has."""
@@ -188,6 +454,13 @@ class Worker:
         self.exit_code = EXIT_FAILED
         self.log.error(traceback.format_exc())
         self.say("failed", text=f"{type(e).__name__}: {e}"[:1000])
+
+
+def map_plan(fd: int) -> mmap.mmap:
+    """A plan's memory, which goes with the last object that looks into it."""
+    plan = mmap.mmap(fd, os.fstat(fd).st_size, prot=mmap.PROT_READ)
+    plan.madvise(mmap.MADV_DONTDUMP)
+    return plan
 
 
 def name_process(name: str) -> None:

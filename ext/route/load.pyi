@@ -1,4 +1,4 @@
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from typing_extensions import Buffer
@@ -9,6 +9,7 @@ class PlanSnapshot(Snapshot):
     objects: dict[bytes, object]
     target_list: list[object]
     def listener_options(self, index: int) -> dict[str, Any]: ...
+    def tls_options(self) -> dict[int, dict[str, Any]]: ...
     def route_names(self) -> list[str]: ...
 
 def load_plan(
@@ -16,3 +17,8 @@ def load_plan(
     builders: Mapping[str, Callable[[str, dict[str, Any]], object]],
     previous: Snapshot | None = ...,
 ) -> PlanSnapshot: ...
+def load_slices(
+    plan: Buffer,
+    builders: Mapping[str, Callable[[str, dict[str, Any]], object]],
+    previous: Snapshot | None = ...,
+) -> Iterator[PlanSnapshot | None]: ...

@@ -34,7 +34,7 @@ class Process(NamedTuple):
 class Row(NamedTuple):
     """A row with labels."""
 
-    index: int
+    row: int
     kind: str
     name: str
     #: Whether the running generation names it.

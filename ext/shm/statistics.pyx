@@ -2,7 +2,7 @@
 
 cimport cython
 from libc.string cimport memcpy, memset
-from fastgw.ext.base.atomics cimport fence, load32, load64, store32, store64, swap64
+from fastgw.ext.base.atomics cimport fence, load32, load64, store32, store64, swap32, swap64
 from collections import namedtuple
 from hashlib import blake2b
 from fastgw.ext.shm.segment import create_segment, map_segment
@@ -11,6 +11,7 @@ cdef enum:
     PAGE = 4096
     PROBES = 64                 # sparse slots that are looked at before the overflow cell
     READS = 100                 # a reader begins again at most so often
+    FOLD_WAITS = 10_000_000     # looks at another master's fold, some 20 ms
     KEPT_S = 600                # a row keeps its labels so long after they vanished
 
 MAGIC = b"FGWSTAT\0"
@@ -18,7 +19,7 @@ ROLES = ("worker", "control", "master")
 Process = namedtuple(
     "Process", "column pid slot role incarnation beat_ms generation started_ms"
 )
-Row = namedtuple("Row", "index kind name used serial")
+Row = namedtuple("Row", "row kind name used serial")
 Crossing = namedtuple("Crossing", "metric row other value")
 
 
@@ -196,13 +197,13 @@ cdef class Statistics:
         cdef ColumnEntry* e
         for c in range(1, self.head.columns):
             e = &self.columns[c]
-            if load32(&e.state) == COLUMN_FREE:
-                memset(e, 0, sizeof(ColumnEntry))
+            # Two masters share the segment while one takes over from the other.
+            if swap32(&e.state, COLUMN_FREE, COLUMN_LIVE):
+                memset(&e.pid, 0, sizeof(ColumnEntry) - 4)
                 self.head.incarnations += 1
                 e.incarnation = self.head.incarnations
                 e.role = ROLES.index(role)
                 e.slot = NO_SLOT if slot < 0 else slot
-                store32(&e.state, COLUMN_LIVE)
                 return c
         raise RuntimeError(f"all {self.head.columns - 1} columns of the statistics are in use")
 
@@ -230,8 +231,16 @@ cdef class Statistics:
         self.end_fold()
 
     cdef void begin_fold(self) noexcept:
-        """Readers wait from here on."""
-        store32(&self.head.folds, (self.head.folds | 1))
+        """Readers wait from here on, and so does another master; one that died within is
+        not waited for."""
+        cdef uint32_t now
+        cdef int i
+        for i in range(FOLD_WAITS):
+            now = load32(&self.head.folds)
+            if not now & 1 and swap32(&self.head.folds, now, now + 1):
+                break
+        else:
+            store32(&self.head.folds, load32(&self.head.folds) | 1)
         fence()
 
     cdef void end_fold(self) noexcept:

@@ -19,8 +19,10 @@ import stat
 from dataclasses import dataclass, field, replace
 from ipaddress import ip_address
 from pathlib import Path
+from typing import Any
 
 from fastgw.master import holders
+from fastgw.master.steering import Steering
 
 #: Bytes of a unix socket's path; the kernel's sun_path less its NUL.
 UNIX_PATH_MOST = 107
@@ -46,22 +48,104 @@ class Address:
 
 @dataclass
 class Bound:
-    """The sockets of one listener: one a slot, or one for all (unix)."""
+    """The sockets of one address: one a slot, or one for all (unix, or handed over)."""
 
     index: int
     name: str
     sockets: list[socket.socket]
     path: str = ""
     inode: tuple[int, int] = (0, 0)
+    #: As it was written, by which it is found again in another configuration.
+    text: str = ""
+    shared: bool = False
+    steering: Steering | None = None
 
     def of_slot(self, slot: int) -> socket.socket:
         """The socket that a slot's worker accepts from."""
-        return self.sockets[slot if len(self.sockets) > 1 else 0]
+        return self.sockets[0 if self.shared else slot]
+
+    def facts(self) -> dict[str, object]:
+        """All but the sockets, for a message."""
+        return {
+            "index": self.index,
+            "text": self.text,
+            "name": self.name,
+            "path": self.path,
+            "inode": list(self.inode),
+            "shared": self.shared,
+        }
+
+    @classmethod
+    def from_facts(cls, facts: dict[str, Any]) -> Bound:
+        """The address of `facts`, without sockets."""
+        return cls(sockets=[], **{**facts, "inode": tuple(facts["inode"])})
+
+    def add_slot(self) -> None:
+        """One more socket on the same address, for one more slot."""
+        if self.shared:
+            return
+        s = self.beside(self.sockets[0])
+        self.sockets.append(s)
+        if self.steering is not None:
+            self.steering.added(len(self.sockets) - 1)
+
+    @staticmethod
+    def beside(other: socket.socket) -> socket.socket:
+        """A socket of its own in the group of another."""
+        s = _tcp_socket(other.family, reuse_port=True)
+        try:
+            s.bind(other.getsockname()[:2])
+            s.listen(backlog())
+        except BaseException:
+            s.close()
+            raise
+        return s
+
+    def drop_slot(self) -> socket.socket | None:
+        """Give the last slot's socket out of hand; whoever gets it closes it."""
+        return None if self.shared else self.sockets.pop()
 
     def close(self) -> None:
         """Close this process's copies; nothing is unlinked."""
         for s in self.sockets:
             s.close()
+
+    def unlink(self) -> None:
+        """Take our unix path away."""
+        if self.path and _inode(self.path) == self.inode:
+            os.unlink(self.path)
+        self.path = ""
+
+
+@dataclass(frozen=True)
+class Given:
+    """A socket that a worker accepts from."""
+
+    #: Row of its listener in the plan.
+    index: int
+    socket: socket.socket
+    bound: Bound
+
+    @property
+    def shared(self) -> bool:
+        """Whether other workers accept from it, too."""
+        return self.bound.shared
+
+
+@dataclass
+class Change:
+    """What another list of addresses means for what is listened on."""
+
+    #: Row in the old plan -> row in the new one, of the addresses that stay.
+    indexes: dict[int, int] = field(default_factory=dict)
+    added: list[Bound] = field(default_factory=list)
+    removed: list[Bound] = field(default_factory=list)
+
+    def undo(self) -> None:
+        """It does not come to that: close what was bound for it."""
+        for b in self.added:
+            b.close()
+            b.unlink()
 
 
 @dataclass
@@ -69,25 +153,69 @@ class Listening:
     """Everything that is listened on."""
 
     bound: list[Bound] = field(default_factory=list)
+    #: Sockets that somebody handed over, and that no address has claimed yet.
+    inherited: list[Bound] = field(default_factory=list)
 
-    def of_slot(self, slot: int) -> list[tuple[int, socket.socket]]:
-        """(listener's index, socket) of each that a slot's worker accepts from."""
-        return [(b.index, b.of_slot(slot)) for b in self.bound]
+    def of_slot(self, slot: int, change: Change | None = None) -> list[Given]:
+        """What a slot's worker accepts from, as things are or after a change."""
+        change = change or Change({b.index: b.index for b in self.bound})
+        return [
+            Given(change.indexes.get(b.index, b.index), b.of_slot(slot), b)
+            for b in (*self.bound, *change.added)
+            if b not in change.removed
+        ]
 
-    def close_others(self, slot: int) -> None:
-        """In a worker: close what belongs to other slots."""
+    def change_to(self, addresses: list[str], slots: int) -> Change:
+        """Bind what is new in a list of addresses; AddressError leaves everything as it was."""
+        change = Change()
+        kept: set[str] = set()
+        try:
+            for index, text in enumerate(addresses):
+                here = [b for b in self.bound if b.text == text]
+                if here:
+                    change.indexes[here[0].index] = index
+                    kept.add(text)
+                else:
+                    change.added += self.claim(index, text) or bind_address(index, text, slots)
+        except BaseException:
+            change.undo()
+            raise
+        change.removed = [b for b in self.bound if b.text not in kept]
+        return change
+
+    def claim(self, index: int, text: str) -> list[Bound]:
+        """Sockets for an address that were handed over."""
+        found = [b for b in self.inherited if b.text == text]
+        self.inherited = [b for b in self.inherited if b.text != text]
+        for b in found:
+            b.index = index
+        return found
+
+    def commit(self, change: Change) -> None:
+        """The change holds; what is removed is the caller's to close."""
+        self.bound = [b for b in self.bound if b not in change.removed]
         for b in self.bound:
+            b.index = change.indexes[b.index]
+        self.bound += change.added
+
+    def close_others(self, kept: list[Given], change: Change | None = None) -> None:
+        """In a worker: close every socket but its own."""
+        mine = {given.socket for given in kept}
+        for b in (*self.bound, *(change.added if change else ())):
             for s in b.sockets:
-                if s is not b.of_slot(slot):
+                if s not in mine:
                     s.close()
+
+    def forget(self) -> None:
+        """In a child: close every copy; nothing is unlinked."""
+        for b in self.bound:
+            b.close()
 
     def close(self) -> None:
         """Close every socket of this process and take our unix paths away."""
         for b in self.bound:
             b.close()
-            if b.path and _inode(b.path) == b.inode:
-                os.unlink(b.path)
-            b.path = ""
+            b.unlink()
 
 
 def parse(text: str) -> Address:
@@ -124,20 +252,21 @@ def backlog() -> int:
     return min(most, BACKLOG_MOST)
 
 
-def bind_all(addresses: list[str], slots: int) -> Listening:
-    """Bind every address for every slot, or raise with nothing left open."""
-    listening = Listening()
-    try:
-        for index, text in enumerate(addresses):
-            address = parse(text)
-            if address.path:
-                listening.bound.append(_bind_unix(index, address))
-            else:
-                listening.bound += _bind_tcp(index, address, slots)
-    except BaseException:
-        listening.close()
-        raise
+def bind_all(addresses: list[str], slots: int, inherited: list[Bound] | None = None) -> Listening:
+    """Bind every address for every slot, or take it from what was handed over; AddressError
+    leaves nothing open."""
+    listening = Listening(inherited=inherited or [])
+    listening.commit(listening.change_to(addresses, slots))
     return listening
+
+
+def bind_address(index: int, text: str, slots: int) -> list[Bound]:
+    """Bind one address, which may be several sockets a slot, or raise with nothing left."""
+    address = parse(text)
+    bound = [_bind_unix(index, address)] if address.path else _bind_tcp(index, address, slots)
+    for b in bound:
+        b.text = text
+    return bound
 
 
 # -- TCP -----------------------------------------------------------------------------------
@@ -186,7 +315,8 @@ def _bind_place(
             s.close()
         raise
     shown = f"[{host}]" if family == socket.AF_INET6 else host
-    return Bound(index, f"{scheme}://{shown}:{port}", sockets)
+    steering = Steering([*range(slots)])
+    return Bound(index, f"{scheme}://{shown}:{port}", sockets, steering=steering)
 
 
 def _tcp_socket(family: socket.AddressFamily, reuse_port: bool) -> socket.socket:
@@ -224,7 +354,7 @@ def _bind_unix(index: int, address: Address) -> Bound:
         raise AddressError(f"{address.text}: {e.strerror}") from e
     finally:
         os.umask(mask)
-    return Bound(index, address.text, [s], path, _inode(path))
+    return Bound(index, address.text, [s], path, _inode(path), shared=True)
 
 
 def _remove_stale(address: Address) -> None:

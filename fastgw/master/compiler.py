@@ -6,7 +6,7 @@ a plan or there are lines that say why not.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from fastgw.config.child import CompilerCrashed, Options, compile_in_child
@@ -14,9 +14,14 @@ from fastgw.config.problems import ConfigError, Problem
 from fastgw.log import Log
 from fastgw.master.settings import Compiled
 from fastgw.plan import PlanReader
+from fastgw.tls.bundle import BundleError, files_of, read_bundle
 
 #: Where the settings' row has the bytes of all buffers of one worker.
 _MEMORY = 13
+#: Stands between two labels of a row; no name holds it.
+LABEL_BREAK = "\x1f"
+#: The row of each kind that takes what has none of its own, and requests without a route.
+OVERFLOW, NOWHERE = "overflow", "-"
 _LOG = Log("compiler")
 
 
@@ -51,11 +56,33 @@ def read_facts(plan: bytes) -> Compiled:
         plan=plan,
         listen=[("https://" if "tls" in one.options else "") + one.address for one in listeners],
         memory=settings[_MEMORY],
-        tls=[one.options["tls"] for one in listeners if "tls" in one.options] + targets_tls(reader),
+        labels=[*labels_of(reader)],
+        bundle=read_files(reader),
     )
 
 
-def targets_tls(reader: PlanReader) -> list[Mapping[str, Any]]:
-    """The `tls` options of targets."""
-    found = (reader.options(*row[5:7]) for row in reader.rows("objects"))
-    return [options["tls"] for options in found if options.get("tls")]
+def read_files(reader: PlanReader) -> bytes:
+    """The files that listeners and targets need for TLS; empty: none."""
+    maps = [one.options for one in reader.listeners()]
+    maps += [reader.options(*row[5:7]) for row in reader.rows("objects")]
+    options: list[Mapping[str, Any]] = [one["tls"] for one in maps if one.get("tls")]
+    try:
+        return read_bundle(files_of(options)) if options else b""
+    except BundleError as e:
+        raise CompileError([str(e)]) from e
+
+
+def labels_of(reader: PlanReader) -> Iterator[tuple[str, str]]:
+    """(kind, name) of what has a row in the statistics; LABEL_BREAK joins several labels."""
+    for kind in ("route", "upstream", "endpoint"):
+        yield kind, OVERFLOW
+    yield "route", NOWHERE
+    for row in reader.rows("routes"):
+        yield "route", reader.text(*row[:2])
+    for row in reader.rows("objects"):
+        options = reader.options(*row[5:7])
+        if "servers" in options:
+            upstream = reader.text(*row[2:4])
+            yield "upstream", upstream
+            for server in options["servers"]:
+                yield "endpoint", f"{upstream}{LABEL_BREAK}{server['url']}"

@@ -23,13 +23,18 @@ DEADLINE_S = 15.0
 class Master:
     """Keeps a real control process, in a thread; `said` is its log."""
 
-    def __init__(self, folder: Path, **settings: str) -> None:
+    def __init__(self, folder: Path, **settings: Any) -> None:
         self.folder = folder
         read, self._write = os.pipe()
         self._log = os.fdopen(read, "r")
-        self.control = ControlProcess(
-            ControlSettings(**settings), folder, Log("master", "debug", self._write)
-        )
+        try:
+            self.control = ControlProcess(
+                ControlSettings(**settings), folder, Log("master", "debug", self._write)
+            )
+        except BaseException:
+            self._log.close()
+            os.close(self._write)
+            raise
         self.asked: list[dict[str, Any]] = []
         self._lock = threading.Lock()
         self._end = threading.Event()

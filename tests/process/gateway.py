@@ -20,6 +20,14 @@ ROOT = Path(__file__).resolve().parents[2]
 DEADLINE_S = 15.0
 
 
+def is_control(pid: int) -> bool:
+    """Whether a process is a control process."""
+    try:
+        return b"fastgw.control" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return False
+
+
 class Gateway:
     """One process and its standard error."""
 
@@ -69,6 +77,15 @@ class Gateway:
         self.wait_for(r"ready with \d+ worker")
 
     def workers(self) -> list[int]:
+        """Pids of the master's children that are workers, in the order of their start."""
+        return [pid for pid in self.children() if _name(pid).startswith("fastgw-w")]
+
+    def control(self) -> int:
+        """Pid of the control process."""
+        (pid,) = (pid for pid in self.children() if is_control(pid))
+        return pid
+
+    def children(self) -> list[int]:
         """Pids of the master's children."""
         pid = self.process.pid
         return [int(p) for p in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
@@ -107,6 +124,14 @@ class Gateway:
         self._reader.join(5)
         assert self.process.stderr is not None
         self.process.stderr.close()
+
+
+def _name(pid: int) -> str:
+    """The name of a process; empty if it is gone."""
+    try:
+        return Path(f"/proc/{pid}/comm").read_text()
+    except OSError:
+        return ""
 
 
 def fake(run_dir: Path, listen: list[str] | None = None, **settings: Any) -> Gateway:

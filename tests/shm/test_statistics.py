@@ -125,7 +125,7 @@ def test_rows_are_reused_ten_minutes_after_their_labels_vanished() -> None:
     assert s.assign([("route", "a"), ("route", "c")], 1600) == [a, b]
     assert cell(s, b, 0) == 0
     assert s.crossings() == []
-    (entry,) = (r for r in s.labels() if r.index == b)
+    (entry,) = (r for r in s.labels() if r.row == b)
     assert (entry.name, entry.serial) == ("c", 2)
 
 
