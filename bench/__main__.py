@@ -15,6 +15,7 @@ OTHERS = {
     "parser": "bench.parser",
     "idle": "bench.idle",
     "bodies": "bench.bodies",
+    "record": "bench.record",
     "router": "bench.router",
 }
 

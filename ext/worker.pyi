@@ -1,6 +1,12 @@
 import asyncio
-from collections.abc import Callable
-from mmap import mmap
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from typing_extensions import Buffer
+
+from fastgw.ext.record.rows import Rows
+from fastgw.ext.shm.statistics import Column
+from fastgw.tls.material import Files, TlsMaterial
 
 class Worker:
     """The data plane of one process; see fastgw/worker.py for who calls what."""
@@ -8,14 +14,29 @@ class Worker:
     def __init__(
         self,
         loop: asyncio.AbstractEventLoop,
-        plan: bytes | bytearray | memoryview | mmap,
+        plan: Buffer,
         *,
         memory: int,
         max_connections: int,
         log: Callable[[str, str], None],
         access_log: str = ...,
+        column: Column | None = ...,
+        log_options: Mapping[str, Any] | None = ...,
+        log_ring: int = ...,
+        doorbell: int = ...,
+        rows: Rows | None = ...,
+        slot: int = ...,
+        counting: bool = ...,
+        tls: TlsMaterial | None = None,
     ) -> None: ...
-    def listen(self, index: int, fd: int) -> None: ...
+    def listen(self, index: int, fd: int, shared: bool = ...) -> None: ...
+    def unlisten(self, fd: int) -> None: ...
+    def prepare(self, plan: Buffer, files: Files | None = ...) -> Iterator[None]: ...
+    def forget(self) -> None: ...
+    def switch(self, indexes: Mapping[int, int]) -> None: ...
+    def end_requests(self) -> None: ...
+    def retire(self, done: Callable[[], None]) -> None: ...
     def drain(self, done: Callable[[], None]) -> None: ...
+    def sample(self) -> None: ...
     def stop(self) -> None: ...
     def counters(self) -> dict[str, int]: ...

@@ -1,22 +1,33 @@
 """The worker's wiring: which parts there are and who knows whom. Nothing else stands here.
 
-    Listener -> H1Server -> H1Downstream -> LiveExchange -> HttpTarget -> H1Attempt
+    Listener [-> TlsAcceptor] -> H1Server -> H1Downstream -> LiveExchange -> HttpTarget -> H1Attempt
                                               Snapshot      Endpoint -> IdlePool -> H1Connection
 """
 
+from functools import partial
 import os
 from fastgw.ext.base.buffers cimport BufferPool
-from fastgw.ext.downstream.h1 cimport H1Server
+from fastgw.ext.base.reasons cimport REASON_DRAINING
+from fastgw.ext.downstream.h1 cimport H1Downstream, H1Server
+from fastgw.ext.downstream.h1_ends cimport R_TUNNEL
 from fastgw.ext.exchange.exchange cimport Dispatcher
 from fastgw.ext.io.connection_limit cimport ConnectionLimit
 from fastgw.ext.io.engine cimport Engine
-from fastgw.ext.io.listener cimport Listener
+from fastgw.ext.io.listener cimport Acceptor, Listener
+from fastgw.ext.io.tls.acceptor cimport TlsAcceptor
+from fastgw.ext.io.tls.server import TlsServer
 from fastgw.ext.record.access_log cimport AccessLog
-from fastgw.ext.record.counters cimport Counters
+from fastgw.ext.record.lines cimport LineWriter
+from fastgw.ext.record.metrics cimport Metrics
+from fastgw.ext.record.ring cimport RingWriter
+from fastgw.ext.record.rows cimport LocalRows, Rows, SharedRows
+from fastgw.ext.record.sampler cimport Sampler
 from fastgw.ext.policy.build import KINDS
 from fastgw.ext.policy.error_pages import ErrorPages
 from fastgw.ext.policy.path_rewriter import PathRewriter
-from fastgw.ext.route.load import load_plan
+from fastgw.ext.route.load import load_plan, load_slices
+from fastgw.ext.route.snapshot cimport Snapshot
+from fastgw.ext.shm.statistics cimport Column
 from fastgw.ext.target.http import HttpTarget
 from fastgw.ext.target.none import NoneTarget
 from fastgw.ext.target.split import SplitTarget
@@ -24,12 +35,18 @@ from fastgw.ext.target.split import SplitTarget
 
 #: The kernel gives up on bytes that nobody acknowledges, past the default `idle` of 60 s.
 USER_TIMEOUT_MS = 90_000
+#: The row of a listener that the plan does not know any more.
+NO_LISTENER = 0xFFFF
+#: Routes that are given their rows in one go, between two slices of building.
+BIND_AT_ONCE = 200
+#: How long its handshakes may take that had begun.
+HANDSHAKES_S = 5.0
 
 
-def builders() -> dict:
+def builders(files: object, log: object) -> dict:
     """What makes the objects of a plan, by kind."""
     made = dict(KINDS)
-    made["http"] = HttpTarget
+    made["http"] = partial(HttpTarget, files=files, log=log)
     made["none"] = NoneTarget
     made["split"] = SplitTarget
     made["error_pages"] = ErrorPages
@@ -43,41 +60,174 @@ cdef class Worker:
     cdef object log
     cdef Engine engine
     cdef Dispatcher dispatcher
-    cdef Counters record
+    cdef Metrics record
+    cdef Sampler sampler
     cdef AccessLog lines              # or None
     cdef H1Server server
     cdef ConnectionLimit limit
+    cdef object tls                   # TlsMaterial, or None
     cdef list listeners
+    cdef dict tls_servers             # row of a listener with TLS -> its TlsServer
+    cdef dict prepared_tls            # the same of the next generation
+    cdef list tls_acceptors
+    cdef Column column                # this process's statistics, or None
+    cdef Snapshot prepared            # of the next generation, or None
 
     def __init__(
-        self, loop, plan, *, size_t memory, int max_connections, log, access_log="",
+        self, loop, plan, *, size_t memory, int max_connections, log, access_log="", column=None,
+        log_options=None, int log_ring=-1, int doorbell=-1, Rows rows=None, int slot=0,
+        bint counting=True, tls=None,
     ) -> None:
         self.loop = loop
         self.log = log
+        self.tls = tls
         self.engine = Engine(BufferPool(memory))
-        self.lines = self.open_access_log(access_log)
-        self.record = Counters(self.lines)
-        self.dispatcher = Dispatcher(self.engine, load_plan(plan, builders()), self.record)
+        made = builders(tls.files if tls is not None else {}, log)
+        self.lines = self.open_access_log(access_log, log_ring, doorbell, log_options or {})
+        if rows is None:
+            rows = LocalRows() if column is None else SharedRows(column)
+        self.record = Metrics(rows, self.lines)
+        self.dispatcher = Dispatcher(self.engine, load_plan(plan, made), self.record)
+        if counting:
+            self.record.bind(self.dispatcher.snapshot)
+        else:
+            self.dispatcher.recorder = self.lines
         self.dispatcher.log = log
         self.server = H1Server(self.dispatcher)
         self.limit = ConnectionLimit(max_connections)
-        self.listeners = []
+        self.listeners, self.tls_acceptors = [], []
+        self.tls_servers = self.new_tls_servers(
+            self.dispatcher.snapshot, {} if tls is None else tls.files
+        )
         self.engine.attach(loop)
+        self.column = column
+        if self.column is not None:
+            self.engine.beat_in(&self.column.entry.beat_ms, self.column)
+            self.column.set_generation(self.dispatcher.snapshot.number)
+        self.sampler = Sampler(
+            rows, slot, self.dispatcher, self.server, self.limit,
+            None if self.lines is None else self.lines.sink,
+        )
+        self.sampler.start(loop)
 
-    def open_access_log(self, path: str) -> AccessLog | None:
-        """The access log at `path`; empty: none. A pipe whose reader stalls must not block."""
+    def open_access_log(self, path: str, ring, doorbell, options) -> AccessLog | None:
+        """The access log into a ring, or straight to `path`; neither: none. A pipe whose reader
+        stalls must not block."""
+        if ring >= 0:
+            return AccessLog(RingWriter(ring, doorbell), options)
         if not path:
             return None
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NONBLOCK | os.O_CLOEXEC
-        return AccessLog(self.engine, os.open(path, flags, 0o640))
+        return AccessLog(LineWriter(self.engine, os.open(path, flags, 0o640)), options)
 
-    def listen(self, index: int, fd: int) -> None:
+    def listen(self, index: int, fd: int, shared: bool = False) -> None:
         """Accept from a bound, listening, non-blocking socket of listener `index`; the
-        descriptor is the data plane's from here on."""
+        descriptor is the data plane's from here on. `shared`: others accept from it, too."""
         self.listeners.append(Listener(
-            self.engine, fd, self.server, self.limit, index=index,
+            self.engine, fd, self.acceptor(index), self.limit, index=index, shared=shared,
             user_timeout_ms=USER_TIMEOUT_MS, log=self.listener_says,
         ))
+
+    def acceptor(self, index: int) -> Acceptor:
+        """What takes the connections of a listener: TLS before the rest, where it has that."""
+        cdef Acceptor behind = self.server
+        server = self.tls_servers.get(index)
+        if server is None:
+            return behind
+        acceptor = TlsAcceptor(behind, server, self.listener_says)
+        self.tls_acceptors.append(acceptor)
+        return acceptor
+
+    def new_tls_servers(self, Snapshot snapshot, files) -> dict[int, TlsServer]:
+        """What listeners with TLS show and ask for, by their row in the plan."""
+        found = {}
+        for index, given in enumerate(snapshot.listener_options()):
+            options = given.get("tls")
+            if options is not None:
+                found[index] = TlsServer(options, files, self.tls.tickets)
+        return found
+
+    def unlisten(self, fd: int) -> None:
+        """Stop accepting from the socket that came as descriptor `fd`, and close it."""
+        cdef Listener listener
+        for listener in list(self.listeners):
+            if listener.fd == fd:
+                self.listeners.remove(listener)
+                listener.close()
+
+    # -- another generation -----------------------------------------------------------------
+
+    def prepare(self, plan, files=None):
+        """Build the snapshot of another plan, a little at a time: an iterator. What the running
+        one has under the same content hash is kept; a plan that can't be used raises. `files`:
+        those that the plan names by digest."""
+        self.prepared = None
+        files = files if files is not None else {}
+        for made in load_slices(plan, builders(files, self.log), self.dispatcher.snapshot):
+            yield
+        yield from self.bind(made)
+        self.prepared_tls = self.new_tls_servers(made, files)
+        self.prepared = made
+
+    def bind(self, snapshot):
+        """Give a snapshot's routes, upstreams and endpoints their rows, a little at a time."""
+        at = 0
+        if isinstance(self.record.rows, SharedRows):
+            self.record.rows.refresh()
+        while True:
+            at = self.record.bind(snapshot, at, BIND_AT_ONCE)
+            if not at:
+                return
+            yield
+
+    def forget(self) -> None:
+        """The prepared snapshot is not wanted any more."""
+        self.prepared = None
+        self.prepared_tls = {}
+
+    def switch(self, indexes: dict) -> None:
+        """Serve from the prepared snapshot from now on; exchanges under way end with theirs.
+        `indexes`: the rows that listeners of the old plan have in the new one."""
+        cdef Snapshot old = self.dispatcher.snapshot
+        if self.prepared is None:
+            raise ValueError("nothing is prepared")
+        self.engine.enter()
+        self.dispatcher.snapshot, self.prepared = self.prepared, None
+        self.tls_servers, self.prepared_tls = self.prepared_tls, {}
+        self.move_listeners(indexes)
+        self.renew_tls()
+        kept = {id(target) for target in self.dispatcher.snapshot.target_list}
+        for target in old.target_list:
+            if id(target) not in kept and isinstance(target, HttpTarget):
+                target.trim()
+        self.engine.leave()
+        if self.column is not None:
+            self.column.set_generation(self.dispatcher.snapshot.number)
+
+    def move_listeners(self, indexes: dict) -> None:
+        """Listeners, and the connections that came by them, have other rows now; -1: no row, and
+        after a while, in which handshakes that have begun come to their end, no socket."""
+        cdef Listener listener
+        cdef H1Downstream d
+        if all(was == now for was, now in indexes.items()):
+            return
+        rows = {was: now if now >= 0 else NO_LISTENER for was, now in indexes.items()}
+        for listener in self.listeners:
+            listener.index = rows.get(listener.index, listener.index)
+            if listener.index == NO_LISTENER:
+                self.loop.call_later(HANDSHAKES_S, self.unlisten, listener.fd)
+        for d in self.server.connections:
+            if d.facts != NULL:
+                d.facts.listener = rows.get(d.facts.listener, d.facts.listener)
+
+    def renew_tls(self) -> None:
+        """New connections get the certificates and rules of the running plan."""
+        cdef Listener listener
+        for listener in self.listeners:
+            if isinstance(listener.acceptor, TlsAcceptor) and listener.index in self.tls_servers:
+                (<TlsAcceptor>listener.acceptor).server = self.tls_servers[listener.index]
+
+    # -- the end ----------------------------------------------------------------------------
 
     def listener_says(self, event: str, details: object) -> None:
         """A listener stopped accepting, or could not."""
@@ -87,7 +237,39 @@ cdef class Worker:
         """Stop accepting, let what is under way end, then call `done()`."""
         self.close_listeners()
         self.engine.enter()
-        self.server.drain(done)
+        self.end_handshakes()
+        self.server.drain(self.and_sample(done))
+        self.engine.leave()
+
+    def retire(self, done) -> None:
+        """Another worker has taken over: accept no more, answer the next request of each
+        connection with `Connection: close`, then call `done()`. `drain` ends what stays idle."""
+        self.close_listeners()
+        self.dispatcher.draining = True
+        self.server.on_empty = self.and_sample(done)
+        if not self.server.connections:
+            self.server.on_empty()
+
+    def and_sample(self, done):
+        """`done`, after what is counted once a second was counted for the last time."""
+
+        def last() -> None:
+            self.sampler.sample()
+            done()
+
+        return last
+
+    def sample(self) -> None:
+        """Count now what is counted once a second."""
+        self.sampler.sample()
+
+    def end_requests(self) -> None:
+        """Close every connection but tunnels; called while it drains."""
+        cdef H1Downstream d
+        self.engine.enter()
+        for d in list(self.server.connections):
+            if d.state != R_TUNNEL:
+                d.lose(REASON_DRAINING)
         self.engine.leave()
 
     def close_listeners(self) -> None:
@@ -97,10 +279,16 @@ cdef class Worker:
             listener.close()
         self.listeners.clear()
 
+    def end_handshakes(self) -> None:
+        """Close connections that are not open yet; called within a turn."""
+        for acceptor in self.tls_acceptors:
+            acceptor.abort()
+
     def stop(self) -> None:
         """End at once: connections are closed, nothing is finished."""
         self.close_listeners()
         self.engine.enter()
+        self.end_handshakes()
         self.server.abort()
         for target in self.dispatcher.snapshot.target_list:
             if isinstance(target, HttpTarget):
@@ -108,6 +296,8 @@ cdef class Worker:
         self.engine.leave()
         if self.lines is not None:
             self.lines.flush()
+        self.sampler.stop()
+        self.engine.beat_in(NULL, None)
         self.engine.detach(self.loop)
 
     def counters(self) -> dict[str, int]:
@@ -118,7 +308,7 @@ cdef class Worker:
                 waiting, working = target.connections()
                 idle += waiting
                 busy += working
-        return self.record.snapshot() | {
+        return self.record.totals() | {
             "upstream_idle": idle,
             "upstream_busy": busy,
             "connections": self.limit.current,

@@ -37,6 +37,7 @@ cdef class Attempts(ResponseSide):
         move_request(self, RQ_WAIT)
         self.tries += 1
         self.times.attempt = self.engine.now_us
+        self.times.ready = 0
         try:
             a = self.target.open(self)
         except Exception:
@@ -67,6 +68,7 @@ cdef class Attempts(ResponseSide):
             a.cancel(REASON_CANCELLED)
             return
         self.endpoint = a.endpoint
+        self.times.ready = self.engine.now_us
         if self.chain.count[<int>HOOK_ATTEMPT]:
             self.after_attempt(run_hook(self, REQUEST_SIDE, HOOK_ATTEMPT, a))
         else:

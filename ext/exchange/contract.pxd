@@ -126,6 +126,7 @@ cdef struct Times:
     int64_t begin               # first byte of the request's head
     int64_t head                # head whole
     int64_t attempt             # last attempt opened
+    int64_t ready               # its connection was there
     int64_t response            # response head accepted
     int64_t end
 
@@ -231,6 +232,7 @@ cdef class Exchange:
     cdef bint trusted                 # the peer is in trusted_proxies
     cdef Span protocol                # "websocket": a tunnel is asked for; else empty
     cdef Span route_name              # for the record; outlives the snapshot in a tunnel
+    cdef uint64_t* cells              # of the route's row; NULL: no route, or nobody counts
     # -- states ----------------------------------------------------------------------------
     cdef readonly RequestState request_state               # moved by exchange/states only
     cdef readonly ResponseState response_state
@@ -328,6 +330,7 @@ cdef class Target:
     cdef size_t body_limit            # with MODE_WHOLE
     cdef RetryRule retry_rule
     cdef uint8_t max_tries            # attempts an exchange may open
+    cdef uint64_t* cells              # of the upstream's row; NULL: nobody counts
 
     cdef bint available(self, Exchange x) noexcept   # an attempt would have somewhere to go
     cdef Attempt open(self, Exchange x)   # an exception is answered 500 `internal`

@@ -5,7 +5,8 @@ cimport cython
 from fastgw.ext.base.arena cimport arena_alloc
 from fastgw.ext.base.buffers cimport chunk_release
 from fastgw.ext.base.reasons cimport (
-    REASON_BAD_PATH, REASON_BODY_TOO_LARGE, REASON_MEMORY, REASON_NONE, REASON_NO_ROUTE, Reason,
+    REASON_BAD_PATH, REASON_BODY_TOO_LARGE, REASON_MEMORY, REASON_MISDIRECTED, REASON_NONE,
+    REASON_NO_ROUTE, Reason,
 )
 from fastgw.ext.base.span cimport span, span_eq_fold
 from fastgw.ext.exchange.contract cimport (
@@ -24,6 +25,7 @@ from fastgw.ext.exchange.waiting cimport note_waiting
 from fastgw.ext.http.head cimport BODY_CHUNKED, BODY_LENGTH, BODY_NONE, Field, fields_find
 from fastgw.ext.http.names cimport NAME_X_FORWARDED_PROTO
 from fastgw.ext.policy.runner cimport RAN_ON, RAN_REPLY, RAN_WAIT, run_hook
+from fastgw.ext.io.tls.identity cimport tls_directed
 from fastgw.ext.route.matcher cimport Found
 from fastgw.ext.route.snapshot cimport NO_METHOD, Snapshot, plan_text
 
@@ -77,6 +79,9 @@ cdef class RequestSide(Attempts):
         cdef Snapshot s = <Snapshot>self.snapshot
         cdef Found found
         self.take_id()
+        if not tls_directed(self.facts, self.request.host.p, self.request.host.n):
+            self.refuse(REASON_MISDIRECTED)
+            return False
         self.take_scheme()
         s.match(&self.request, self.facts, &found)
         if found.route == NO_METHOD:
@@ -89,6 +94,8 @@ cdef class RequestSide(Attempts):
         self.route = &s.routes[found.route]
         self.matched = found.extra
         self.route_name = plan_text(s, self.route.name)
+        if s.cells != NULL:
+            self.cells = s.cells[found.route]
         self.chain = &s.chains[self.route.chain]
         self.timeouts = &self.route.timeouts
         self.target = <Target>s.targets[self.route.target]

@@ -5,6 +5,9 @@ that has something to say with one sendmsg, free what was dropped. A few turns a
 for each wake-up, then Python gets its share of the loop. Interest is edge-triggered and
 registered once; EPOLLOUT is asked for only after EAGAIN.
 
+The *heartbeat* is a word in shared memory that gets the clock's milliseconds a few times a
+second: an engine that makes no turns, whatever keeps it from them, is seen by others.
+
 Python code of the same loop may call into handles outside of a turn; what that puts off
 (a write, a deadline, a drop) makes a turn soon, without waiting for an event. It calls
 `refresh_clock` first if it reads `now_ms`.
@@ -45,6 +48,9 @@ cdef class Engine:
     cdef list dropped                 # closed handles kept alive until the turn ends
     cdef list starved                 # streams whose reading waits for buffer memory
     cdef Deadline hunger              # tries again for the starved
+    cdef uint64_t* beat               # a word in shared memory, or NULL: nobody looks
+    cdef object beat_owner            # keeps it mapped
+    cdef Deadline next_beat
     cdef readonly uint64_t turns      # with something to do
     cdef readonly uint64_t wakeups
     cdef readonly uint64_t events     # told by epoll
@@ -77,4 +83,5 @@ cdef class Engine:
     cdef void timer_fired(self) noexcept
     cdef void arm(self) noexcept
     cdef void wake(self) noexcept
+    cdef void beat_in(self, uint64_t* word, object owner) noexcept
     cdef void set_timer(self, int64_t at_ms) noexcept

@@ -5,6 +5,7 @@ from libc.stdint cimport uint64_t
 from libc.stdlib cimport free, malloc
 from cpython.ref cimport Py_INCREF, Py_XDECREF, PyObject
 cimport cython
+from fastgw.ext.base.atomics cimport store64
 from fastgw.ext.base.deadlines cimport deadline_init
 from fastgw.ext.io.syscalls cimport (
     CLOCK_MONOTONIC, EPOLL_CLOEXEC, EPOLL_CTL_ADD, EPOLL_CTL_DEL, EPOLL_CTL_MOD, EPOLLEXCLUSIVE,
@@ -18,6 +19,7 @@ cdef enum:
     ROUNDS = 8                  # turns a wake-up, while they stay busy
     BUSY = 16                   # events that make another turn worth a system call
     SCRATCH = 65536             # bytes of the receive buffer for lent chunks
+    BEAT_MS = 200               # between two heartbeats
     HUNGER_MS = 100             # the starved look for memory at least this often
 
 
@@ -50,6 +52,7 @@ cdef class Engine:
         self.dropped, self.starved = [], []
         self.rounds, self.busy = ROUNDS, BUSY
         deadline_init(&self.hunger, <void*>self, hungry)
+        deadline_init(&self.next_beat, <void*>self, beats)
         self.wheel.on_earlier, self.wheel.told = earlier, <void*>self
         self.scratch = <char*>malloc(SCRATCH)
         if self.scratch == NULL:
@@ -66,6 +69,7 @@ cdef class Engine:
     def __dealloc__(self):
         self.wheel.on_earlier = NULL
         self.wheel.clear(&self.hunger)
+        self.wheel.clear(&self.next_beat)
         if self.epfd >= 0:
             close_fd(self.epfd)
         if self.timerfd >= 0:
@@ -269,6 +273,14 @@ cdef class Engine:
 
     # -- the timer ------------------------------------------------------------------------------
 
+    cdef void beat_in(self, uint64_t* word, object owner) noexcept:
+        """Write the heartbeat into `word`, which `owner` keeps mapped; NULL: no more."""
+        self.wheel.clear(&self.next_beat)
+        self.beat, self.beat_owner = word, owner
+        if word != NULL:
+            self.refresh_clock()
+            beats(<void*>self, 0)
+
     cdef void timer_fired(self) noexcept:
         """Fire the deadlines that are due."""
         cdef uint64_t count
@@ -293,6 +305,13 @@ cdef class Engine:
         t.it_value.tv_sec = at_ms // 1000
         t.it_value.tv_nsec = at_ms % 1000 * 1000000
         timerfd_settime(self.timerfd, TFD_TIMER_ABSTIME, &t, NULL)
+
+
+cdef void beats(void* owner, int kind) noexcept:
+    """A deadline's fire function: the heart beats."""
+    cdef Engine e = <Engine>owner
+    store64(e.beat, e.now_ms)
+    e.wheel.set(&e.next_beat, e.now_ms + BEAT_MS)
 
 
 cdef void hungry(void* owner, int kind) noexcept:

@@ -23,7 +23,7 @@ cdef class Listener(Handle):
     cdef Acceptor acceptor
     cdef ConnectionLimit limit
     cdef object log                   # called with (event, details), or None
-    cdef readonly uint16_t index      # into the plan's listeners
+    cdef public uint16_t index        # into the plan's listeners; another plan, another index
     cdef Address local                # what it is bound to
     cdef bint wildcard                # bound to any address: the local one is not known
     cdef bint shared                  # other processes accept from the same socket

@@ -5,6 +5,8 @@
                            was sent; empty if there is none
     {path.NAME}            a parameter of the route's path; empty if it has none of this name
     {now} {now.unix}       2026-11-24T10:50:00Z, and seconds since 1970
+    {tls.name} {tls.version} {tls.cipher} {tls.client.subject} {tls.client.issuer}
+    {tls.client.fingerprint} {tls.client.names} {tls.client.cert}       empty without
     {response.status} {upstream}                       only where there is a response
     {reason}               why the gateway answered itself: a name of docs/reasons.md
     {{ and }}              braces;  ?{query}           the mark only with a query
@@ -27,6 +29,7 @@ cdef enum PartKind:
     PART_TEXT                   # literal bytes
     PART_HEADER                 # {header.NAME}
     PART_CLIENT_IP, PART_CLIENT_PORT, PART_REQUEST_ID, PART_ROUTE, PART_METHOD, PART_SCHEME
+    PART_TLS                    # {tls. ...}: `id` is a TlsText
     PART_HOST, PART_PATH, PART_QUERY, PART_RESPONSE_STATUS, PART_UPSTREAM
     PART_COOKIE                 # {cookie.NAME}
     PART_QUERY_VALUE            # {query.NAME}
@@ -47,7 +50,7 @@ cdef enum:
 cdef struct Part:
     uint8_t kind                # PartKind
     uint8_t mark                # PART_QUERY: a '?' goes before it if there is a query
-    uint16_t id                 # PART_HEADER: NameId
+    uint16_t id                 # PART_HEADER: NameId; PART_TLS: TlsText
     Span text                   # PART_TEXT: the bytes; PART_HEADER: the name in lower case;
                                 # PART_COOKIE, _QUERY_VALUE, _PARAMETER: the name
 

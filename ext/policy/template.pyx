@@ -12,6 +12,10 @@ from fastgw.ext.base.span cimport span
 from fastgw.ext.exchange.shared cimport Shared
 from fastgw.ext.http.head cimport Field, fields_find, fields_find_name
 from fastgw.ext.http.names cimport NAME_OTHER, NameId
+from fastgw.ext.io.tls.identity cimport (
+    TLS_CERT, TLS_CIPHER, TLS_FINGERPRINT, TLS_ISSUER, TLS_NAME, TLS_NAMES, TLS_SUBJECT,
+    TLS_VERSION, TlsText, tls_text,
+)
 from fastgw.ext.policy.field cimport FieldName, is_clean
 from fastgw.ext.policy.field import read_name
 from fastgw.ext.policy.lookup cimport cookie_value, query_value
@@ -37,6 +41,17 @@ VARIABLES: dict[str, int] = {
     "now": PART_NOW,
     "now.unix": PART_NOW_UNIX,
     "reason": PART_REASON,
+}
+#: Variables of the client's TLS connection; empty without TLS, or without a certificate.
+TLS_VARIABLES: dict[str, int] = {
+    "tls.name": TLS_NAME,
+    "tls.version": TLS_VERSION,
+    "tls.cipher": TLS_CIPHER,
+    "tls.client.subject": TLS_SUBJECT,
+    "tls.client.issuer": TLS_ISSUER,
+    "tls.client.fingerprint": TLS_FINGERPRINT,
+    "tls.client.names": TLS_NAMES,
+    "tls.client.cert": TLS_CERT,
 }
 #: Variables with an argument, after a dot.
 NAMED: dict[str, int] = {
@@ -79,7 +94,7 @@ def split(source: str) -> list[tuple[bool, str]]:
 def unknown(name: str) -> ValueError:
     """The error for a variable that does not exist."""
     near = get_close_matches(
-        name, [*VARIABLES, "header.NAME", *(f"{kind}.NAME" for kind in NAMED)], 1
+        name, [*VARIABLES, *TLS_VARIABLES, "header.NAME", *(f"{kind}.NAME" for kind in NAMED)], 1
     )
     hint = f" (did you mean '{{{near[0]}}}'?)" if near else ""
     return ValueError(f"unknown variable '{{{name}}}'{hint}")
@@ -118,6 +133,10 @@ cdef class Template:
             f = read_name(name[len("header."):])
             self.keep(PART_HEADER, f.lowered)
             self.parts[self.n - 1].id = f.id
+            return
+        if name in TLS_VARIABLES:
+            self.keep(PART_TLS, b"")
+            self.parts[self.n - 1].id = TLS_VARIABLES[name]
             return
         kind = VARIABLES.get(name)
         if kind is None:
@@ -212,6 +231,8 @@ cdef Span part_value(Exchange x, const Part* part, char* scratch) noexcept:
         return x.request.scheme
     if kind == PART_REQUEST_ID:
         return span(x.request_id, x.request_id_n)
+    if kind == PART_TLS:
+        return tls_text(x.facts, <TlsText>part.id)
     if kind == PART_PARAMETER:
         return _parameter(x, part.text)
     if kind == PART_COOKIE:

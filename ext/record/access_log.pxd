@@ -1,34 +1,18 @@
-"""The access log: a JSON line an exchange, written at the end of the turn it ended in.
+"""The access log: a line for each exchange that ended and that the rules want.
 
-A line is put together without Python. What can't be written at once stays in the buffer; past
-its bound lines are dropped and counted, so that a reader who stalls never stalls a client.
+A line is put together without Python, straight into its sink's memory. A sink whose reader
+is slow or gone drops lines and counts them: it never stalls a client.
 """
 
-from libc.stddef cimport size_t
-from libc.stdint cimport uint64_t
-from fastgw.ext.base.span cimport Span
 from fastgw.ext.exchange.contract cimport Exchange
 from fastgw.ext.exchange.shared cimport Recorder
-from fastgw.ext.io.engine cimport Engine, Handle
+from fastgw.ext.record.lines cimport LineSink
+from fastgw.ext.record.log_line cimport LineFormat
+from fastgw.ext.record.log_rules cimport LogRules
 
 
 cdef class AccessLog(Recorder):
-    cdef Engine engine
-    cdef LogWriter writer
+    cdef LineFormat format
+    cdef LogRules rules               # None: every exchange gets a line
+    cdef readonly LineSink sink
     cdef Recorder following           # told after this one, or None
-
-    cdef size_t bound(self, Exchange x) noexcept
-    cdef char* put_line(self, char* at, Exchange x) noexcept
-
-
-cdef class LogWriter(Handle):
-    """A descriptor and the bytes that wait for it."""
-    cdef int out                      # where lines go
-    cdef char* buffer
-    cdef size_t used
-    cdef readonly uint64_t lines      # written or waiting
-    cdef readonly uint64_t dropped    # for want of room
-
-    cdef char* reserve(self, size_t n) noexcept
-    cdef void commit(self, size_t n) noexcept
-    cdef void write_out(self) noexcept

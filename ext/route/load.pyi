@@ -1,4 +1,4 @@
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from typing_extensions import Buffer
@@ -8,6 +8,7 @@ from fastgw.ext.route.snapshot import Snapshot
 class PlanSnapshot(Snapshot):
     objects: dict[bytes, object]
     target_list: list[object]
+    def listener_options(self) -> list[dict[str, Any]]: ...
     def route_names(self) -> list[str]: ...
 
 def load_plan(
@@ -15,3 +16,8 @@ def load_plan(
     builders: Mapping[str, Callable[[str, dict[str, Any]], object]],
     previous: Snapshot | None = ...,
 ) -> PlanSnapshot: ...
+def load_slices(
+    plan: Buffer,
+    builders: Mapping[str, Callable[[str, dict[str, Any]], object]],
+    previous: Snapshot | None = ...,
+) -> Iterator[PlanSnapshot | None]: ...

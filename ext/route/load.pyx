@@ -30,6 +30,7 @@ from fastgw.ext.route.plan cimport (
 PARTS = "parts"
 
 cdef enum:
+    SLICE = 256                 # rows between two points where a load may pause
     SLOT_ALIGN = 8              # policies may keep pointers and 64-bit numbers in their slots
 
 
@@ -71,6 +72,17 @@ cdef class PlanSnapshot(Snapshot):
         """See route/parameters."""
         return path_parameter(&self.matcher, x.matched, x.request.path, name)
 
+    def listener_options(self) -> list[dict]:
+        """What the plan says of each listener besides its address."""
+        return [
+            msgpack.unpackb(self._listener_data(i))
+            for i in range(self.plan.count[<int>SECTION_LISTENERS])
+        ]
+
+    cdef bytes _listener_data(self, size_t i):
+        cdef const ListenerRow* row = <const ListenerRow*>self.plan.rows[<int>SECTION_LISTENERS] + i
+        return (self.plan.rows[<int>SECTION_DATA] + row.options_at)[:row.options_n]
+
     def route_names(self) -> list[str]:
         """Names of the routes, by index."""
         return [plan_str(&self.plan, self.routes[i].name) for i in range(self.route_count)]
@@ -81,18 +93,28 @@ def load_plan(plan, builders, Snapshot previous=None) -> PlanSnapshot:
 
     `builders[kind](name, options)` makes a Policy or Target; an object that `previous` has
     under the same content hash is used again. PlanError says what is wrong with the plan."""
+    for s in load_slices(plan, builders, previous):  # no-cython-lint
+        pass
+    return s
+
+
+def load_slices(plan, builders, Snapshot previous=None):
+    """`load_plan` a little at a time: yields None often, the snapshot at last."""
     cdef PlanSnapshot s = PlanSnapshot.__new__(PlanSnapshot)
     PyObject_GetBuffer(plan, &s.view, PyBUF_SIMPLE)
     s.mapped = True
     s.mapping = plan
     plan_open(&s.plan, <const char*>s.view.buf, s.view.len)
+    yield
     matcher_init(&s.matcher, &s.plan)
     _take_settings(s)
-    s.made = _build_objects(s, builders, previous)
+    s.made = []
+    yield from _build_objects(s, builders, previous, s.made)
     _take_things(s)
     _take_targets(s, s.made)
-    _take_chains(s, s.made)
-    return s
+    yield
+    yield from _take_chains(s, s.made)
+    yield s
 
 
 cdef int _take_settings(PlanSnapshot s) except -1:
@@ -122,11 +144,10 @@ cdef int _take_settings(PlanSnapshot s) except -1:
 
 # -- objects -------------------------------------------------------------------------------
 
-cdef list _build_objects(PlanSnapshot s, builders, Snapshot previous):
+def _build_objects(PlanSnapshot s, builders, Snapshot previous, list made):
     """Every object of the plan, in its order; unchanged ones are the previous snapshot's."""
     cdef const ObjectRow* rows = <const ObjectRow*>s.plan.rows[<int>SECTION_OBJECTS]
     cdef dict old = {}
-    cdef list made = []
     cdef size_t i
     cdef bytes key
     s.objects = {}
@@ -139,9 +160,11 @@ cdef list _build_objects(PlanSnapshot s, builders, Snapshot previous):
             it = old.get(key)
         if it is None:
             it = _build(s, &rows[i], builders)
+            yield
         s.objects[key] = it
         made.append(it)
-    return made
+        if i % SLICE == SLICE - 1:
+            yield
 
 
 cdef object _build(PlanSnapshot s, const ObjectRow* row, builders):
@@ -232,7 +255,7 @@ cdef void _free_chain(Chain* c) noexcept:
     PyMem_Free(c.slot_at)
 
 
-cdef int _take_chains(PlanSnapshot s, list made) except -1:
+def _take_chains(PlanSnapshot s, list made):
     cdef const ChainRow* rows = <const ChainRow*>s.plan.rows[<int>SECTION_CHAINS]
     cdef const StepRow* steps = <const StepRow*>s.plan.rows[<int>SECTION_STEPS]
     cdef size_t i
@@ -241,7 +264,8 @@ cdef int _take_chains(PlanSnapshot s, list made) except -1:
     for i in range(s.plan.count[<int>SECTION_CHAINS]):
         s.chain_count += 1
         _compile(&s.chains[i], steps + rows[i].first, rows[i].count, made)
-    return 0
+        if i % SLICE == SLICE - 1:
+            yield
 
 
 cdef list _policies(PlanSnapshot s, list made):

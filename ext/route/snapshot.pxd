@@ -20,6 +20,7 @@ cdef class Snapshot:
     cdef const char* strings          # strings section
     cdef const RouteRow* routes
     cdef readonly uint32_t route_count
+    cdef uint64_t** cells             # of each route's row, the array owned; NULL: not counted
     cdef const RewriteRow* rewrites
     cdef Chain* chains                # compiled chains, owned
     cdef uint32_t chain_count

@@ -5,22 +5,41 @@ from fastgw.ext.base.reasons cimport (
 )
 
 from fastgw.ext.base.span cimport span
+from fastgw.ext.io.tls.stream cimport new_tls_client
 
 cdef enum:
     PASS_OVER_MS = 1000         # how long a failed connect counts against an address
 
 
+cdef class AttemptTally:
+    """See contract.pxd."""
+
+    cdef void begun(self) noexcept:
+        """One more is under way."""
+
+    cdef void ended(self, Reason why) noexcept:
+        """It is over; REASON_NONE: with a whole response."""
+
+
 cdef class Endpoint:
     """See contract.pxd."""
+
+    cdef Stream new_stream(self):
+        """A stream for a connection to it, plain or TLS."""
+        return Stream.__new__(Stream) if self.tls is None else new_tls_client(self.tls)
 
     cdef void begin(self) noexcept:
         """An attempt begins here."""
         self.in_flight += 1
         self.attempts += 1
+        if self.tally is not None:
+            self.tally.begun()
 
     cdef void end(self, const Outcome* outcome, int64_t now_ms) noexcept:
         """It ended; an address that could not be reached is passed over for a while."""
         self.in_flight -= 1
+        if self.tally is not None:
+            self.tally.ended(outcome.reason)
         if outcome.reason == REASON_NONE or outcome.reason == REASON_CANCELLED:
             if outcome.connected:
                 self.passed_over_until_ms = 0

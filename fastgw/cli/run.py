@@ -7,7 +7,9 @@ from typing import Any
 
 import click
 
-from fastgw.cli.source import read_source, source_options
+from fastgw.cli.help import Command
+from fastgw.cli.observe import observe_options, take_observe
+from fastgw.cli.source import option, read_source, source_options
 from fastgw.log import LEVELS
 from fastgw.master.machine import usable_cpus
 from fastgw.master.settings import Settings
@@ -15,6 +17,7 @@ from fastgw.master.settings import Settings
 EPILOG = """\b
 Signals: TERM, INT  drain: accept no more, finish what is under way (a second one: at once)
          QUIT       end at once
+         USR1       open the access log's file again
 \b
 Exit codes: 0 ended as told, 1 could not start, 2 configuration or command line wrong."""
 
@@ -42,56 +45,55 @@ def read_seconds(_ctx: click.Context, _option: click.Parameter, value: str) -> f
     raise click.BadParameter(f"{value!r} is no duration: a number with ms, s, m or h")
 
 
-@click.command(epilog=EPILOG)
+@click.command(cls=Command, epilog=EPILOG)
 @source_options
-@click.option(
+@option(
     "--timeout-drain",
+    section="Processes",
     callback=read_seconds,
     metavar="DURATION",
     default="30s",
     show_default=True,
     help="How long a drain may take before the rest is ended.",
 )
-@click.option(
+@option(
     "--workers",
+    section="Processes",
     callback=read_workers,
     metavar="auto|N",
     default="auto",
     show_default=True,
     help="Worker processes; auto = the smaller of processor affinity and cgroup quota.",
 )
-@click.option(
+@option(
     "--run-dir",
+    section="Processes",
     metavar="DIR",
     help="Where the lock and the sockets of the gateway are.  [default: $RUNTIME_DIRECTORY, else "
     "/run/fastgw (root) or $XDG_RUNTIME_DIR/fastgw, else fastgw-UID in the temporary directory]",
 )
-@click.option(
+@option(
     "--name",
+    section="Processes",
     default="default",
     show_default=True,
     help="Name of this gateway: several on one machine have one each.",
 )
-@click.option(
+@option(
     "--log-level",
+    section="Logs",
     type=click.Choice(LEVELS),
     default="info",
     show_default=True,
     help="Least important level that is written to standard error.",
 )
-@click.option(
-    "--access-log",
-    metavar="PATH",
-    default="",
-    help="File (or pipe) that gets a JSON line for each request.  [default: none]",
-)
+@observe_options
 def run(
     timeout_drain: float,
     workers: int,
     run_dir: str | None,
     name: str,
     log_level: str,
-    access_log: str,
     **options: Any,
 ) -> None:
     """Run a gateway, from FILE or before one upstream (--to).
@@ -102,13 +104,15 @@ def run(
     """
     from fastgw.master import launch
 
+    control, log_options = take_observe(options, log_level)
     settings = Settings(
         source=read_source(options),
         workers=workers,
         run_dir=run_dir,
         name=name,
         log_level=log_level,
-        access_log=access_log,
+        control=control,
+        log_options=log_options,
         drain_s=timeout_drain,
     )
     sys.exit(launch.run(settings))

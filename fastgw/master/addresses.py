@@ -1,5 +1,6 @@
 """Listening addresses: how they are written, and how their sockets are made.
 
+    https://...     any of these, with TLS
     ip:port         one IPv4 address; names are not looked up
     [v6]:port       one IPv6 address
     :port           all of IPv4 and all of IPv6, as two sockets
@@ -15,11 +16,12 @@ import errno
 import os
 import socket
 import stat
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from ipaddress import ip_address
 from pathlib import Path
 
 from fastgw.master import holders
+from fastgw.master.steering import Steering
 
 #: Bytes of a unix socket's path; the kernel's sun_path less its NUL.
 UNIX_PATH_MOST = 107
@@ -40,26 +42,77 @@ class Address:
     host: str = ""
     port: int = 0
     path: str = ""
+    scheme: str = "http"
 
 
 @dataclass
 class Bound:
-    """The sockets of one listener: one a slot, or one for all (unix)."""
+    """The sockets of one address: one a slot, or one for all (unix, or handed over)."""
 
     index: int
     name: str
     sockets: list[socket.socket]
     path: str = ""
     inode: tuple[int, int] = (0, 0)
+    #: As it was written, by which it is found again in another configuration.
+    text: str = ""
+    shared: bool = False
+    steering: Steering | None = None
 
     def of_slot(self, slot: int) -> socket.socket:
         """The socket that a slot's worker accepts from."""
-        return self.sockets[slot if len(self.sockets) > 1 else 0]
+        return self.sockets[0 if self.shared else slot]
+
+    def add_slot(self) -> None:
+        """One more socket on the same address, for one more slot."""
+        if self.shared:
+            return
+        s = _listening_beside(self.sockets[0])
+        self.sockets.append(s)
+        if self.steering is not None:
+            self.steering.added(len(self.sockets) - 1)
+
+    def drop_slot(self) -> socket.socket | None:
+        """Give the last slot's socket out of hand; whoever gets it closes it."""
+        return None if self.shared else self.sockets.pop()
 
     def close(self) -> None:
         """Close this process's copies; nothing is unlinked."""
         for s in self.sockets:
             s.close()
+
+    def unlink(self) -> None:
+        """Take our unix path away."""
+        if self.path and _inode(self.path) == self.inode:
+            os.unlink(self.path)
+        self.path = ""
+
+
+@dataclass(frozen=True)
+class Given:
+    """A socket that a worker accepts from."""
+
+    #: Row of its listener in the plan.
+    index: int
+    socket: socket.socket
+    #: Other workers accept from it, too.
+    shared: bool = False
+
+
+@dataclass
+class Change:
+    """What another list of addresses means for what is listened on."""
+
+    #: Row in the old plan -> row in the new one, of the addresses that stay.
+    indexes: dict[int, int] = field(default_factory=dict)
+    added: list[Bound] = field(default_factory=list)
+    removed: list[Bound] = field(default_factory=list)
+
+    def undo(self) -> None:
+        """It does not come to that: close what was bound for it."""
+        for b in self.added:
+            b.close()
+            b.unlink()
 
 
 @dataclass
@@ -68,28 +121,64 @@ class Listening:
 
     bound: list[Bound] = field(default_factory=list)
 
-    def of_slot(self, slot: int) -> list[tuple[int, socket.socket]]:
-        """(listener's index, socket) of each that a slot's worker accepts from."""
-        return [(b.index, b.of_slot(slot)) for b in self.bound]
+    def of_slot(self, slot: int, change: Change | None = None) -> list[Given]:
+        """What a slot's worker accepts from, as things are or after a change."""
+        change = change or Change({b.index: b.index for b in self.bound})
+        return [
+            Given(change.indexes.get(b.index, b.index), b.of_slot(slot), b.shared)
+            for b in (*self.bound, *change.added)
+            if b not in change.removed
+        ]
 
-    def close_others(self, slot: int) -> None:
-        """In a worker: close what belongs to other slots."""
+    def change_to(self, addresses: list[str], slots: int) -> Change:
+        """Bind what is new in a list of addresses; AddressError leaves everything as it was."""
+        change = Change()
+        kept: set[str] = set()
+        try:
+            for index, text in enumerate(addresses):
+                here = [b for b in self.bound if b.text == text]
+                if here:
+                    change.indexes[here[0].index] = index
+                    kept.add(text)
+                else:
+                    change.added += bind_address(index, text, slots)
+        except BaseException:
+            change.undo()
+            raise
+        change.removed = [b for b in self.bound if b.text not in kept]
+        return change
+
+    def commit(self, change: Change) -> None:
+        """The change holds; what is removed is the caller's to close."""
+        self.bound = [b for b in self.bound if b not in change.removed]
         for b in self.bound:
+            b.index = change.indexes[b.index]
+        self.bound += change.added
+
+    def close_others(self, kept: list[Given], change: Change | None = None) -> None:
+        """In a worker: close every socket but its own."""
+        mine = {given.socket for given in kept}
+        for b in (*self.bound, *(change.added if change else ())):
             for s in b.sockets:
-                if s is not b.of_slot(slot):
+                if s not in mine:
                     s.close()
+
+    def forget(self) -> None:
+        """In a child: close every copy; nothing is unlinked."""
+        for b in self.bound:
+            b.close()
 
     def close(self) -> None:
         """Close every socket of this process and take our unix paths away."""
         for b in self.bound:
             b.close()
-            if b.path and _inode(b.path) == b.inode:
-                os.unlink(b.path)
-            b.path = ""
+            b.unlink()
 
 
 def parse(text: str) -> Address:
     """Read an address as it stands in --listen or the configuration."""
+    if text.startswith("https://"):
+        return replace(parse(text.removeprefix("https://")), text=text, scheme="https")
     if text.startswith("unix:"):
         path = text[5:]
         if not path.startswith("/"):
@@ -123,17 +212,17 @@ def backlog() -> int:
 def bind_all(addresses: list[str], slots: int) -> Listening:
     """Bind every address for every slot, or raise with nothing left open."""
     listening = Listening()
-    try:
-        for index, text in enumerate(addresses):
-            address = parse(text)
-            if address.path:
-                listening.bound.append(_bind_unix(index, address))
-            else:
-                listening.bound += _bind_tcp(index, address, slots)
-    except BaseException:
-        listening.close()
-        raise
+    listening.commit(listening.change_to(addresses, slots))
     return listening
+
+
+def bind_address(index: int, text: str, slots: int) -> list[Bound]:
+    """Bind one address, which may be several sockets a slot, or raise with nothing left."""
+    address = parse(text)
+    bound = [_bind_unix(index, address)] if address.path else _bind_tcp(index, address, slots)
+    for b in bound:
+        b.text = text
+    return bound
 
 
 # -- TCP -----------------------------------------------------------------------------------
@@ -145,7 +234,7 @@ def _bind_tcp(index: int, address: Address, slots: int) -> list[Bound]:
         # Port 0: the second family gets the port that the first was given.
         port = address.port or (bound[0].sockets[0].getsockname()[1] if bound else 0)
         try:
-            bound.append(_bind_place(index, family, host, port, slots))
+            bound.append(_bind_place(index, address.scheme, family, host, port, slots))
         except OSError as e:
             # `:port` is IPv4 alone where IPv6 is switched off.
             if bound and e.errno in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT):
@@ -164,7 +253,7 @@ def _places(address: Address) -> list[tuple[socket.AddressFamily, str]]:
 
 
 def _bind_place(
-    index: int, family: socket.AddressFamily, host: str, port: int, slots: int
+    index: int, scheme: str, family: socket.AddressFamily, host: str, port: int, slots: int
 ) -> Bound:
     # SO_REUSEPORT binds beside whoever else uses it, without an error, so ask without it.
     with _tcp_socket(family, reuse_port=False) as probe:
@@ -182,7 +271,20 @@ def _bind_place(
             s.close()
         raise
     shown = f"[{host}]" if family == socket.AF_INET6 else host
-    return Bound(index, f"http://{shown}:{port}", sockets)
+    steering = Steering([*range(slots)])
+    return Bound(index, f"{scheme}://{shown}:{port}", sockets, steering=steering)
+
+
+def _listening_beside(other: socket.socket) -> socket.socket:
+    """A socket of its own in the group of another."""
+    s = _tcp_socket(other.family, reuse_port=True)
+    try:
+        s.bind(other.getsockname()[:2])
+        s.listen(backlog())
+    except BaseException:
+        s.close()
+        raise
+    return s
 
 
 def _tcp_socket(family: socket.AddressFamily, reuse_port: bool) -> socket.socket:
@@ -220,7 +322,7 @@ def _bind_unix(index: int, address: Address) -> Bound:
         raise AddressError(f"{address.text}: {e.strerror}") from e
     finally:
         os.umask(mask)
-    return Bound(index, address.text, [s], path, _inode(path))
+    return Bound(index, address.text, [s], path, _inode(path), shared=True)
 
 
 def _remove_stale(address: Address) -> None:

@@ -6,15 +6,22 @@ a plan or there are lines that say why not.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from fastgw.config.child import CompilerCrashed, Options, compile_in_child
-from fastgw.config.problems import ConfigError
+from fastgw.config.problems import ConfigError, Problem
+from fastgw.log import Log
 from fastgw.master.settings import Compiled
 from fastgw.plan import PlanReader
 
 #: Where the settings' row has the bytes of all buffers of one worker.
 _MEMORY = 13
+#: Stands between two labels of a row; no name holds it.
+LABEL_BREAK = "\x1f"
+#: The row of each kind that takes what has none of its own, and requests without a route.
+OVERFLOW, NOWHERE = "overflow", "-"
+_LOG = Log("compiler")
 
 
 class CompileError(Exception):
@@ -27,12 +34,15 @@ class CompileError(Exception):
 
 def compile_plan(source: dict[str, Any]) -> Compiled:
     """Have a source read, {"file": FILE or None, "options": {...}}; or CompileError."""
+    warned: list[Problem] = []
     try:
-        plan = compile_in_child(source["file"], Options(**source["options"]))
+        plan = compile_in_child(source["file"], Options(**source["options"]), warned=warned)
     except ConfigError as e:
         raise CompileError([str(problem) for problem in e.problems]) from e
     except CompilerCrashed as e:
         raise CompileError(str(e).splitlines()) from e
+    for warning in warned:
+        _LOG.warning(str(warning))
     return read_facts(plan)
 
 
@@ -40,5 +50,33 @@ def read_facts(plan: bytes) -> Compiled:
     """What the master needs to know of a plan."""
     reader = PlanReader(plan)
     (settings,) = reader.rows("settings")
-    addresses = [listener.address for listener in reader.listeners()]
-    return Compiled(plan=plan, listen=addresses, memory=settings[_MEMORY])
+    listeners = list(reader.listeners())
+    return Compiled(
+        plan=plan,
+        listen=[("https://" if "tls" in one.options else "") + one.address for one in listeners],
+        memory=settings[_MEMORY],
+        tls=[one.options["tls"] for one in listeners if "tls" in one.options] + targets_tls(reader),
+        labels=[*labels_of(reader)],
+    )
+
+
+def targets_tls(reader: PlanReader) -> list[Mapping[str, Any]]:
+    """The `tls` options of targets."""
+    found = (reader.options(*row[5:7]) for row in reader.rows("objects"))
+    return [options["tls"] for options in found if options.get("tls")]
+
+
+def labels_of(reader: PlanReader) -> Iterator[tuple[str, str]]:
+    """(kind, name) of what has a row in the statistics; LABEL_BREAK joins several labels."""
+    for kind in ("route", "upstream", "endpoint"):
+        yield kind, OVERFLOW
+    yield "route", NOWHERE
+    for row in reader.rows("routes"):
+        yield "route", reader.text(*row[:2])
+    for row in reader.rows("objects"):
+        options = reader.options(*row[5:7])
+        if "servers" in options:
+            upstream = reader.text(*row[2:4])
+            yield "upstream", upstream
+            for server in options["servers"]:
+                yield "endpoint", f"{upstream}{LABEL_BREAK}{server['url']}"

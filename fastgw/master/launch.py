@@ -9,25 +9,31 @@ from __future__ import annotations
 
 import asyncio
 import faulthandler
-import fcntl
 import gc
-import os
-import socket
-from collections.abc import Callable
-from typing import Any
+from typing import NoReturn
 
+from fastgw.ext.shm.statistics import Column, Statistics, create_statistics
 from fastgw.log import Log
 from fastgw.master import machine
 from fastgw.master.addresses import AddressError, bind_all
+from fastgw.master.compile_job import Compile
 from fastgw.master.compiler import CompileError, compile_plan
+from fastgw.master.control import ControlProcess
+from fastgw.master.control_link import ControlLink
+from fastgw.master.generation import from_compiled
 from fastgw.master.master import EXIT_FAILED, Master
 from fastgw.master.settings import Compiled, Settings
 from fastgw.master.signals import SignalQueue
+from fastgw.master.workforce import Birth, Workforce
 from fastgw.run_dir import Lock, RunDirError, run_folder
+from fastgw.tls.bundle import BundleError
+from fastgw.tls.tickets import NodeTickets
 from fastgw.worker import MakeDataPlane, Shift, work
 
 EXIT_CONFIG = 2
-Compile = Callable[[dict[str, Any]], Compiled]
+#: Columns of the statistics: workers, those that leave and those that are to come.
+COLUMNS_A_WORKER = 4
+COLUMNS_MORE = 16
 
 
 def run(
@@ -41,15 +47,25 @@ def run(
     faulthandler.enable()
     lock: Lock | None = None
     try:
-        lock = Lock(run_folder(settings.run_dir, settings.name))
+        folder = run_folder(settings.run_dir, settings.name)
+        lock = Lock(folder)
         lock.take()
         compiled = compile_source(settings.source)
-        return supervise(settings, compiled, make or data_plane(), lock, log)
+        control = None
+        if settings.control is not None:
+            control = ControlProcess(settings.control, folder, log)
+        try:
+            return supervise(
+                settings, compiled, compile_source, make or data_plane(), lock, log, control
+            )
+        finally:
+            if control is not None:
+                control.end()
     except CompileError as e:
         for line in e.lines:
             log.error(line)
         return EXIT_CONFIG
-    except (RunDirError, AddressError) as e:
+    except (RunDirError, AddressError, BundleError) as e:
         log.error(str(e))
         return EXIT_FAILED
     finally:
@@ -67,7 +83,13 @@ def data_plane() -> MakeDataPlane:
 
 
 def supervise(
-    settings: Settings, compiled: Compiled, make: MakeDataPlane, lock: Lock, log: Log
+    settings: Settings,
+    compiled: Compiled,
+    compile_source: Compile,
+    make: MakeDataPlane,
+    lock: Lock,
+    log: Log,
+    control: ControlProcess | None,
 ) -> int:
     """Listen, fork and keep the workers."""
     descriptors = machine.raise_descriptors()
@@ -76,34 +98,71 @@ def supervise(
     try:
         for bound in listening.bound:
             log.info(f"listening on {bound.name}")
-        plan_fd = sealed_plan(compiled.plan)
+        generation = from_compiled(1, compiled)
+        tickets = NodeTickets()
+        tickets.take(generation)
+        statistics = create_statistics(COLUMNS_A_WORKER * settings.workers + COLUMNS_MORE)
         most = machine.connections_for(descriptors)
         log.info(f"descriptors {descriptors}, client connections a worker {most}")
 
-        def become(slot: int, control: socket.socket) -> None:
+        def become(birth: Birth) -> NoReturn:
             lock.forget()
-            shift = Shift(
-                slot=slot,
-                control=control,
-                listeners=listening.of_slot(slot),
-                plan_fd=plan_fd,
-                plan_size=len(compiled.plan),
-                memory=compiled.memory,
-                max_connections=most,
-                access_log=settings.access_log,
-                make=make,
-                new_loop=new_loop,
-                log=log.sibling(f"worker-{slot}"),
+            bell = -1
+            if control is not None:
+                control.rings.forget(birth.ring)
+                bell = control.rings.doorbell
+            raise SystemExit(
+                work(new_shift(settings, birth, bell, statistics, tickets, make, most, log))
             )
-            raise SystemExit(work(shift))
 
+        workforce = Workforce(settings, listening, statistics, generation, become, signals, log)
+        workforce.forget_more.append(lock.forget)
+        workforce.assign_rows(generation)
+        master = Master(settings, workforce, compile_source, log)
+        master.reload.on_switched.append(tickets.take)
+        if control is not None:
+            ControlLink(control, master, lock.folder)
+            for line in control.sockets.describe():
+                log.info(line)
         # Pages of the parent's objects stay shared: no collection touches them in a child.
         gc.collect()
         gc.freeze()
-        return Master(settings, listening, become, signals, log).run()
+        return master.run()
     finally:
         listening.close()
         signals.close()
+
+
+def new_shift(
+    settings: Settings,
+    birth: Birth,
+    doorbell: int,
+    statistics: Statistics,
+    tickets: NodeTickets,
+    make: MakeDataPlane,
+    max_connections: int,
+    log: Log,
+) -> Shift:
+    """All that a forked worker needs."""
+    return Shift(
+        slot=birth.slot,
+        control=birth.control,
+        listeners=birth.listeners,
+        listen=birth.listen,
+        column=Column(statistics, birth.column),
+        generation=birth.generation.number,
+        plan_fd=birth.generation.plan_fd,
+        bundle_fd=birth.generation.bundle_fd,
+        tickets=tickets.ring,
+        memory=birth.generation.memory,
+        max_connections=max_connections,
+        log_options=settings.log_options,
+        log_ring=birth.ring,
+        doorbell=doorbell,
+        make=make,
+        new_loop=new_loop,
+        log=log.sibling(f"worker-{birth.slot}"),
+    )
 
 
 def new_loop() -> asyncio.AbstractEventLoop:
@@ -111,19 +170,3 @@ def new_loop() -> asyncio.AbstractEventLoop:
     import uvloop
 
     return uvloop.new_event_loop()
-
-
-def sealed_plan(plan: bytes) -> int:
-    """The plan in memory that nobody can change any more; its descriptor."""
-    fd = os.memfd_create("fastgw-plan", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
-    write_all(fd, plan)
-    seals = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE | fcntl.F_SEAL_SEAL
-    fcntl.fcntl(fd, fcntl.F_ADD_SEALS, seals)
-    return fd
-
-
-def write_all(fd: int, data: bytes) -> None:
-    """Write every byte."""
-    view = memoryview(data)
-    while view:
-        view = view[os.write(fd, view) :]

@@ -1,8 +1,9 @@
 """The master's loop: it waits, takes signals and messages, and keeps every slot filled.
 
-signals  -> handle_<name>     term, int: drain; quit: at once; chld: reap, refill
-messages -> told_<type>       hello, ready, failed, draining, stats
-time     -> due slots are filled, a drain that takes too long is ended
+signals  -> handle_<name>     term, int: drain; quit: at once; hup: reload; chld: reap,
+                              refill; ttin, ttou: one worker more or less
+messages -> workforce.py, reload.py
+time     -> due slots are filled, hearts are listened to, what takes too long is ended
 """
 
 from __future__ import annotations
@@ -10,46 +11,50 @@ from __future__ import annotations
 import os
 import select
 import signal
-import socket
 import time
 import traceback
 from collections.abc import Callable
 
 from fastgw.log import Log
-from fastgw.master.addresses import Listening
-from fastgw.master.messages import BrokenMessage, Message
+from fastgw.master.compile_job import Compile
+from fastgw.master.heartbeat import LOOK_S
+from fastgw.master.process import WorkerProcess
+from fastgw.master.reload import Reload
 from fastgw.master.settings import Settings
-from fastgw.master.signals import HANDLED, SignalQueue
-from fastgw.master.slot import Slot, SlotState, describe_end
-
-#: Between asking a worker to end at once and killing it, in seconds.
-KILL_AFTER_S = 1.0
+from fastgw.master.watcher import Watcher
+from fastgw.master.workforce import KILL_AFTER_S, Workforce
 
 EXIT_OK = 0
 EXIT_FAILED = 1
 
-#: What a forked worker does; it never returns.
-Work = Callable[[int, socket.socket], None]
-
 
 class Master:
-    """Supervises the workers of one gateway."""
+    """Supervises the processes of one gateway."""
 
     def __init__(
-        self, settings: Settings, listening: Listening, work: Work, signals: SignalQueue, log: Log
+        self, settings: Settings, workforce: Workforce, compile_source: Compile, log: Log
     ) -> None:
         self.settings = settings
-        self.listening = listening
-        self.work = work
-        self.signals = signals
+        self.workforce = workforce
+        self.signals = workforce.signals
         self.log = log
-        self.slots = [Slot(i) for i in range(settings.workers)]
+        self.reload = Reload(workforce, compile_source, settings.source)
+        self.watcher = Watcher(settings.source) if settings.watch else None
         self.exit_code = EXIT_OK
         self.draining = False
         self.stopping = False
         #: When what is left is ended, then killed; on the monotonic clock, 0 = never.
         self.end_s = 0.0
         self.announced = False
+        #: More descriptors to wait for, and what is called when one is readable.
+        self.readers: dict[int, Callable[[], None]] = {}
+        #: Called every round, and when logs are to be opened again.
+        self.rounds: list[Callable[[], None]] = []
+        self.on_reopen: list[Callable[[], None]] = []
+        #: Pids of children that are no workers; 0 = there is none.
+        self.more_pids: list[Callable[[], int]] = []
+        workforce.on_ready = self.ready
+        workforce.on_loss = self.lost
 
     # -- the loop --------------------------------------------------------------------------
 
@@ -58,7 +63,7 @@ class Master:
         while True:
             # An error in one round must not end the gateway: say it, go on.
             try:
-                self.fill()
+                self.workforce.fill()
                 if self.ended():
                     return self.exit_code
                 self.wait()
@@ -69,174 +74,112 @@ class Master:
 
     def ended(self) -> bool:
         """Whether we were told to end and no worker is left."""
-        return (self.draining or self.stopping) and not any(s.pid for s in self.slots)
+        return (self.draining or self.stopping) and not self.workforce.everyone()
 
     def wait(self) -> None:
         """Sleep until something happens, and deal with it."""
         poll = select.poll()
-        by_fd = {s.control.fileno(): s for s in self.slots if s.control is not None}
-        for fd in (self.signals.reader.fileno(), *by_fd):
+        by_fd = {w.control.fileno(): w for w in self.workforce.everyone() if w.control is not None}
+        job = self.reload.job
+        others = [job.alive] if job is not None else []
+        for fd in (self.signals.reader.fileno(), *by_fd, *others, *self.readers):
             poll.register(fd, select.POLLIN)
         happened = [fd for fd, _ in poll.poll(self.timeout_ms())]
         for fd in happened:
             # A worker's last words are read before its death is dealt with.
             if fd in by_fd:
-                self.hear(by_fd[fd])
+                self.workforce.hear(by_fd[fd])
+            elif fd in self.readers:
+                self.readers[fd]()
+        if job is not None and job.alive in happened:
+            self.reload.compiled()
         for name in self.signals.taken():
             getattr(self, "handle_" + name)()
 
-    def timeout_ms(self) -> int | None:
-        """Until the next slot is due or the drain's end; None = nothing is."""
-        due = [s.due_s for s in self.slots if not s.pid and not self.draining]
-        if self.end_s:
-            due.append(self.end_s)
-        if not due:
-            return None
+    def timeout_ms(self) -> int:
+        """Until something is due; hearts are listened to in any case."""
+        due = [time.monotonic() + LOOK_S]
+        due += [s for s in (self.workforce.next_due_s(), self.end_s) if s]
         return max(0, int((min(due) - time.monotonic()) * 1000) + 1)
 
     def look_at_clock(self) -> None:
+        """Do what is due."""
+        for look in self.rounds:
+            look()
+        self.workforce.look_at_clock()
+        self.workforce.look_at_hearts()
+        self.reload.look_at_clock()
+        if self.watcher is not None and self.watcher.changed(time.monotonic()):
+            self.reload.begin("a file has changed")
+        if self.end_s and time.monotonic() >= self.end_s:
+            self.end_of_time()
+
+    def end_of_time(self) -> None:
         """End what is left when the drain's time is over; kill what does not end."""
-        if not self.end_s or time.monotonic() < self.end_s:
-            return
         if self.stopping:
             self.tell_all(signal.SIGKILL)
             self.end_s = time.monotonic() + KILL_AFTER_S
             return
         self.log.warning(f"drain took {self.settings.drain_s:g} s; ending what is left")
-        self.stop()
+        more_s = self.settings.streams_s - self.settings.drain_s
+        self.end_s = 0.0
+        for worker in self.workforce.everyone():
+            worker.send("end_requests")
+            worker.end_s = time.monotonic() + max(more_s, KILL_AFTER_S)
 
     # -- workers ---------------------------------------------------------------------------
 
-    def fill(self) -> None:
-        """Start a worker in each empty slot that is due."""
-        if self.draining or self.stopping:
-            return
-        for slot in self.slots:
-            if not slot.pid and slot.due_s <= time.monotonic():
-                self.start(slot)
-
-    def start(self, slot: Slot) -> None:
-        """Fork a worker into the slot."""
-        ours, theirs = socket.socketpair()
-        ours.setblocking(False)
-        # A signal between fork and reset would be put into the master's queue by the child.
-        signal.pthread_sigmask(signal.SIG_BLOCK, HANDLED)
-        try:
-            pid = os.fork()
-            if pid == 0:
-                self.become_worker(slot, ours, theirs)
-        except OSError as e:
-            ours.close()
-            slot.due_s = time.monotonic() + 1.0
-            self.log.error(f"worker {slot.index}: fork: {e.strerror}; trying again in 1 s")
-            return
-        finally:
-            theirs.close()
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, HANDLED)
-        slot.started(pid, ours, time.monotonic())
-
-    def become_worker(self, slot: Slot, ours: socket.socket, theirs: socket.socket) -> None:
-        """In the child: drop all that is the master's and work; never returns."""
-        code = 1
-        try:
-            ours.close()
-            self.signals.forget()
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, HANDLED)
-            for other in self.slots:
-                other.close_control()
-            self.listening.close_others(slot.index)
-            self.work(slot.index, theirs)
-            code = 0
-        except SystemExit as e:
-            code = e.code if isinstance(e.code, int) else 1
-        except BaseException:
-            self.log.sibling("worker").error(traceback.format_exc())
-        finally:
-            # Never back into the master's frames, whatever happened.
-            os._exit(code)
-
-    def hear(self, slot: Slot) -> None:
-        """Take the messages of a worker."""
-        try:
-            messages = slot.receive()
-        except BrokenMessage as e:
-            self.log.error(f"worker {slot.index}: broken message: {e}")
-            messages = None
-        if messages is None:
-            slot.close_control()
-            return
-        for message in messages:
-            told = getattr(self, "told_" + message["type"], None)
-            if told is None:
-                self.log.warning(f"worker {slot.index}: unknown message {message['type']!r}")
-            else:
-                told(slot, message)
-
-    def told_hello(self, slot: Slot, message: Message) -> None:
-        """The worker has begun."""
-        self.log.debug(f"worker {slot.index} (pid {slot.pid}) begins")
-
-    def told_ready(self, slot: Slot, message: Message) -> None:
-        """The worker accepts connections."""
-        slot.ready()
-        took_ms = (time.monotonic() - slot.started_s) * 1000
-        self.log.info(f"worker {slot.index} (pid {slot.pid}) ready after {took_ms:.0f} ms")
-        if not self.announced and all(s.was_ready for s in self.slots):
+    def ready(self, worker: WorkerProcess) -> None:
+        """A worker could accept."""
+        self.reload.successor_ready(worker)
+        self.reload.catch_up(worker)
+        slots = self.workforce.slots
+        if not self.announced and all(s.was_ready for s in slots):
             self.announced = True
-            self.log.info(f"ready with {len(self.slots)} worker(s)")
+            self.log.info(f"ready with {len(slots)} worker(s)")
 
-    def told_failed(self, slot: Slot, message: Message) -> None:
-        """The worker can't go on; its text is the reason for the death that follows."""
-        slot.complaint = str(message.get("text", ""))
-
-    def told_draining(self, slot: Slot, message: Message) -> None:
-        """The worker has stopped accepting."""
-        self.log.debug(f"worker {slot.index} (pid {slot.pid}) drains")
-
-    def told_stats(self, slot: Slot, message: Message) -> None:
-        """Counters that were asked for."""
-        self.log.info(f"worker {slot.index} (pid {slot.pid}) counters {message.get('counters')}")
-
-    def buried(self, slot: Slot, status: int) -> None:
-        """A worker has ended: say it, and when the next one comes."""
-        if slot.control is not None:
-            self.hear(slot)
-        how, pid, complaint = describe_end(status), slot.pid, slot.complaint
-        wait_s = slot.emptied(time.monotonic())
-        text = f"worker {slot.index} (pid {pid}) ended: {how}" + (complaint and f"; {complaint}")
-        if self.draining or self.stopping:
-            self.log.info(text)
-        elif not slot.was_ready and not self.announced:
-            self.log.error(f"could not start: {text}")
-            self.exit_code = EXIT_FAILED
-            self.stop()
+    def lost(self, worker: WorkerProcess, text: str) -> None:
+        """A worker is dead and buried."""
+        slots = self.workforce.slots
+        if not self.announced and worker.slot < len(slots) and not slots[worker.slot].was_ready:
+            if not (self.draining or self.stopping):
+                self.log.error(f"could not start: {text}")
+                self.exit_code = EXIT_FAILED
+                self.stop()
         else:
-            self.log.error(f"{text}; next one {f'in {wait_s:g} s' if wait_s else 'at once'}")
+            self.reload.lost(worker)
 
     # -- ending ----------------------------------------------------------------------------
 
     def drain(self) -> None:
         """Accept no more, finish what is under way, end the rest after a while."""
         self.draining = True
+        self.workforce.filling = False
+        self.reload.cancel()
+        self.workforce.statistics.order_drain()
         self.end_s = time.monotonic() + self.settings.drain_s
         self.log.info(f"draining, for {self.settings.drain_s:g} s at the most")
         # Ours first: a worker that closes the last copy of a socket refuses new connections.
-        self.listening.close()
-        for slot in self.slots:
-            if slot.pid and not slot.send("drain"):
-                slot.signal(signal.SIGTERM)
+        self.workforce.listening.close()
+        for worker in self.workforce.workers():
+            if not worker.send("drain"):
+                worker.signal(signal.SIGTERM)
 
     def stop(self) -> None:
         """End at once; whoever does not is killed."""
         self.stopping = True
+        self.workforce.filling = False
+        self.reload.cancel()
         self.end_s = time.monotonic() + KILL_AFTER_S
-        self.listening.close()
+        self.workforce.listening.close()
         self.tell_all(signal.SIGQUIT)
 
     def tell_all(self, number: signal.Signals) -> None:
         """Send a signal to every worker."""
-        for slot in self.slots:
-            slot.signal(number)
+        for worker in self.workforce.everyone():
+            if number is signal.SIGKILL:
+                self.log.error(f"worker {worker.slot} (pid {worker.pid}) does not end: SIGKILL")
+            worker.signal(number)
 
     # -- signals ---------------------------------------------------------------------------
 
@@ -258,39 +201,69 @@ class Master:
             self.stop()
 
     def handle_chld(self) -> None:
-        """Bury every worker that has ended; one signal may stand for several."""
-        for slot in self.slots:
-            if not slot.pid:
-                continue
-            pid, status = os.waitpid(slot.pid, os.WNOHANG)
-            if pid:
-                self.buried(slot, status)
+        """Bury every child that has ended."""
+        self.workforce.reap()
+        self.reap_strangers()
+
+    def reap_strangers(self) -> None:
+        """As process 1 of a container: orphans of others become our children."""
+        if os.getpid() == 1:
+            known = {w.pid for w in self.workforce.everyone()}
+            known |= {pid() for pid in self.more_pids}
+            if self.reload.job is not None:
+                known.add(self.reload.job.pid)
+            while (pid := next_ended()) and pid not in known:
+                os.waitpid(pid, os.WNOHANG)
 
     def handle_hup(self) -> None:
-        """Reload: a later version's."""
-        self.not_in_this_version("HUP")
+        """Read the configuration again."""
+        if not (self.draining or self.stopping):
+            self.reload.begin("HUP")
 
     def handle_usr1(self) -> None:
-        """Reopen logs: a later version's."""
-        self.not_in_this_version("USR1")
+        """Reopen logs."""
+        self.log.info("USR1: logs are opened again")
+        for told in self.on_reopen:
+            told()
 
     def handle_usr2(self) -> None:
         """Hand over to a new binary: a later version's."""
         self.not_in_this_version("USR2")
 
     def handle_ttin(self) -> None:
-        """One worker more: a later version's."""
-        self.not_in_this_version("TTIN")
+        """One worker more."""
+        if self.may_resize():
+            self.workforce.add_slot()
+            self.log.info(f"TTIN: {len(self.workforce.slots)} workers")
 
     def handle_ttou(self) -> None:
-        """One worker less: a later version's."""
-        self.not_in_this_version("TTOU")
+        """One worker less, but never none."""
+        if not self.may_resize():
+            return
+        if len(self.workforce.slots) == 1:
+            self.log.warning("TTOU: the last worker stays")
+            return
+        self.workforce.drop_slot()
+        self.log.info(f"TTOU: {len(self.workforce.slots)} workers")
+
+    def may_resize(self) -> bool:
+        """Whether the number of workers can change now."""
+        if self.draining or self.stopping:
+            return False
+        if self.reload.busy:
+            self.log.warning("a reload is under way: the number of workers stays; try again")
+            return False
+        return True
 
     def not_in_this_version(self, name: str) -> None:
         """A signal with a meaning that this version lacks must not end the gateway."""
         self.log.warning(f"signal {name}: not in this version")
 
 
-def filled(slots: list[Slot]) -> bool:
-    """Whether every slot has a worker that accepts."""
-    return all(s.state is SlotState.READY for s in slots)
+def next_ended() -> int:
+    """Pid of a child that has ended and was not waited for; 0 = there is none."""
+    try:
+        ended = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        return 0
+    return ended.si_pid if ended is not None else 0

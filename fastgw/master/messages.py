@@ -1,18 +1,36 @@
-"""Messages between the master and its workers: length-prefixed msgpack maps.
+"""Messages between the master (the hub) and each of its processes.
 
-Each has a `type`; the worker says hello, ready, failed, draining, stats; the master says
-drain, stats.
+Length-prefixed msgpack maps with a `type`, over one socketpair a process. A message may
+carry descriptors (SCM_RIGHTS); its `fds` names them, in order. Who says what:
+
+    worker   hello, ready, failed, draining, stats, prepared {generation},
+             refused {generation, text}, switched {generation, took_us}
+    master   drain, retire, begin, stats, segment {name, version} and its fd,
+             prepare {generation} and fd `plan`, forget {generation},
+             switch {generation, indexes} and a fd for each new listener,
+             accept {key, index} and a fd: serve a sibling's queue; unaccept {key}
+    any      publish {name, version} and its fd: the master keeps the newest of each name and
+             sends it on, as `segment`, to all others and to everyone who comes later
+
+What control says and is told stands in fastgw/control/channel.py.
 """
 
 from __future__ import annotations
 
+import os
+import socket
 import struct
+from collections.abc import Mapping
 from typing import Any
 
 import msgpack
 
 #: A length above this is a broken peer, not a message.
 MOST_BYTES = 1 << 20
+#: Descriptors that are taken with one receive.
+MOST_FDS = 64
+#: Bytes taken with one receive.
+READ_BYTES = 65536
 _LENGTH = struct.Struct("<I")
 
 Message = dict[str, Any]
@@ -33,10 +51,13 @@ class Inbox:
 
     def __init__(self) -> None:
         self._held = bytearray()
+        self._fds: list[int] = []
 
-    def feed(self, data: bytes) -> list[Message]:
-        """Every message that is whole now."""
+    def feed(self, data: bytes, fds: list[int] | None = None) -> list[Message]:
+        """Every message that is whole now. With `fds`, the descriptors that came with the
+        bytes, a message's `fds` is {name: descriptor}; those are the caller's to close."""
         self._held += data
+        self._fds += fds or []
         found: list[Message] = []
         while len(self._held) >= _LENGTH.size:
             (n,) = _LENGTH.unpack_from(self._held)
@@ -44,9 +65,25 @@ class Inbox:
                 raise BrokenMessage(f"a message of {n} bytes")
             if len(self._held) < _LENGTH.size + n:
                 break
-            found.append(unpack(bytes(self._held[_LENGTH.size : _LENGTH.size + n])))
+            message = unpack(bytes(self._held[_LENGTH.size : _LENGTH.size + n]))
             del self._held[: _LENGTH.size + n]
+            found.append(message if fds is None else self._with_fds(message))
         return found
+
+    def _with_fds(self, message: Message) -> Message:
+        """Descriptors came, at the latest, with the message's last byte."""
+        names = message.get("fds", [])
+        if not isinstance(names, list) or len(names) > len(self._fds):
+            raise BrokenMessage(f"{message['type']}: fds {names!r}, {len(self._fds)} came")
+        message["fds"] = dict(zip(names, self._fds, strict=False))
+        del self._fds[: len(names)]
+        return message
+
+    def close(self) -> None:
+        """Close the descriptors of messages that never became whole."""
+        for fd in self._fds:
+            os.close(fd)
+        self._fds.clear()
 
 
 def unpack(body: bytes) -> Message:
@@ -58,3 +95,66 @@ def unpack(body: bytes) -> Message:
     if not isinstance(message, dict) or not isinstance(message.get("type"), str):
         raise BrokenMessage("not a map with a type")
     return message
+
+
+def send(sock: socket.socket, data: bytes, fds: list[int]) -> int:
+    """Send some of the bytes, all descriptors with the first; how many bytes were taken."""
+    return socket.send_fds(sock, [data], fds) if fds else sock.send(data)
+
+
+def receive(sock: socket.socket) -> tuple[bytes, list[int]]:
+    """Bytes and descriptors that have come, close-on-exec; b"" at the end."""
+    data, fds, _, _ = socket.recv_fds(sock, READ_BYTES, MOST_FDS, socket.MSG_CMSG_CLOEXEC)
+    return data, list(fds)
+
+
+class Outbox:
+    """Messages on their way to a peer that may be slow; it never makes the sender wait."""
+
+    #: A peer that has so much to read is not reading.
+    BYTES_MOST = 16 << 20
+
+    def __init__(self) -> None:
+        self._waiting: list[tuple[bytes, list[int]]] = []
+        self._bytes = 0
+
+    def put(self, kind: str, fds: Mapping[str, int] | None = None, **fields: object) -> None:
+        """Queue a message; its descriptors are copied and stay the caller's."""
+        named = fds or {}
+        if named:
+            fields["fds"] = list(named)
+        data = pack(kind, **fields)
+        self._bytes += len(data)
+        if self._bytes > self.BYTES_MOST:
+            raise BrokenMessage(f"{self._bytes} bytes wait for a peer that does not read")
+        self._waiting.append((data, [os.dup(fd) for fd in named.values()]))
+
+    def flush(self, sock: socket.socket) -> bool:
+        """Send what the peer takes; whether everything is gone."""
+        while self._waiting:
+            data, fds = self._waiting[0]
+            try:
+                n = send(sock, data, fds)
+            except BlockingIOError:
+                return False
+            self._bytes -= n
+            for fd in fds:
+                os.close(fd)
+            if n < len(data):
+                self._waiting[0] = (data[n:], [])
+            else:
+                del self._waiting[0]
+        return True
+
+    @property
+    def waits(self) -> bool:
+        """Something is not sent yet."""
+        return bool(self._waiting)
+
+    def close(self) -> None:
+        """Give up what was not sent."""
+        for _, fds in self._waiting:
+            for fd in fds:
+                os.close(fd)
+        self._waiting.clear()
+        self._bytes = 0

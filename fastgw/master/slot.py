@@ -1,19 +1,14 @@
 """A slot: the place of one worker, which outlives the processes that fill it.
 
-    EMPTY -> STARTING -> READY -> (its process ends) -> EMPTY
-
-Its listening sockets stay open in the master, so connections that wait in them are
-served by the next worker. A worker that keeps dying is started again ever later.
+Its listening sockets stay open in the master, so connections that wait in them are served
+by the next worker. A worker that keeps dying is started again ever later.
 """
 
 from __future__ import annotations
 
-import enum
-import os
-import signal
-import socket
+from fastgw.master.process import WorkerProcess, describe_end
 
-from fastgw.master.messages import Inbox, Message, pack
+__all__ = ["SETTLED_S", "Slot", "backoff_s", "describe_end"]
 
 #: A worker that lived this long is no longer held against its slot, in seconds.
 SETTLED_S = 10.0
@@ -21,89 +16,42 @@ BACKOFF_FIRST_S = 0.1
 BACKOFF_MOST_S = 10.0
 
 
-class SlotState(enum.Enum):
-    """How far the slot's worker is."""
-
-    EMPTY = "empty"
-    STARTING = "starting"
-    READY = "ready"
-
-
 class Slot:
-    """One worker's place: its process, its control socket and its record of deaths."""
+    """One worker's place and its record of deaths."""
 
     def __init__(self, index: int) -> None:
         self.index = index
-        self.state = SlotState.EMPTY
-        self.pid = 0
-        self.control: socket.socket | None = None
-        self.inbox = Inbox()
-        #: When the worker was started, on the monotonic clock.
-        self.started_s = 0.0
-        #: When the next one is due; 0 = now.
+        #: Who fills the slot; None = nobody, the next one is due at `due_s`.
+        self.worker: WorkerProcess | None = None
+        #: Who will, once the whole new set is ready.
+        self.successor: WorkerProcess | None = None
+        #: When the next worker is due, on the monotonic clock; 0 = now.
         self.due_s = 0.0
         #: Deaths in a row, none of which had lived SETTLED_S.
         self.deaths = 0
-        #: What the worker said before it failed.
-        self.complaint = ""
-        #: It has been ready at least once, so its death is no error of the start.
+        self.restarts = 0
+        #: It has been filled at least once, so a death is no error of the start.
         self.was_ready = False
+        #: No heartbeat for a while: no new connections, siblings serve its queue.
+        self.suspected = False
+        #: The sibling that serves the queue meanwhile.
+        self.helper: WorkerProcess | None = None
 
-    def started(self, pid: int, control: socket.socket, now_s: float) -> None:
-        """A worker was forked into the slot."""
-        self.pid, self.control, self.started_s = pid, control, now_s
-        self.inbox, self.complaint = Inbox(), ""
-        self.state = SlotState.STARTING
-
-    def ready(self) -> None:
-        """The worker accepts connections."""
-        self.state, self.was_ready = SlotState.READY, True
+    @property
+    def serving(self) -> bool:
+        """Whether new connections may be steered here."""
+        return self.worker is not None and self.worker.ready and not self.suspected
 
     def emptied(self, now_s: float) -> float:
         """The worker is gone; the seconds until the next one is due."""
-        lived_s = now_s - self.started_s
+        assert self.worker is not None
+        lived_s = now_s - self.worker.started_s
         self.deaths = 1 if lived_s >= SETTLED_S else self.deaths + 1
+        self.restarts += 1
         wait_s = backoff_s(self.deaths)
         self.due_s = now_s + wait_s
-        self.pid, self.state = 0, SlotState.EMPTY
-        self.close_control()
+        self.worker, self.suspected = None, False
         return wait_s
-
-    def close_control(self) -> None:
-        """Close the master's end of the control socket."""
-        if self.control is not None:
-            self.control.close()
-            self.control = None
-
-    def send(self, kind: str, **fields: object) -> bool:
-        """Tell the worker; False if it can't be told (any more)."""
-        if self.control is None:
-            return False
-        try:
-            self.control.sendall(pack(kind, **fields))
-        except OSError:
-            return False
-        return True
-
-    def receive(self) -> list[Message] | None:
-        """What the worker said; None at the end of its messages."""
-        assert self.control is not None
-        try:
-            data = self.control.recv(65536)
-        except BlockingIOError:
-            return []
-        except OSError:
-            return None
-        return self.inbox.feed(data) if data else None
-
-    def signal(self, number: signal.Signals) -> None:
-        """Send a signal to the worker, if there is one."""
-        if self.pid:
-            try:
-                # Not reaped yet, so the pid can't have gone to somebody else.
-                os.kill(self.pid, number)
-            except ProcessLookupError:
-                pass
 
 
 def backoff_s(deaths: int) -> float:
@@ -111,14 +59,3 @@ def backoff_s(deaths: int) -> float:
     if deaths <= 1:
         return 0.0
     return min(BACKOFF_FIRST_S * 2.0 ** min(deaths - 2, 20), BACKOFF_MOST_S)
-
-
-def describe_end(status: int) -> str:
-    """A wait status in words."""
-    if os.WIFSIGNALED(status):
-        number = os.WTERMSIG(status)
-        try:
-            return f"killed by {signal.Signals(number).name}"
-        except ValueError:
-            return f"killed by signal {number}"
-    return f"exit code {os.waitstatus_to_exitcode(status)}"

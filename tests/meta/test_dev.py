@@ -47,7 +47,10 @@ def test_it_is_plain_sh() -> None:
     [
         ("gcc", "gcc ccache"),
         ("g++", "g++"),
-        ("python3", "python3 python3-venv python3-dev gcc g++ libc6-dev libre2-dev ccache"),
+        (
+            "python3",
+            "python3 python3-venv python3-dev gcc g++ libc6-dev libre2-dev libssl-dev ccache",
+        ),
     ],
 )
 def test_missing_packages_are_named(tmp_path: Path, hide: str, named: str) -> None:

@@ -12,7 +12,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from fastgw.master.compiler import CompileError
@@ -32,8 +32,13 @@ class FakePlane:
         *,
         memory: int,
         max_connections: int,
-        access_log: str,
+        log_options: dict[str, Any],
+        log_ring: int,
+        doorbell: int,
+        slot: int,
         log: Callable[[str, str], None],
+        column: Any,
+        tls: Any,
     ) -> None:
         self.loop = loop
         self.open: dict[int, socket.socket] = {}
@@ -46,7 +51,7 @@ class FakePlane:
         if ORDERS.get("die_after_s") is not None:
             loop.call_later(ORDERS["die_after_s"], os._exit, 7)
 
-    def listen(self, index: int, fd: int) -> None:
+    def listen(self, index: int, fd: int, shared: bool = False) -> None:
         """Accept from a socket."""
         self.listening.append(fd)
         self.loop.add_reader(fd, self.accept, fd)
@@ -81,6 +86,33 @@ class FakePlane:
         self.done = done
         if not self.open:
             done()
+
+    def unlisten(self, fd: int) -> None:
+        """Stop accepting from a socket."""
+        self.loop.remove_reader(fd)
+        self.listening.remove(fd)
+        os.close(fd)
+
+    def prepare(self, plan: Any, files: Any) -> Iterator[None]:
+        """Takes any plan, unless it is told to refuse."""
+        if ORDERS.get("refuse"):
+            raise RuntimeError("this plan can't be used")
+        yield
+
+    def forget(self) -> None:
+        """Nothing was prepared."""
+
+    def switch(self, indexes: Mapping[int, int]) -> None:
+        """Serves as before."""
+
+    def retire(self, done: Callable[[], None]) -> None:
+        """As a drain."""
+        self.drain(done)
+
+    def end_requests(self) -> None:
+        """Close all clients."""
+        for client in list(self.open.values()):
+            self.leave(client)
 
     def stop(self) -> None:
         """At once."""

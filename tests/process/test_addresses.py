@@ -53,20 +53,20 @@ def test_what_is_no_address(text: str) -> None:
 
 def test_one_socket_a_slot_and_port() -> None:
     listening = bind_all(["127.0.0.1:0"], 3)
-    ports = {listening.of_slot(slot)[0][1].getsockname()[1] for slot in range(3)}
+    ports = {listening.of_slot(slot)[0].socket.getsockname()[1] for slot in range(3)}
     assert len(ports) == 1
-    assert len({listening.of_slot(slot)[0][1].fileno() for slot in range(3)}) == 3
+    assert len({listening.of_slot(slot)[0].socket.fileno() for slot in range(3)}) == 3
     listening.close()
 
 
 def test_bare_port_is_both_families() -> None:
     listening = bind_all([":0"], 1)
-    families = {s.family for _, s in listening.of_slot(0)}
-    ports = {s.getsockname()[1] for _, s in listening.of_slot(0)}
+    families = {given.socket.family for given in listening.of_slot(0)}
+    ports = {given.socket.getsockname()[1] for given in listening.of_slot(0)}
     listening.close()
     assert families == {socket.AF_INET, socket.AF_INET6}
     assert len(ports) == 1
-    assert {index for index, _ in listening.of_slot(0)} == {0}
+    assert {given.index for given in listening.of_slot(0)} == {0}
 
 
 def test_nothing_stays_open_when_one_can_not_be_bound(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from typing import Any
 
 import uvloop
 
+from fastgw.ext.record.rows import LocalRows, Rows
 from fastgw.ext.worker import Worker
 from fastgw.plan import (
     Limits,
@@ -29,6 +30,7 @@ from fastgw.plan import (
     Timeouts,
     build_plan,
 )
+from fastgw.tls.material import TlsMaterial
 
 DEADLINE_S = 10.0
 __all__ = [
@@ -109,13 +111,20 @@ class Gateway:
         *routes: Route | ObjectSpec,
         memory: int = 64 << 20,
         max_connections: int = 1000,
+        log: dict[str, Any] | None = None,
+        log_ring: int = -1,
+        rows: Rows | None = None,
+        tls: TlsMaterial | None = None,
         **plan: Any,
     ) -> None:
         made = tuple(
             one if isinstance(one, Route) else Route("default", (Match(),), one) for one in routes
         )
         self.plan = build_plan(PlanModel(routes=made, memory=memory, **plan))
+        self.tls = tls
         self.memory, self.max_connections = memory, max_connections
+        self.log_options, self.log_ring = log, log_ring
+        self.rows = rows or LocalRows()
         self.logged: list[tuple[str, str]] = []
         self._records, self._record_end = os.pipe()
         self._rest = b""
@@ -140,6 +149,10 @@ class Gateway:
                 max_connections=self.max_connections,
                 log=lambda level, text: self.logged.append((level, text)),
                 access_log=f"/proc/self/fd/{self._record_end}",
+                log_options=self.log_options,
+                log_ring=self.log_ring,
+                rows=self.rows,
+                tls=self.tls,
             )
             self.worker.listen(0, listener.detach())
         except BaseException as e:
@@ -217,6 +230,21 @@ class Gateway:
         done = threading.Event()
         self.call(lambda: self.worker.drain(done.set))
         return done
+
+    def has_line(self) -> bool:
+        """Whether there is something to read of the access log now."""
+        return bool(select.select([self._records], [], [], 0)[0])
+
+    def line(self, deadline_s: float = DEADLINE_S) -> str:
+        """The next line of the access log, as it is; not to be mixed with `record`."""
+        end = time.monotonic() + deadline_s
+        while b"\n" not in self._rest:
+            left = end - time.monotonic()
+            if left <= 0 or not select.select([self._records], [], [], left)[0]:
+                raise AssertionError(f"no line; there is {self._rest!r}")
+            self._rest += os.read(self._records, 65536)
+        line, _, self._rest = self._rest.partition(b"\n")
+        return line.decode("ascii")
 
     def record(self, deadline_s: float = DEADLINE_S, **wanted: Any) -> dict[str, Any]:
         """The first unread line of the access log that says all of `wanted`."""

@@ -72,7 +72,7 @@ def test_a_unix_socket(tmp_path: Path, mode: str) -> None:
         assert c.send(big).answer().status == 200
         assert len(origin.request().body) == 3_000_000
         assert len(origin.peers) == 1
-        assert gw.record()["upstream"] == f"unix:{path}"
+        assert gw.record()["endpoint"] == f"unix:{path}"
 
 
 @pytest.mark.parametrize("size", [107, 108])

@@ -302,7 +302,7 @@ def test_another_address(dead: list[Address], method: str) -> None:
         assert c.answer().status == 200
         assert origin.request().body == b"abc"
         said = gw.record()
-        assert (said["tries"], said["upstream"]) == (3, f"http://127.0.0.1:{origin.address[1]}")
+        assert (said["tries"], said["endpoint"]) == (3, f"http://127.0.0.1:{origin.address[1]}")
 
 
 def test_at_most_two_more(dead: list[Address]) -> None:
@@ -342,7 +342,7 @@ def test_a_single_address_fails_at_once_and_is_tried_every_time(dead: list[Addre
         for _ in range(3):
             refused(c.get(), 502, "connect_refused")
             said = gw.record()
-            assert (said["tries"], said["upstream"]) == (1, f"http://127.0.0.1:{address[1]}")
+            assert (said["tries"], said["endpoint"]) == (1, f"http://127.0.0.1:{address[1]}")
             assert (said["reason"], said["decided_by"]) == ("connect_refused", "upstream")
         assert time.monotonic() - begun < 0.9
 

@@ -1,0 +1,1 @@
+"""The admin API: one table of endpoints (endpoints.py), behind one guard (guard.py)."""

@@ -1,0 +1,96 @@
+"""A compilation beside the running gateway: the master goes on meanwhile.
+
+A forked child has the source compiled (which is a child of its own, see compiler.py), seals
+the plan and writes the facts of it, or the errors, into memory of the master's. Whatever
+happens to it, there is a generation or there are lines that say why not.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import traceback
+from collections.abc import Callable
+from typing import Any
+
+import msgpack
+
+from fastgw.master.compiler import CompileError
+from fastgw.master.generation import Generation, facts_of, from_facts, new_memory, seal_compiled
+from fastgw.master.process import describe_end
+from fastgw.master.settings import Compiled
+from fastgw.master.signals import HANDLED
+from fastgw.tls.bundle import BundleError
+
+Compile = Callable[[dict[str, Any]], Compiled]
+
+
+class CompileJob:
+    """One compilation. `alive` is readable when it has ended."""
+
+    def __init__(
+        self,
+        compile_source: Compile,
+        source: dict[str, Any],
+        number: int,
+        leave: Callable[[], None],
+    ) -> None:
+        self.number = number
+        self.plan_fd, self.bundle_fd = new_memory("plan"), new_memory("files")
+        self.answer_fd = os.memfd_create("fastgw-compiled", os.MFD_CLOEXEC)
+        self.alive, theirs = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        signal.pthread_sigmask(signal.SIG_BLOCK, HANDLED)
+        try:
+            self.pid = os.fork()
+            if self.pid == 0:
+                self._work(compile_source, source, leave)
+        finally:
+            os.close(theirs)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, HANDLED)
+
+    def _work(
+        self, compile_source: Compile, source: dict[str, Any], leave: Callable[[], None]
+    ) -> None:
+        """In the child; never returns."""
+        code = 1
+        try:
+            leave()
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, HANDLED)
+            compiled = compile_source(source)
+            seal_compiled(self.plan_fd, self.bundle_fd, compiled)
+            os.write(self.answer_fd, facts_of(compiled))
+            code = 0
+        except CompileError as e:
+            os.write(self.answer_fd, msgpack.packb(e.lines))
+            code = 2
+        except BundleError as e:
+            os.write(self.answer_fd, msgpack.packb([str(e)]))
+            code = 2
+        except BaseException:
+            os.write(self.answer_fd, msgpack.packb(traceback.format_exc().splitlines()))
+        finally:
+            os._exit(code)
+
+    def result(self) -> Generation:
+        """The generation, once the child has ended; CompileError says why there is none."""
+        _, status = os.waitpid(self.pid, 0)
+        self.pid = 0
+        os.close(self.alive)
+        answer = os.pread(self.answer_fd, os.fstat(self.answer_fd).st_size, 0)
+        os.close(self.answer_fd)
+        if status == 0:
+            return from_facts(self.number, self.plan_fd, self.bundle_fd, answer)
+        os.close(self.plan_fd)
+        os.close(self.bundle_fd)
+        raise CompileError(
+            list(msgpack.unpackb(answer)) if answer else [f"the compiler: {describe_end(status)}"]
+        )
+
+    def cancel(self) -> None:
+        """Nobody wants to know any more."""
+        if self.pid:
+            os.kill(self.pid, signal.SIGKILL)
+            os.waitpid(self.pid, 0)
+            self.pid = 0
+            for fd in (self.alive, self.answer_fd, self.plan_fd, self.bundle_fd):
+                os.close(fd)
