@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bench import process
+from bench import native, process
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
@@ -227,9 +227,19 @@ def envoy() -> Contender | None:
     )
 
 
+def floor() -> Contender:
+    """No gateway: floor.c moves bytes and looks at none, so the kernel's share is seen alone."""
+    return Contender(
+        "floor",
+        "0.0.0",
+        lambda listen, origin, folder: [str(native.program("floor")), str(listen), str(origin)],
+    )
+
+
 #: Every peer by name; None from the function = not installed here.
 PEER_MAKERS: dict[str, Callable[[], Contender | None]] = {
     "haproxy": haproxy,
     "nginx": nginx,
     "envoy": envoy,
+    "floor": floor,
 }

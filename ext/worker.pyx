@@ -1,9 +1,11 @@
 """The worker's wiring: which parts there are and who knows whom. Nothing else stands here.
 
-    Listener -> H1Server -> H1Downstream -> LiveExchange -> HttpTarget -> H1Attempt
+    Listener [-> TlsAcceptor] -> H1Server -> H1Downstream -> LiveExchange -> HttpTarget -> H1Attempt
                                               Snapshot      Endpoint -> IdlePool -> H1Connection
 """
 
+from dataclasses import replace
+from functools import partial
 import os
 from fastgw.ext.base.buffers cimport BufferPool
 from fastgw.ext.base.reasons cimport REASON_DRAINING
@@ -12,7 +14,9 @@ from fastgw.ext.downstream.h1_ends cimport R_TUNNEL
 from fastgw.ext.exchange.exchange cimport Dispatcher
 from fastgw.ext.io.connection_limit cimport ConnectionLimit
 from fastgw.ext.io.engine cimport Engine
-from fastgw.ext.io.listener cimport Listener
+from fastgw.ext.io.listener cimport Acceptor, Listener
+from fastgw.ext.io.tls.acceptor cimport TlsAcceptor
+from fastgw.ext.io.tls.server import TlsServer
 from fastgw.ext.record.access_log cimport AccessLog
 from fastgw.ext.record.lines cimport LineWriter
 from fastgw.ext.record.metrics cimport Metrics
@@ -20,11 +24,14 @@ from fastgw.ext.record.ring cimport RingWriter
 from fastgw.ext.record.rows cimport LocalRows, Rows, SharedRows
 from fastgw.ext.record.sampler cimport Sampler
 from fastgw.ext.policy.build import KINDS
+from fastgw.ext.policy.error_pages import ErrorPages
+from fastgw.ext.policy.path_rewriter import PathRewriter
 from fastgw.ext.route.load import load_plan, load_slices
 from fastgw.ext.route.snapshot cimport Snapshot
 from fastgw.ext.shm.statistics cimport Column
 from fastgw.ext.target.http import HttpTarget
 from fastgw.ext.target.none import NoneTarget
+from fastgw.ext.target.split import SplitTarget
 
 
 #: The kernel gives up on bytes that nobody acknowledges, past the default `idle` of 60 s.
@@ -37,11 +44,14 @@ BIND_AT_ONCE = 200
 HANDSHAKES_S = 5.0
 
 
-def builders() -> dict:
+def builders(files: object, log: object) -> dict:
     """What makes the objects of a plan, by kind."""
     made = dict(KINDS)
-    made["http"] = HttpTarget
+    made["http"] = partial(HttpTarget, files=files, log=log)
     made["none"] = NoneTarget
+    made["split"] = SplitTarget
+    made["error_pages"] = ErrorPages
+    made["rewrite"] = PathRewriter
     return made
 
 
@@ -56,23 +66,28 @@ cdef class Worker:
     cdef AccessLog lines              # or None
     cdef H1Server server
     cdef ConnectionLimit limit
+    cdef object tls                   # TlsMaterial, or None
     cdef list listeners
+    cdef list tls_acceptors
+    cdef list tls_servers             # of the prepared snapshot, by the row of a listener
     cdef Column column                # this process's statistics, or None
     cdef Snapshot prepared            # of the next generation, or None
 
     def __init__(
         self, loop, plan, *, size_t memory, int max_connections, log, access_log="", column=None,
         log_options=None, int log_ring=-1, int doorbell=-1, Rows rows=None, int slot=0,
-        bint counting=True,
+        bint counting=True, tls=None,
     ) -> None:
         self.loop = loop
         self.log = log
+        self.tls = tls
         self.engine = Engine(BufferPool(memory))
+        made = builders(tls.files if tls is not None else {}, log)
         self.lines = self.open_access_log(access_log, log_ring, doorbell, log_options or {})
         if rows is None:
             rows = LocalRows() if column is None else SharedRows(column)
         self.record = Metrics(rows, self.lines)
-        self.dispatcher = Dispatcher(self.engine, load_plan(plan, builders()), self.record)
+        self.dispatcher = Dispatcher(self.engine, load_plan(plan, made), self.record)
         if counting:
             self.record.bind(self.dispatcher.snapshot)
         else:
@@ -80,7 +95,7 @@ cdef class Worker:
         self.dispatcher.log = log
         self.server = H1Server(self.dispatcher)
         self.limit = ConnectionLimit(max_connections)
-        self.listeners = []
+        self.listeners, self.tls_acceptors, self.tls_servers = [], [], []
         self.engine.attach(loop)
         self.column = column
         if self.column is not None:
@@ -106,7 +121,7 @@ cdef class Worker:
         """Accept from a bound, listening, non-blocking socket of listener `index`; the
         descriptor is the data plane's from here on. `shared`: others accept from it, too."""
         self.listeners.append(Listener(
-            self.engine, fd, self.server, self.limit, index=index, shared=shared,
+            self.engine, fd, self.acceptor(index), self.limit, index=index, shared=shared,
             user_timeout_ms=USER_TIMEOUT_MS, log=self.listener_says,
         ))
 
@@ -118,16 +133,40 @@ cdef class Worker:
                 self.listeners.remove(listener)
                 listener.close()
 
+    def acceptor(self, index: int) -> Acceptor:
+        """What takes the connections of a listener: TLS before the rest, where it has that."""
+        server = self.tls_server(self.dispatcher.snapshot, index)
+        return self.server if server is None else self.new_tls_acceptor(server)
+
+    def new_tls_acceptor(self, server) -> TlsAcceptor:
+        """TLS before the rest."""
+        acceptor = TlsAcceptor(self.server, server, self.listener_says)
+        self.tls_acceptors.append(acceptor)
+        return acceptor
+
+    def tls_server(self, snapshot, index: int):
+        """The TLS of a listener, or None if it has none."""
+        options = snapshot.listener_options(index).get("tls")
+        return None if options is None else TlsServer(options, self.tls.files, self.tls.tickets)
+
     # -- another generation -----------------------------------------------------------------
 
-    def prepare(self, plan):
+    def prepare(self, plan, files=None):
         """Build the snapshot of another plan, a little at a time: an iterator. What the running
-        one has under the same content hash is kept; a plan that can't be used raises."""
+        one has under the same content hash is kept; a plan that can't be used raises. `files`:
+        what its TLS names, by digest."""
         self.prepared = None
-        for made in load_slices(plan, builders(), self.dispatcher.snapshot):
+        if self.tls is not None and files is not None:
+            self.tls = replace(self.tls, files=files)
+        made = builders(self.tls.files if self.tls is not None else {}, self.log)
+        for snapshot in load_slices(plan, made, self.dispatcher.snapshot):
             yield
-        yield from self.bind(made)
-        self.prepared = made
+        yield from self.bind(snapshot)
+        self.tls_servers = []
+        for i in range(snapshot.listener_count):
+            self.tls_servers.append(self.tls_server(snapshot, i))
+            yield
+        self.prepared = snapshot
 
     def bind(self, snapshot):
         """Give a snapshot's routes, upstreams and endpoints their rows, a little at a time."""
@@ -166,16 +205,27 @@ cdef class Worker:
         after a while, in which handshakes that have begun come to their end, no socket."""
         cdef Listener listener
         cdef H1Downstream d
-        if all(was == now for was, now in indexes.items()):
-            return
         rows = {was: now if now >= 0 else NO_LISTENER for was, now in indexes.items()}
         for listener in self.listeners:
             listener.index = rows.get(listener.index, listener.index)
             if listener.index == NO_LISTENER:
                 self.loop.call_later(HANDSHAKES_S, self.unlisten, listener.fd)
+            elif listener.index < len(self.tls_servers):
+                self.change_tls(listener, self.tls_servers[listener.index])
+        if all(was == now for was, now in rows.items()):
+            return
         for d in self.server.connections:
             if d.facts != NULL:
                 d.facts.listener = rows.get(d.facts.listener, d.facts.listener)
+
+    def change_tls(self, Listener listener, server) -> None:
+        """A listener has other certificates, or TLS at all, from its next connection on."""
+        if server is None:
+            listener.acceptor = self.server
+        elif isinstance(listener.acceptor, TlsAcceptor):
+            (<TlsAcceptor>listener.acceptor).server = server
+        else:
+            listener.acceptor = self.new_tls_acceptor(server)
 
     # -- the end ----------------------------------------------------------------------------
 
@@ -187,6 +237,7 @@ cdef class Worker:
         """Stop accepting, let what is under way end, then call `done()`."""
         self.close_listeners()
         self.engine.enter()
+        self.end_handshakes()
         self.server.drain(self.and_sample(done))
         self.engine.leave()
 
@@ -228,10 +279,16 @@ cdef class Worker:
             listener.close()
         self.listeners.clear()
 
+    def end_handshakes(self) -> None:
+        """Close connections that are not open yet; called within a turn."""
+        for acceptor in self.tls_acceptors:
+            acceptor.abort()
+
     def stop(self) -> None:
         """End at once: connections are closed, nothing is finished."""
         self.close_listeners()
         self.engine.enter()
+        self.end_handshakes()
         self.server.abort()
         for target in self.dispatcher.snapshot.target_list:
             if isinstance(target, HttpTarget):

@@ -17,14 +17,19 @@ import socket
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from fastgw.ext.io.tls.tickets import TicketKeys
 from fastgw.ext.shm.statistics import Column
+from fastgw.health import serve
 from fastgw.log import Log
 from fastgw.master.addresses import Bound, Given
-from fastgw.master.heritage import hand_over
+from fastgw.master.heritage import HEALTH, hand_over
 from fastgw.master.messages import BrokenMessage, Inbox, Message, Outbox, pack, receive
+from fastgw.tls.bundle import Bundle, mapped
+from fastgw.tls.material import TlsMaterial
+from fastgw.tls.tickets import shared_ring
 
 EXIT_OK = 0
 EXIT_FAILED = 1
@@ -52,8 +57,9 @@ class DataPlane(Protocol):
     def unlisten(self, fd: int) -> None:
         """Stop accepting from a socket and close it."""
 
-    def prepare(self, plan: mmap.mmap) -> Iterator[None]:
-        """Build another plan's snapshot a little at a time; what is wrong with it raises."""
+    def prepare(self, plan: mmap.mmap, files: Bundle) -> Iterator[None]:
+        """Build another plan's snapshot a little at a time; what is wrong with it raises.
+        `files`: what its TLS names."""
 
     def forget(self) -> None:
         """What was prepared is not wanted."""
@@ -93,6 +99,7 @@ class MakeDataPlane(Protocol):
         slot: int,
         log: Callable[[str, str], None],
         column: Column | None,
+        tls: TlsMaterial,
     ) -> DataPlane:
         """Map the plan and stand ready to listen."""
 
@@ -110,6 +117,7 @@ class Shift:
     column: Column | None
     generation: int
     plan_fd: int
+    files_fd: int
     memory: int
     max_connections: int
     #: How a line of the access log looks, the ring it goes to (-1 = none) and the doorbell
@@ -123,11 +131,14 @@ class Shift:
     make: MakeDataPlane
     new_loop: Callable[[], asyncio.AbstractEventLoop]
     log: Log
+    #: Sockets where probes of health are answered.
+    health: list[Bound] = field(default_factory=list)
+    #: The node's ring of ticket keys; None: a ring of its own.
+    tickets: mmap.mmap | None = None
 
 
 def work(shift: Shift) -> int:
     """Run a worker until it is told to end; its exit code."""
-    name_process(f"fastgw-w{shift.slot}")
     faulthandler.enable()
     # Ctrl-C goes to the whole process group: the master decides what it means.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -171,6 +182,8 @@ class Worker:
         self.loop.add_signal_handler(signal.SIGTERM, self.drain)
         self.loop.add_signal_handler(signal.SIGQUIT, self.quit)
         self.loop.add_reader(shift.control.fileno(), self.hear)
+        files = Bundle(mapped(shift.files_fd))
+        os.close(shift.files_fd)
         self.plane = shift.make(
             self.loop,
             map_plan(shift.plan_fd),
@@ -182,6 +195,7 @@ class Worker:
             slot=shift.slot,
             log=self.log,
             column=shift.column,
+            tls=TlsMaterial(files, TicketKeys(shift.tickets or shared_ring())),
         )
         os.close(shift.plan_fd)
         if shift.listen:
@@ -189,8 +203,15 @@ class Worker:
         # What the master had frozen stays so: walking it would copy its pages.
         gc.collect()
         gc.freeze()
+        for probed in shift.health:
+            self.loop.create_task(serve(probed.sockets[0], self.is_ready))
         # From inside the loop: before it runs, uvloop loses a TERM that arrives.
         self.loop.call_soon(self.stand_ready)
+
+    def is_ready(self) -> bool:
+        """What /readyz says."""
+        column = self.shift.column
+        return not self.draining and not (column is not None and column.draining)
 
     def listen(self) -> None:
         """Accept from the slot's sockets."""
@@ -287,7 +308,9 @@ class Worker:
         """Build the snapshot of another plan beside the running one."""
         number = message["generation"]
         try:
-            self.building = (number, iter(plane.prepare(map_plan(message["fds"]["plan"]))))
+            fds = message["fds"]
+            files = Bundle(mapped(fds["files"]))
+            self.building = (number, iter(plane.prepare(map_plan(fds["plan"]), files)))
         except Exception as e:
             self.refuse(number, e)
             return
@@ -380,10 +403,13 @@ class Worker:
         self.close_adoption()
         shift, column = self.shift, self.shift.column
         outbox = Outbox()
+        fds = {HEALTH + b.text: b.sockets[0].fileno() for b in shift.health}
+        if column is not None:
+            fds["statistics"] = column.statistics.segment.fd
         hand_over(
             outbox,
             [(bound, {shift.slot: fd}) for bound, _, fd in self.accepting],
-            {"statistics": column.statistics.segment.fd} if column is not None else {},
+            fds,
             generation=shift.generation,
             pid=os.getpid(),
             slot=shift.slot,

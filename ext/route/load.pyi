@@ -8,6 +8,9 @@ from fastgw.ext.route.snapshot import Snapshot
 class PlanSnapshot(Snapshot):
     objects: dict[bytes, object]
     target_list: list[object]
+    def listener_options(self, index: int) -> dict[str, Any]: ...
+    @property
+    def listener_count(self) -> int: ...
     def route_names(self) -> list[str]: ...
 
 def load_plan(

@@ -87,6 +87,8 @@ class Stage:
         config.write_text(configured(CONFIG.read_text(), ports))
         command = ["run", str(config), "--listen", f"127.0.0.1:{self.port}", "--workers", "1"]
         command += ["--run-dir", str(self.folder / "run"), "--timeout-drain", "1s"]
+        # Nobody starts another master for it.
+        command += ["--orphan-grace", "0s"]
         self.gateway = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",

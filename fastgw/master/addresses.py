@@ -1,5 +1,6 @@
 """Listening addresses: how they are written, and how their sockets are made.
 
+    https://...     any of these, with TLS
     ip:port         one IPv4 address; names are not looked up
     [v6]:port       one IPv6 address
     :port           all of IPv4 and all of IPv6, as two sockets
@@ -15,7 +16,7 @@ import errno
 import os
 import socket
 import stat
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
@@ -42,6 +43,7 @@ class Address:
     host: str = ""
     port: int = 0
     path: str = ""
+    scheme: str = "http"
 
 
 @dataclass
@@ -57,6 +59,11 @@ class Bound:
     text: str = ""
     shared: bool = False
     steering: Steering | None = None
+
+    @property
+    def place(self) -> str:
+        """The address without its scheme: with TLS or not, it is the same socket."""
+        return place(self.text)
 
     def of_slot(self, slot: int) -> socket.socket:
         """The socket that a slot's worker accepts from."""
@@ -169,22 +176,22 @@ class Listening:
         kept: set[str] = set()
         try:
             for index, text in enumerate(addresses):
-                here = [b for b in self.bound if b.text == text]
+                here = [b for b in self.bound if b.place == place(text)]
                 if here:
                     change.indexes[here[0].index] = index
-                    kept.add(text)
+                    kept.add(place(text))
                 else:
                     change.added += self.claim(index, text) or bind_address(index, text, slots)
         except BaseException:
             change.undo()
             raise
-        change.removed = [b for b in self.bound if b.text not in kept]
+        change.removed = [b for b in self.bound if b.place not in kept]
         return change
 
     def claim(self, index: int, text: str) -> list[Bound]:
         """Sockets for an address that were handed over."""
-        found = [b for b in self.inherited if b.text == text]
-        self.inherited = [b for b in self.inherited if b.text != text]
+        found = [b for b in self.inherited if b.place == place(text)]
+        self.inherited = [b for b in self.inherited if b.place != place(text)]
         for b in found:
             b.index = index
         return found
@@ -218,6 +225,8 @@ class Listening:
 
 def parse(text: str) -> Address:
     """Read an address as it stands in --listen or the configuration."""
+    if text.startswith("https://"):
+        return replace(parse(text.removeprefix("https://")), text=text, scheme="https")
     if text.startswith("unix:"):
         path = text[5:]
         if not path.startswith("/"):
@@ -237,6 +246,11 @@ def parse(text: str) -> Address:
     if not right:
         raise AddressError(f"{text}: is no IP address; an IPv6 address stands in brackets")
     return Address(text, host=host, port=int(port))
+
+
+def place(text: str) -> str:
+    """An address as it was written, without its scheme."""
+    return text.removeprefix("https://")
 
 
 def backlog() -> int:
@@ -274,7 +288,7 @@ def _bind_tcp(index: int, address: Address, slots: int) -> list[Bound]:
         # Port 0: the second family gets the port that the first was given.
         port = address.port or (bound[0].sockets[0].getsockname()[1] if bound else 0)
         try:
-            bound.append(_bind_place(index, family, host, port, slots))
+            bound.append(_bind_place(index, address.scheme, family, host, port, slots))
         except OSError as e:
             # `:port` is IPv4 alone where IPv6 is switched off.
             if bound and e.errno in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT):
@@ -293,7 +307,7 @@ def _places(address: Address) -> list[tuple[socket.AddressFamily, str]]:
 
 
 def _bind_place(
-    index: int, family: socket.AddressFamily, host: str, port: int, slots: int
+    index: int, scheme: str, family: socket.AddressFamily, host: str, port: int, slots: int
 ) -> Bound:
     # SO_REUSEPORT binds beside whoever else uses it, without an error, so ask without it.
     with _tcp_socket(family, reuse_port=False) as probe:
@@ -312,7 +326,7 @@ def _bind_place(
         raise
     shown = f"[{host}]" if family == socket.AF_INET6 else host
     steering = Steering([*range(slots)])
-    return Bound(index, f"http://{shown}:{port}", sockets, steering=steering)
+    return Bound(index, f"{scheme}://{shown}:{port}", sockets, steering=steering)
 
 
 def _tcp_socket(family: socket.AddressFamily, reuse_port: bool) -> socket.socket:

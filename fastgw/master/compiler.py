@@ -6,7 +6,7 @@ a plan or there are lines that say why not.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from fastgw.config.child import CompilerCrashed, Options, compile_in_child
@@ -45,9 +45,13 @@ def read_facts(plan: bytes) -> Compiled:
     """What the master needs to know of a plan."""
     reader = PlanReader(plan)
     (settings,) = reader.rows("settings")
-    addresses = [listener.address for listener in reader.listeners()]
+    listeners = list(reader.listeners())
     return Compiled(
-        plan=plan, listen=addresses, memory=settings[_MEMORY], labels=[*labels_of(reader)]
+        plan=plan,
+        listen=[("https://" if "tls" in one.options else "") + one.address for one in listeners],
+        memory=settings[_MEMORY],
+        labels=[*labels_of(reader)],
+        tls=[one.options["tls"] for one in listeners if "tls" in one.options] + targets_tls(reader),
     )
 
 
@@ -65,3 +69,9 @@ def labels_of(reader: PlanReader) -> Iterator[tuple[str, str]]:
             yield "upstream", upstream
             for server in options["servers"]:
                 yield "endpoint", f"{upstream}{LABEL_BREAK}{server['url']}"
+
+
+def targets_tls(reader: PlanReader) -> list[Mapping[str, Any]]:
+    """The `tls` options of targets."""
+    found = (reader.options(*row[5:7]) for row in reader.rows("objects"))
+    return [options["tls"] for options in found if options.get("tls")]

@@ -44,7 +44,10 @@ def test_it_is_plain_sh() -> None:
 
 @pytest.mark.parametrize(
     ("hide", "named"),
-    [("gcc", "gcc ccache"), ("python3", "python3 python3-venv python3-dev gcc libc6-dev ccache")],
+    [
+        ("gcc", "gcc ccache"),
+        ("python3", "python3 python3-venv python3-dev gcc libc6-dev libssl-dev ccache"),
+    ],
 )
 def test_missing_packages_are_named(tmp_path: Path, hide: str, named: str) -> None:
     """Without root and without sudo the one apt line is printed."""

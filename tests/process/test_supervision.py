@@ -102,7 +102,7 @@ def test_backoff_ends_at_ten_seconds() -> None:
     ("orders", "text"),
     [
         ({"fail_start": True}, "RuntimeError: this plan can't be mapped"),
-        ({"die_start": True}, "killed by SIGSEGV"),
+        pytest.param({"die_start": True}, "killed by SIGSEGV", marks=pytest.mark.plain_build),
     ],
 )
 def test_worker_that_dies_before_ready_ends_the_start(
@@ -114,7 +114,7 @@ def test_worker_that_dies_before_ready_ends_the_start(
 
 
 def test_workers_end_when_the_master_is_gone(tmp_path: Path) -> None:
-    with fake(tmp_path, workers=2) as gateway:
+    with fake(tmp_path, workers=2, orphan_grace_s=0.2) as gateway:
         gateway.ready()
         pids = gateway.workers()
         gateway.process.kill()

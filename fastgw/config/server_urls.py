@@ -1,4 +1,4 @@
-"""Upstreams: servers' URLs checked, host names looked up, options of `http` targets."""
+"""URLs of servers checked and taken apart, and host names looked up."""
 
 from __future__ import annotations
 
@@ -10,22 +10,16 @@ from dataclasses import dataclass
 from ipaddress import AddressValueError, IPv4Address, IPv6Address
 from typing import Any
 
-from fastgw.config.document import Document
-from fastgw.config.matches import Wrong, noted
-from fastgw.config.models import Upstream
-from fastgw.config.problems import Where
-from fastgw.plan.model import Timeouts
+from fastgw.config.wrong import Wrong
 
 #: [family, IP address, port] as a target gets it.
 Address = list[Any]
 #: Looks up a host: IP addresses as text, by family; OSError when there is none.
 Resolver = Callable[[str], list[tuple[int, str]]]
 
-MAX_TRIES = 3
 MAX_UNIX_PATH = 107
 _LOOKUPS = 16
 _HOST = re.compile(r"[a-z0-9_]([a-z0-9._-]{0,251}[a-z0-9_])?\Z")
-_AUTHORITY = re.compile(r"(?:[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?\Z", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +31,7 @@ class ServerUrl:
     port: int
     unix: str = ""
     literal: int = 0
+    tls: bool = False
 
 
 def system_resolver(host: str) -> list[tuple[int, str]]:
@@ -46,21 +41,26 @@ def system_resolver(host: str) -> list[tuple[int, str]]:
     return list(unique)
 
 
+def no_resolver(host: str) -> list[tuple[int, str]]:
+    """An address that is nobody's (RFC 5737) for every host: for looking at a configuration
+    where its names don't exist."""
+    return [(int(socket.AF_INET), "192.0.2.1")]
+
+
 # -- URLs ----------------------------------------------------------------------------------
 
 
 def server_url(text: str) -> ServerUrl:
-    """http://host[:port] or unix:/path; Wrong says what is not possible in one."""
+    """http[s]://host[:port] or unix:/path; Wrong says what is not possible in one."""
     if text.startswith("unix:"):
         return _unix_url(text)
     scheme, separator, rest = text.partition("://")
     if not separator:
         raise Wrong("FGW103", f"'{text}' is no server (did you mean 'http://{text}'?)")
-    if scheme.lower() in ("https", "h2c", "grpc", "grpcs"):
-        code = "FGW007" if scheme.lower() in ("h2c", "grpc") else "FGW301"
-        raise Wrong(code, f"'{text}': {scheme} to upstreams is not in this version")
-    if scheme.lower() != "http":
-        raise Wrong("FGW103", f"'{text}' must begin with http:// or unix:")
+    if scheme.lower() in ("h2c", "grpc", "grpcs"):
+        raise Wrong("FGW007", f"'{text}': {scheme} to upstreams is not in this version")
+    if scheme.lower() not in ("http", "https"):
+        raise Wrong("FGW103", f"'{text}' must begin with http://, https:// or unix:")
     found = re.match(r"([^/?#]*)(/*)(.*)\Z", rest, re.DOTALL)
     assert found is not None
     authority, _, after = found.groups()
@@ -70,7 +70,7 @@ def server_url(text: str) -> ServerUrl:
         raise Wrong("FGW103", f"'{text}' holds a path; say it with 'rewrite: {{prefix: /{after}}}'")
     if "@" in authority:
         raise Wrong("FGW103", "a server's URL can't hold a user or password")
-    return _http_url(text, authority.lower())
+    return _http_url(text, authority.lower(), scheme.lower())
 
 
 def _unix_url(text: str) -> ServerUrl:
@@ -82,13 +82,14 @@ def _unix_url(text: str) -> ServerUrl:
     return ServerUrl(f"unix:{path}", "localhost", 0, path)
 
 
-def _http_url(text: str, authority: str) -> ServerUrl:
+def _http_url(text: str, authority: str, scheme: str) -> ServerUrl:
     host, literal, port = _split(text, authority)
-    number = int(port) if port else 80
+    tls = scheme == "https"
+    number = int(port) if port else (443 if tls else 80)
     if not 0 < number < 65536:
         raise Wrong("FGW103", f"'{text}': port {number} does not exist")
     shown = f"[{host}]" if literal == socket.AF_INET6 else host
-    return ServerUrl(f"http://{shown}:{number}", host, number, "", literal)
+    return ServerUrl(f"{scheme}://{shown}:{number}", host, number, "", literal, tls)
 
 
 def _split(text: str, authority: str) -> tuple[str, int, str]:
@@ -154,60 +155,3 @@ class Lookups:
         if isinstance(found, str):
             raise Wrong("FGW104", f"host '{server.host}' can't be resolved: {found}")
         return [[family, address, server.port] for family, address in found]
-
-
-# -- options -------------------------------------------------------------------------------
-
-
-def parsed_servers(document: Document, where: Where, upstream: Upstream) -> list[ServerUrl | None]:
-    """The servers; None for those whose URL is wrong, which is noted."""
-    return [
-        noted(document, (*where, "servers", i, "url"), server_url, server.url)
-        for i, server in enumerate(upstream.servers)
-    ]
-
-
-def host_rule(text: str) -> str:
-    """`keep`, `upstream`, or '=' and the name that is sent."""
-    if text in ("keep", "upstream"):
-        return text
-    if not _AUTHORITY.match(text):
-        raise Wrong("FGW202", f"'{text}' is not keep, upstream or a host name")
-    return "=" + text
-
-
-def options(
-    name: str,
-    upstream: Upstream,
-    host: str,
-    servers: list[tuple[ServerUrl, list[Address]]],
-    timeouts: Timeouts,
-) -> dict[str, Any]:
-    """The option map of a target of kind `http`."""
-    return {
-        "name": name,
-        "servers": [
-            {
-                "url": server.url,
-                "host": server.host,
-                "port": server.port,
-                "unix": server.unix,
-                "weight": written.weight,
-                "addresses": addresses,
-            }
-            for (server, addresses), written in zip(servers, upstream.servers, strict=True)
-        ],
-        "balance": upstream.balance,
-        "host": host,
-        "timeouts": {
-            "connect": timeouts.connect,
-            "response_head": timeouts.response_head,
-            "idle": timeouts.idle,
-        },
-        "pool": {
-            "idle": upstream.pool.idle,
-            "idle_ms": upstream.pool.idle_timeout,
-            "requests": upstream.pool.requests,
-        },
-        "max_tries": MAX_TRIES,
-    }

@@ -1,0 +1,20 @@
+"""Regular expressions: RE2's syntax, so that none of them can take long on a request."""
+
+from __future__ import annotations
+
+from fastgw.config.wrong import Wrong
+from fastgw.ext.route.regex import Pattern
+
+
+def regex(text: str) -> str:
+    """The expression, if RE2 can read it; Wrong says why not."""
+    try:
+        Pattern(text)
+    except ValueError as e:
+        raise Wrong("FGW209", str(e)) from None
+    return text
+
+
+def regex_names(text: str) -> frozenset[str]:
+    """The names of the groups of an expression."""
+    return frozenset(Pattern(text).names)
