@@ -13,6 +13,7 @@ from fastgw.config.child import CompilerCrashed, Options, compile_in_child
 from fastgw.config.problems import ConfigError
 from fastgw.master.settings import Compiled
 from fastgw.plan import PlanReader
+from fastgw.plugin_code import code_of
 
 #: Where the settings' row has the bytes of all buffers of one worker.
 _MEMORY = 13
@@ -51,6 +52,7 @@ def read_facts(plan: bytes) -> Compiled:
         listen=[("https://" if "tls" in one.options else "") + one.address for one in listeners],
         memory=settings[_MEMORY],
         labels=[*labels_of(reader)],
+        code=code_of(plugins_of(reader)),
         tls=[one.options["tls"] for one in listeners if "tls" in one.options] + targets_tls(reader),
     )
 
@@ -69,6 +71,12 @@ def labels_of(reader: PlanReader) -> Iterator[tuple[str, str]]:
             yield "upstream", upstream
             for server in options["servers"]:
                 yield "endpoint", f"{upstream}{LABEL_BREAK}{server['url']}"
+
+
+def plugins_of(reader: PlanReader) -> list[str]:
+    """`module:Class` of each plugin."""
+    rows = (row for row in reader.rows("objects") if reader.text(*row[:2]) == "plugin")
+    return [str(reader.options(*row[5:7]).get("class")) for row in rows]
 
 
 def targets_tls(reader: PlanReader) -> list[Mapping[str, Any]]:
