@@ -159,7 +159,7 @@ cdef class Worker:
         if self.tls is not None and files is not None:
             self.tls = replace(self.tls, files=files)
         made = builders(self.tls.files if self.tls is not None else {}, self.log)
-        for snapshot in load_slices(plan, made, self.dispatcher.snapshot):
+        for snapshot in load_slices(plan, made, self.dispatcher.snapshot):  # no-cython-lint
             yield
         yield from self.bind(snapshot)
         self.tls_servers = []
