@@ -4,7 +4,6 @@
                                               Snapshot      Endpoint -> IdlePool -> H1Connection
 """
 
-from dataclasses import replace
 from functools import partial
 import os
 from fastgw.ext.base.buffers cimport BufferPool
@@ -14,9 +13,8 @@ from fastgw.ext.downstream.h1_ends cimport R_TUNNEL
 from fastgw.ext.exchange.exchange cimport Dispatcher
 from fastgw.ext.io.connection_limit cimport ConnectionLimit
 from fastgw.ext.io.engine cimport Engine
-from fastgw.ext.io.listener cimport Acceptor, Listener
-from fastgw.ext.io.tls.acceptor cimport TlsAcceptor
-from fastgw.ext.io.tls.server import TlsServer
+from fastgw.ext.io.listener cimport Listener
+from fastgw.ext.io.tls.listeners cimport TlsListeners
 from fastgw.ext.record.access_log cimport AccessLog
 from fastgw.ext.record.lines cimport LineWriter
 from fastgw.ext.record.metrics cimport Metrics
@@ -66,10 +64,8 @@ cdef class Worker:
     cdef AccessLog lines              # or None
     cdef H1Server server
     cdef ConnectionLimit limit
-    cdef object tls                   # TlsMaterial, or None
     cdef list listeners
-    cdef list tls_acceptors
-    cdef list tls_servers             # of the prepared snapshot, by the row of a listener
+    cdef TlsListeners tls
     cdef Column column                # this process's statistics, or None
     cdef Snapshot prepared            # of the next generation, or None
 
@@ -80,7 +76,6 @@ cdef class Worker:
     ) -> None:
         self.loop = loop
         self.log = log
-        self.tls = tls
         self.engine = Engine(BufferPool(memory))
         made = builders(tls.files if tls is not None else {}, log)
         self.lines = self.open_access_log(access_log, log_ring, doorbell, log_options or {})
@@ -95,7 +90,11 @@ cdef class Worker:
         self.dispatcher.log = log
         self.server = H1Server(self.dispatcher)
         self.limit = ConnectionLimit(max_connections)
-        self.listeners, self.tls_acceptors, self.tls_servers = [], [], []
+        self.listeners = []
+        self.tls = TlsListeners(self.server, self.listener_says)
+        for _ in self.tls.prepare(self.dispatcher.snapshot.tls_options(), tls):
+            pass
+        self.tls.switch({})
         self.engine.attach(loop)
         self.column = column
         if self.column is not None:
@@ -121,7 +120,7 @@ cdef class Worker:
         """Accept from a bound, listening, non-blocking socket of listener `index`; the
         descriptor is the data plane's from here on. `shared`: others accept from it, too."""
         self.listeners.append(Listener(
-            self.engine, fd, self.acceptor(index), self.limit, index=index, shared=shared,
+            self.engine, fd, self.tls.of(index), self.limit, index=index, shared=shared,
             user_timeout_ms=USER_TIMEOUT_MS, log=self.listener_says,
         ))
 
@@ -133,40 +132,19 @@ cdef class Worker:
                 self.listeners.remove(listener)
                 listener.close()
 
-    def acceptor(self, index: int) -> Acceptor:
-        """What takes the connections of a listener: TLS before the rest, where it has that."""
-        server = self.tls_server(self.dispatcher.snapshot, index)
-        return self.server if server is None else self.new_tls_acceptor(server)
-
-    def new_tls_acceptor(self, server) -> TlsAcceptor:
-        """TLS before the rest."""
-        acceptor = TlsAcceptor(self.server, server, self.listener_says)
-        self.tls_acceptors.append(acceptor)
-        return acceptor
-
-    def tls_server(self, snapshot, index: int):
-        """The TLS of a listener, or None if it has none."""
-        options = snapshot.listener_options(index).get("tls")
-        return None if options is None else TlsServer(options, self.tls.files, self.tls.tickets)
-
     # -- another generation -----------------------------------------------------------------
 
-    def prepare(self, plan, files=None):
+    def prepare(self, plan, tls=None):
         """Build the snapshot of another plan, a little at a time: an iterator. What the running
-        one has under the same content hash is kept; a plan that can't be used raises. `files`:
-        what its TLS names, by digest."""
+        one has under the same content hash is kept; a plan that can't be used raises. `tls`:
+        the TlsMaterial that it needs."""
         self.prepared = None
-        if self.tls is not None and files is not None:
-            self.tls = replace(self.tls, files=files)
-        made = builders(self.tls.files if self.tls is not None else {}, self.log)
-        for snapshot in load_slices(plan, made, self.dispatcher.snapshot):  # no-cython-lint
+        objects = builders(tls.files if tls is not None else {}, self.log)
+        for made in load_slices(plan, objects, self.dispatcher.snapshot):
             yield
-        yield from self.bind(snapshot)
-        self.tls_servers = []
-        for i in range(snapshot.listener_count):
-            self.tls_servers.append(self.tls_server(snapshot, i))
-            yield
-        self.prepared = snapshot
+        yield from self.bind(made)
+        yield from self.tls.prepare(made.tls_options(), tls)
+        self.prepared = made
 
     def bind(self, snapshot):
         """Give a snapshot's routes, upstreams and endpoints their rows, a little at a time."""
@@ -182,6 +160,7 @@ cdef class Worker:
     def forget(self) -> None:
         """The prepared snapshot is not wanted any more."""
         self.prepared = None
+        self.tls.forget()
 
     def switch(self, indexes: dict) -> None:
         """Serve from the prepared snapshot from now on; exchanges under way end with theirs.
@@ -191,6 +170,7 @@ cdef class Worker:
             raise ValueError("nothing is prepared")
         self.engine.enter()
         self.dispatcher.snapshot, self.prepared = self.prepared, None
+        self.tls.switch(indexes)
         self.move_listeners(indexes)
         kept = {id(target) for target in self.dispatcher.snapshot.target_list}
         for target in old.target_list:
@@ -205,27 +185,18 @@ cdef class Worker:
         after a while, in which handshakes that have begun come to their end, no socket."""
         cdef Listener listener
         cdef H1Downstream d
+        for listener in self.listeners:
+            listener.acceptor = self.tls.of(indexes.get(listener.index, listener.index))
+        if all(was == now for was, now in indexes.items()):
+            return
         rows = {was: now if now >= 0 else NO_LISTENER for was, now in indexes.items()}
         for listener in self.listeners:
             listener.index = rows.get(listener.index, listener.index)
             if listener.index == NO_LISTENER:
                 self.loop.call_later(HANDSHAKES_S, self.unlisten, listener.fd)
-            elif listener.index < len(self.tls_servers):
-                self.change_tls(listener, self.tls_servers[listener.index])
-        if all(was == now for was, now in rows.items()):
-            return
         for d in self.server.connections:
             if d.facts != NULL:
                 d.facts.listener = rows.get(d.facts.listener, d.facts.listener)
-
-    def change_tls(self, Listener listener, server) -> None:
-        """A listener has other certificates, or TLS at all, from its next connection on."""
-        if server is None:
-            listener.acceptor = self.server
-        elif isinstance(listener.acceptor, TlsAcceptor):
-            (<TlsAcceptor>listener.acceptor).server = server
-        else:
-            listener.acceptor = self.new_tls_acceptor(server)
 
     # -- the end ----------------------------------------------------------------------------
 
@@ -237,18 +208,9 @@ cdef class Worker:
         """Stop accepting, let what is under way end, then call `done()`."""
         self.close_listeners()
         self.engine.enter()
-        self.end_handshakes()
+        self.tls.abort()
         self.server.drain(self.and_sample(done))
         self.engine.leave()
-
-    def retire(self, done) -> None:
-        """Another worker has taken over: accept no more, answer the next request of each
-        connection with `Connection: close`, then call `done()`. `drain` ends what stays idle."""
-        self.close_listeners()
-        self.dispatcher.draining = True
-        self.server.on_empty = self.and_sample(done)
-        if not self.server.connections:
-            self.server.on_empty()
 
     def and_sample(self, done):
         """`done`, after what is counted once a second was counted for the last time."""
@@ -262,6 +224,15 @@ cdef class Worker:
     def sample(self) -> None:
         """Count now what is counted once a second."""
         self.sampler.sample()
+
+    def retire(self, done) -> None:
+        """Another worker has taken over: accept no more, answer the next request of each
+        connection with `Connection: close`, then call `done()`. `drain` ends what stays idle."""
+        self.close_listeners()
+        self.dispatcher.draining = True
+        self.server.on_empty = self.and_sample(done)
+        if not self.server.connections:
+            self.server.on_empty()
 
     def end_requests(self) -> None:
         """Close every connection but tunnels; called while it drains."""
@@ -279,16 +250,11 @@ cdef class Worker:
             listener.close()
         self.listeners.clear()
 
-    def end_handshakes(self) -> None:
-        """Close connections that are not open yet; called within a turn."""
-        for acceptor in self.tls_acceptors:
-            acceptor.abort()
-
     def stop(self) -> None:
         """End at once: connections are closed, nothing is finished."""
         self.close_listeners()
         self.engine.enter()
-        self.end_handshakes()
+        self.tls.abort()
         self.server.abort()
         for target in self.dispatcher.snapshot.target_list:
             if isinstance(target, HttpTarget):
@@ -318,4 +284,4 @@ cdef class Worker:
             "buffer_bytes": self.engine.pool.in_use,
             "buffers_refused": self.engine.pool.refused,
             "sends": self.engine.sends,
-        }
+        } | self.tls.counters()

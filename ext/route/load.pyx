@@ -80,10 +80,11 @@ cdef class PlanSnapshot(Snapshot):
         data = self.plan.rows[<int>SECTION_DATA] + rows[<int>index].options_at
         return msgpack.unpackb(data[:rows[<int>index].options_n])
 
-    @property
-    def listener_count(self) -> int:
-        """How many listeners the plan has."""
-        return self.plan.count[<int>SECTION_LISTENERS]
+    def tls_options(self) -> dict:
+        """The `tls` options of the listeners that have some, by row."""
+        rows = range(self.plan.count[<int>SECTION_LISTENERS])
+        found = {i: self.listener_options(i).get("tls") for i in rows}
+        return {i: options for i, options in found.items() if options}
 
     def route_names(self) -> list[str]:
         """Names of the routes, by index."""

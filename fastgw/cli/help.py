@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 #: Sections that people look for first, in this order; others follow as they come.
 FIRST = ("What is shown", "What it serves", "Processes", "Logs")
@@ -17,6 +18,13 @@ class Option(click.Option):
     def __init__(self, *declarations: Any, section: str = "Options", **more: Any) -> None:
         self.section = section
         super().__init__(*declarations, **more)
+
+    def get_error_hint(self, ctx: click.Context | None) -> str:
+        """What is to be corrected: the flag, or the variable that stands for it."""
+        name = self.name or ""
+        if ctx and ctx.get_parameter_source(name) is ParameterSource.ENVIRONMENT:
+            return f"{self.envvar} (environment)"
+        return super().get_error_hint(ctx)
 
 
 class Command(click.Command):

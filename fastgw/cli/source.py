@@ -150,11 +150,11 @@ def _tls(options: dict[str, Any], listen: list[str]) -> dict[str, str]:
     if key and not cert:
         raise click.UsageError("--tls-key needs --tls-cert")
     secure = any(one.startswith("https://") for one in listen)
-    if cert and not secure:
+    if cert and not secure and given("tls_cert"):
         raise click.UsageError("--tls-cert needs a --listen https://ADDR")
     if secure and not cert:
         raise click.UsageError("--listen https://ADDR needs --tls-cert FILE")
-    return {"tls_cert": cert, "tls_key": key}
+    return {"tls_cert": cert, "tls_key": key} if secure else {}
 
 
 def chosen_file(options: dict[str, Any]) -> str | None:

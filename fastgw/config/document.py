@@ -59,6 +59,8 @@ class Document:
     sources: list[Source] = field(default_factory=list)
     #: What references stand for -> how they are written, so that no message shows a secret.
     hidden: dict[str, str] = field(default_factory=dict)
+    #: Places of references that can't be resolved: what else is wrong there follows from it.
+    unresolved: set[int] = field(default_factory=set)
     #: Files that the configuration consists of or refers to, as they were opened.
     files: list[str] = field(default_factory=list)
 
@@ -78,6 +80,8 @@ class Document:
         self, code: str, at: int, path: str, message: str, severity: Severity = "error"
     ) -> None:
         """Note a problem at a place; `at` NOWHERE: of the whole."""
+        if at in self.unresolved:
+            return
         file, line, column = taken_apart(at)
         name, excerpt = self.file, ""
         if file < len(self.sources):

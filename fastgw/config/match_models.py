@@ -52,6 +52,12 @@ Values = dict[str, Annotated[ValueMatch, Short("exact", (str, list), "a text, or
 
 def split_short(text: str) -> dict[str, Any]:
     """`host/path` -> host and path; `/path` leaves the host to the group."""
+    if "://" in text:
+        raise PydanticCustomError(
+            "FGW203",
+            "'{text}' is a URL; a match is host and path (did you mean '{meant}'?)",
+            {"text": text, "meant": text.partition("://")[2]},
+        )
     host, slash, path = text.partition("/")
     if not slash:
         raise PydanticCustomError(

@@ -58,7 +58,7 @@ class Matches:
             hosts = self.each(*said.pop("host"), host_pattern)
         paths = [_Path("", True, False)]
         if match.path is not None:
-            paths = self.each((*where, "path"), match.path, path_item, allow)
+            paths = list(self.paths((*where, "path"), match.path, allow))
         if len(hosts) * len(paths) > MAX_MATCHES:
             self.document.problem(
                 "FGW208", where, f"more than {MAX_MATCHES} combinations of host and path"
@@ -86,6 +86,14 @@ class Matches:
                 if value is not None and field != "path":
                     found[field] = ((*where, field), value)
         return found
+
+    def paths(self, where: Where, items: list[PathItem], allow: frozenset[str]) -> Iterator[_Path]:
+        """The paths, without those that are none."""
+        for i, item in enumerate(items):
+            at: Where = (*where, i) if isinstance(item, str) else (*where, i, "regex")
+            found = noted(self.document, at, path_item, item, allow)
+            if found is not None:
+                yield found
 
     def each(self, where: Where, texts: list[Any], check: Any, *more: Any) -> list[Any]:
         """What a check makes of each text, without those that it refuses."""

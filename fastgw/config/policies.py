@@ -192,12 +192,20 @@ class Policies:
 
     def _try(self, where: Where, spec: ObjectSpec) -> None:
         """Note what keeps a worker from building the policy. Plugins are the workers' to load."""
-        if self.check is None or spec.kind == "plugin":
-            return
+        if self.check is None or spec.kind in ("plugin", "ip"):
+            return  # networks were checked one by one
         try:
             self.check(spec.kind, spec.name, dict(spec.options))
         except ValueError as e:
-            self.document.problem("FGW506", where, str(e))
+            self.document.problem("FGW506", *self._placed_better(where, str(e)))
+
+    def _placed_better(self, where: Where, said: str) -> tuple[Where, str]:
+        """The place that a message itself begins with: `request.set.X-A: ...`."""
+        path, colon, rest = said.partition(": ")
+        inner = (*where, *path.split("."))
+        if colon and self.document.written(inner) == inner:
+            return inner, rest
+        return where, said
 
 
 def _name(where: Where) -> str:

@@ -56,13 +56,14 @@ class ConfigError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Code:
-    """A row of codes.toml. `wrong` is a configuration that shows it, `right` its cure; either
-    may be missing where it takes more than a file to show."""
+    """A row of codes.toml. `wrong` is a configuration that shows it, `says` all that is said
+    of it, `right` its cure; they are missing where it takes more than a file to show."""
 
     title: str
     help: str
     severity: Severity = "error"
     wrong: str = ""
+    says: str = ""
     right: str = ""
 
 

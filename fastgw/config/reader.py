@@ -78,8 +78,7 @@ class _Reader:
         except yaml.MarkedYAMLError as e:
             mark = e.problem_mark or e.context_mark
             line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-            said = ", ".join(filter(None, (e.context, e.problem)))
-            self.refuse("FGW001", line, column, said or "not YAML")
+            self.refuse("FGW001", line, column, self.not_yaml(e, line))
         except yaml.reader.ReaderError as e:
             line = self.source.text.count("\n", 0, e.position) + 1
             self.refuse("FGW001", line, 1, f"a character that YAML does not allow: {e.reason}")
@@ -116,6 +115,14 @@ class _Reader:
         self.refuse(code, event.start_mark.line + 1, event.start_mark.column + 1, message)
         self.value = None
         raise _Refused
+
+    def not_yaml(self, error: yaml.MarkedYAMLError, line: int) -> str:
+        """What libyaml says, or what people do most often."""
+        lines = self.source.lines
+        text = lines[line - 1] if line <= len(lines) else ""
+        if "\t" in text[: len(text) - len(text.lstrip())]:
+            return "a tab can't indent; use spaces"
+        return ", ".join(filter(None, (error.context, error.problem))) or "not YAML"
 
     def where(self) -> Where:
         """What is being read."""
@@ -168,6 +175,7 @@ class _Reader:
         except BadReference as e:
             mark = event.start_mark
             self.refuse(e.code, mark.line + 1, mark.column + 1, e.message)
+            self.document.unresolved.add(self.place(mark))
             return text
 
     def take_key(self, at: _Open, key: str, mark: Any) -> None:

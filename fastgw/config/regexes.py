@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 from fastgw.config.wrong import Wrong
 from fastgw.ext.route.regex import Pattern
+
+_AROUND = re.compile(r"\(\?<?[=!]")
 
 
 def regex(text: str) -> str:
@@ -11,6 +15,8 @@ def regex(text: str) -> str:
     try:
         Pattern(text)
     except ValueError as e:
+        if _AROUND.search(text):
+            raise Wrong("FGW209", f"'{text}': RE2 has no look-ahead and look-behind") from None
         raise Wrong("FGW209", str(e)) from None
     return text
 

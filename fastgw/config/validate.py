@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from difflib import get_close_matches
 from typing import Any, Final, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
@@ -105,9 +107,15 @@ def validate(document: Document) -> tuple[Config | None, set[Where]]:
                     _note(document, error)
                 out.add(part if follows or error["type"] == "missing" else where)
             broken |= {_part(where, values) for where in out}
+            broken |= {(meant,) for where in out if len(where) == 1 for meant in _meant(where)}
         if () in broken:
             return None, broken
         values = _without(values, out)
+
+
+def _meant(where: Where) -> list[str]:
+    """The key of the whole that a misspelt one stands for: what it says is missing there."""
+    return get_close_matches(str(where[0]), Config.model_fields, 1)
 
 
 def _written(loc: tuple[int | str, ...]) -> Where:
@@ -173,7 +181,10 @@ def _unknown(where: Where, name: str) -> tuple[str, Where, str]:
 def _bad_key(where: Where, error: ErrorDetails) -> tuple[str, Where, str]:
     if error["type"].startswith("FGW"):
         return error["type"], where, error["msg"]
-    return "FGW010", where, "invalid name: [a-z0-9][a-z0-9._-]{0,62}"
+    name = str(where[-1])
+    made = re.sub(r"[^a-z0-9._-]+", "-", name.lower()).strip("-._")[:63]
+    hint = f" (did you mean '{made}'?)" if made else ""
+    return "FGW010", where, "invalid name: [a-z0-9][a-z0-9._-]{0,62}" + hint
 
 
 def _message(error: ErrorDetails) -> str:
@@ -181,7 +192,7 @@ def _message(error: ErrorDetails) -> str:
     given = error["input"]
     kind = error["type"]
     if kind in _TYPES:
-        hint = ", quote it" if kind == "string_type" and isinstance(given, (int, float)) else ""
+        hint = _quoting(given) if kind == "string_type" else ""
         return f"{_TYPES[kind]}, not {_kind(given)}{hint}"
     if kind == "literal_error":
         allowed = str(error["ctx"]["expected"]).replace("True", "true")
@@ -196,6 +207,13 @@ def _message(error: ErrorDetails) -> str:
         return "must not be empty" if least == 1 else f"must hold {least} at the least"
     message = error["msg"]
     return message[:1].lower() + message[1:].replace("Input should", "should")
+
+
+def _quoting(given: Any) -> str:
+    """What was meant as text and reads as something else."""
+    if isinstance(given, dict) and len(given) == 1 and None in given.values():
+        return f' (quote it: "{{{next(iter(given))}}}")'
+    return ", quote it" if isinstance(given, (int, float)) else ""
 
 
 def _kind(value: Any) -> str:

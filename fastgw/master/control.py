@@ -20,6 +20,7 @@ from typing import Any
 from fastgw.log import Log
 from fastgw.master.addresses import AddressError, bind_all
 from fastgw.master.messages import BrokenMessage, Inbox, Message, pack, receive
+from fastgw.master.privileges import Identity
 from fastgw.master.signals import HANDLED
 from fastgw.master.slot import SETTLED_S, backoff_s, describe_end
 
@@ -45,6 +46,8 @@ class ControlSettings:
     #: `ip:port` that serves /metrics alone.
     metrics_listen: str = ""
     log_level: str = "info"
+    #: Whom it runs as; None = as the master.
+    run_as: Identity | None = None
 
     def as_message(self) -> dict[str, str]:
         """As the control process is told it."""
@@ -206,6 +209,8 @@ class ControlProcess:
         ours, theirs = socket.socketpair()
         ours.setblocking(False)
         command = [sys.executable, "-m", "fastgw.control", "--fd", str(CHILD_FD)]
+        if (who := self.settings.run_as) is not None:
+            command += ["--run-as", f"{who.uid}:{who.gid}:{who.name}"]
         try:
             self.pid = os.posix_spawn(
                 sys.executable,

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 import msgpack
 
 from fastgw.master.settings import Compiled
-from fastgw.tls.bundle import files_of, pack_bundle, read_bundle
 
 SEALS = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE | fcntl.F_SEAL_SEAL
 
@@ -26,51 +25,70 @@ class Generation:
     memory: int = 64 << 20
     labels: list[tuple[str, str]] = field(default_factory=list)
     code: str = ""
-    #: Certificates and keys that the plan names by digest; empty: it names none.
-    files_fd: int = -1
-
-    def fds(self) -> dict[str, int]:
-        """What a worker needs to prepare it."""
-        return {"plan": self.plan_fd, "files": self.files_fd}
+    #: Sealed certificate files (fastgw/tls/bundle.py); -1: the plan needs none.
+    bundle_fd: int = -1
 
     def close(self) -> None:
-        """Let the memory go; workers that look into it keep it."""
+        """Let the plan go; workers that look into it keep it."""
         if self.plan_fd >= 0:
             os.close(self.plan_fd)
-            os.close(self.files_fd)
-            self.plan_fd = self.files_fd = -1
+            self.plan_fd = -1
+        if self.bundle_fd >= 0:
+            os.close(self.bundle_fd)
+            self.bundle_fd = -1
+
+    def fds(self) -> dict[str, int]:
+        """What workers are handed."""
+        more = {"certificates": self.bundle_fd} if self.bundle_fd >= 0 else {}
+        return {"plan": self.plan_fd} | more
 
 
-def new_memory(name: str) -> int:
-    """Empty memory, to be filled and sealed."""
-    return os.memfd_create(f"fastgw-{name}", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+def new_plan_fd() -> int:
+    """Empty memory for a plan."""
+    return os.memfd_create("fastgw-plan", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
 
 
-def seal(fd: int, content: bytes) -> None:
-    """Fill memory, and let nobody change it any more."""
-    view = memoryview(content)
+def new_bundle_fd() -> int:
+    """Empty memory for certificate files."""
+    return os.memfd_create("fastgw-certificates", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+
+
+def seal_plan(fd: int, plan: bytes) -> None:
+    """Write a plan (or the files beside it) and let nobody change it any more."""
+    view = memoryview(plan)
     while view:
         view = view[os.write(fd, view) :]
     fcntl.fcntl(fd, fcntl.F_ADD_SEALS, SEALS)
 
 
-def seal_compiled(compiled: Compiled, plan_fd: int, files_fd: int) -> bytes:
-    """Put plan and files into their memory; all other facts, for another process. BundleError:
-    a file is not what the plan was made from."""
-    seal(files_fd, read_bundle(files_of(compiled.tls)) if compiled.tls else pack_bundle({}))
-    seal(plan_fd, compiled.plan)
+def from_compiled(number: int, compiled: Compiled) -> Generation:
+    """The generation of a plan that was compiled in this process."""
+    fd = new_plan_fd()
+    seal_plan(fd, compiled.plan)
+    bundle_fd = new_bundle_fd()
+    seal_plan(bundle_fd, compiled.bundle)
+    return from_facts(number, fd, bundle_fd, facts_of(compiled))
+
+
+def facts_of(compiled: Compiled) -> bytes:
+    """All but the plan, for another process."""
     facts: bytes = msgpack.packb([compiled.listen, compiled.memory, compiled.labels, compiled.code])
     return facts
 
 
-def from_compiled(number: int, compiled: Compiled) -> Generation:
-    """The generation of a plan that was compiled in this process."""
-    plan_fd, files_fd = new_memory("plan"), new_memory("certificates")
-    return from_facts(number, plan_fd, files_fd, seal_compiled(compiled, plan_fd, files_fd))
-
-
-def from_facts(number: int, plan_fd: int, files_fd: int, facts: bytes) -> Generation:
-    """A generation whose memory is sealed already."""
+def from_facts(number: int, plan_fd: int, bundle_fd: int, facts: bytes) -> Generation:
+    """A generation whose plan and certificate files are sealed already."""
+    if os.fstat(bundle_fd).st_size == 0:
+        os.close(bundle_fd)
+        bundle_fd = -1
     listen, memory, labels, code = msgpack.unpackb(facts, use_list=False)
-    size = os.fstat(plan_fd).st_size
-    return Generation(number, plan_fd, size, list(listen), memory, list(labels), code, files_fd)
+    return Generation(
+        number,
+        plan_fd,
+        os.fstat(plan_fd).st_size,
+        list(listen),
+        memory,
+        list(labels),
+        code,
+        bundle_fd,
+    )

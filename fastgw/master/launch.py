@@ -17,6 +17,7 @@ from pathlib import Path
 from fastgw.ext.shm.segment import SegmentError
 from fastgw.ext.shm.statistics import Statistics, create_statistics, map_statistics
 from fastgw.log import Log
+from fastgw.master import privileges
 from fastgw.master.addresses import AddressError, Listening, bind_all
 from fastgw.master.compile_job import Compile
 from fastgw.master.compiler import CompileError, compile_plan
@@ -34,7 +35,6 @@ from fastgw.master.succession import Successor, Upgrade, inherited
 from fastgw.master.systemd import handed_over
 from fastgw.master.workforce import Workforce
 from fastgw.run_dir import Lock, RunDirError, run_folder
-from fastgw.tls.bundle import BundleError
 from fastgw.worker import MakeDataPlane
 
 EXIT_CONFIG = 2
@@ -66,7 +66,9 @@ def run(
         heritage = heritage or adopt(folder)
         control = None
         if settings.control is not None:
-            control = ControlProcess(settings.control, folder, log, heritage.more)
+            who = privileges.identity(settings.user, settings.group)
+            told = replace(settings.control, run_as=who)
+            control = ControlProcess(told, folder, log, heritage.more)
         try:
             return supervise(
                 settings, compiled, compile_source, make or data_plane(), lock, heritage, control
@@ -78,7 +80,7 @@ def run(
         for line in e.lines:
             log.error(line)
         return EXIT_CONFIG
-    except (RunDirError, AddressError, BundleError, PrivilegeError, OSError) as e:
+    except (RunDirError, AddressError, PrivilegeError, OSError) as e:
         log.error(str(e))
         return EXIT_FAILED
     finally:
@@ -113,7 +115,7 @@ def supervise(
     try:
         generation = from_compiled(heritage.generation + 1, compiled)
         statistics = open_statistics(settings, heritage, log)
-        nursery = Nursery(settings, statistics, adoption, health, make, compiled, control, log)
+        nursery = Nursery(settings, statistics, adoption, health, make, control, log)
         force = Workforce(settings, listening, statistics, generation, nursery.work, signals, log)
         force.forget_more.append(lock.forget)
         force.assign_rows(generation)

@@ -11,9 +11,8 @@ from fastgw.log import Log
 from fastgw.master import machine, privileges
 from fastgw.master.addresses import Listening
 from fastgw.master.control import ControlProcess
-from fastgw.master.settings import Compiled, Settings
+from fastgw.master.settings import Settings
 from fastgw.master.workforce import Birth
-from fastgw.tls.material import ticket_keys
 from fastgw.tls.tickets import shared_ring
 from fastgw.worker import MakeDataPlane, Shift, name_process, work
 
@@ -28,7 +27,6 @@ class Nursery:
         adoption: socket.socket,
         health: Listening,
         make: MakeDataPlane,
-        compiled: Compiled,
         control: ControlProcess | None,
         log: Log,
     ) -> None:
@@ -36,7 +34,7 @@ class Nursery:
         self.adoption, self.health, self.make, self.control = adoption, health, make, control
         self.who = privileges.identity(settings.user, settings.group)
         #: Keys of session tickets: one ring for all workers, however often they are replaced.
-        self.tickets = shared_ring(ticket_keys(compiled.tls))
+        self.tickets = shared_ring()
         descriptors = machine.raise_descriptors()
         self.connections = machine.connections_for(descriptors)
         log.info(f"descriptors {descriptors}, client connections a worker {self.connections}")
@@ -66,7 +64,7 @@ class Nursery:
             column=Column(self.statistics, birth.column),
             generation=birth.generation.number,
             plan_fd=birth.generation.plan_fd,
-            files_fd=birth.generation.files_fd,
+            bundle_fd=birth.generation.bundle_fd,
             memory=birth.generation.memory,
             max_connections=self.connections,
             log_options=self.settings.log_options,

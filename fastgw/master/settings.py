@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -54,9 +53,9 @@ class Compiled:
     listen: list[str] = field(default_factory=list)
     #: Bytes of all buffers of one worker.
     memory: int = 64 << 20
+    #: Certificates, keys and other files that the plan names by digest (fastgw/tls/bundle.py).
+    bundle: bytes = b""
     #: (kind, name) of everything that has a row in the statistics.
     labels: list[tuple[str, str]] = field(default_factory=list)
     #: What the plugins' code is; workers can't take another one up.
     code: str = ""
-    #: `tls` options of listeners and upstreams, which name files to be handed to workers.
-    tls: list[Mapping[str, Any]] = field(default_factory=list)

@@ -8,7 +8,6 @@ may be shown. A generation gets a bundle of its own.
 
 from __future__ import annotations
 
-import fcntl
 import mmap
 import os
 from bisect import bisect_left
@@ -66,6 +65,7 @@ class Bundle:
 
     def __init__(self, memory: bytes | memoryview | mmap.mmap) -> None:
         self._memory = memoryview(memory)
+        self._count: int
         magic, layout, self._count = _HEADER.unpack_from(self._memory)
         if magic != MAGIC or layout != LAYOUT:
             raise BundleError("not a bundle of certificate files")
@@ -85,17 +85,6 @@ class Bundle:
     def _row(self, i: int) -> tuple[bytes, int, int]:
         row: tuple[bytes, int, int] = _ROW.unpack_from(self._memory, _HEADER.size + i * _ROW.size)
         return row
-
-
-def sealed(content: bytes) -> int:
-    """The bundle in memory that nobody can change any more; its descriptor."""
-    fd = os.memfd_create("fastgw-certificates", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
-    view = memoryview(content)
-    while view:
-        view = view[os.write(fd, view) :]
-    seals = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE | fcntl.F_SEAL_SEAL
-    fcntl.fcntl(fd, fcntl.F_ADD_SEALS, seals)
-    return fd
 
 
 def mapped(fd: int) -> mmap.mmap:

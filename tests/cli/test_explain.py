@@ -224,7 +224,7 @@ GET http://api.example.com/orders/new
 route order-new (gateway.yaml:10:3)
   takes 'api.example.com/orders/new'
 policies, in order
-  balance: respond, from routes.order-new.respond (gateway.yaml:10:64)
+  balance: respond, from routes.order-new.respond (gateway.yaml:10:55)
 answered by the gateway
 other routes
   all-api (api.example.com/*): fits as well, but its path is less exact than\
