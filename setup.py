@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import platform
 import shutil
+import subprocess
 import sys
 import sysconfig
 from pathlib import Path
@@ -51,6 +52,15 @@ CFLAGS = {
 }
 LDFLAGS = {"asan": ["-fsanitize=address,undefined"], "fuzz": ["-fsanitize=address,undefined"]}
 WARNINGS = ["-Wall", "-Wno-unused-function", "-Wno-unused-but-set-variable"]
+#: Where C headers are looked for, as far as can be told without asking the compiler.
+INCLUDES = (
+    *os.environ.get("CPATH", "").split(":"),
+    *os.environ.get("CPLUS_INCLUDE_PATH", "").split(":"),
+    "/usr/local/include",
+    "/usr/include",
+)
+#: Modules with sources and libraries besides their .pyx.
+LINKED = {"fastgw.ext.route.regex": (["fastgw/ext/route/re2_shim.cc"], ["re2", "stdc++"])}
 DIRECTIVES: dict[str, object] = {
     "language_level": 3,
     "auto_pickle": False,
@@ -66,18 +76,22 @@ DIRECTIVES: dict[str, object] = {
 
 def extensions() -> list[Extension]:
     """One extension a .pyx below fastgw/ext; not translated yet."""
-    headers = [str(h.relative_to(ROOT)) for h in sorted(SOURCES.rglob("*.h"))]
-    return [
-        Extension(
-            ".".join(("fastgw", "ext", *source.relative_to(SOURCES).with_suffix("").parts)),
-            [str(source.relative_to(ROOT))],
-            extra_compile_args=CFLAGS[KIND] + WARNINGS,
-            extra_link_args=LDFLAGS.get(KIND, []),
-            include_dirs=["fastgw/ext"],
-            depends=headers,
-        )
-        for source in sorted(SOURCES.rglob("*.pyx"))
-    ]
+    return [extension(source) for source in sorted(SOURCES.rglob("*.pyx"))]
+
+
+def extension(source: Path) -> Extension:
+    """The extension of one .pyx."""
+    name = ".".join(("fastgw", "ext", *source.relative_to(SOURCES).with_suffix("").parts))
+    more, libraries = LINKED.get(name, ([], []))
+    return Extension(
+        name,
+        [str(source.relative_to(ROOT)), *more],
+        extra_compile_args=CFLAGS[KIND] + WARNINGS,
+        extra_link_args=LDFLAGS.get(KIND, []),
+        include_dirs=["fastgw/ext"],
+        libraries=libraries,
+        depends=[str(h.relative_to(ROOT)) for h in sorted(SOURCES.rglob("*.h"))],
+    )
 
 
 def cythonized(plain: list[Extension]) -> list[Extension]:
@@ -97,12 +111,28 @@ def cythonized(plain: list[Extension]) -> list[Extension]:
     return modules
 
 
+def header_exists(compiler: list[str], name: str) -> bool:
+    """Whether the compiler finds a header; without a compiler that is another question."""
+    if not shutil.which(compiler[0]):
+        return True
+    test = [*compiler, "-E", "-x", "c", "-"]
+    source = f"#include <{name}>".encode()
+    return not subprocess.run(test, input=source, capture_output=True, check=False).returncode
+
+
 def missing_tools() -> list[str]:
     """What a build needs and this machine lacks."""
-    compiler = (os.environ.get("CC") or sysconfig.get_config_var("CC") or "cc").split()[0]
+    words = (os.environ.get("CC") or sysconfig.get_config_var("CC") or "cc").split()
+    compiler = words[0]
     missing = [] if shutil.which(compiler) else [f"a C compiler ({compiler})"]
     if not Path(sysconfig.get_path("include"), "Python.h").exists():
         missing.append("Python's headers (Python.h)")
+    if not header_exists(words, "openssl/ssl.h"):
+        missing.append("OpenSSL 3's headers (openssl/ssl.h)")
+    if shutil.which("g++") is None and shutil.which("c++") is None:
+        missing.append("a C++ compiler (g++)")
+    if not any(Path(folder, "re2", "re2.h").exists() for folder in INCLUDES):
+        missing.append("RE2's headers (re2/re2.h)")
     return missing
 
 
@@ -110,18 +140,19 @@ class BuildKind(build_ext):
     """Builds one kind, and puts it in place when asked to."""
 
     def finalize_options(self) -> None:
-        """An in-place build has its own tree; a distribution has no test modules."""
+        """An in-place build has its own tree; a distribution has no test modules, which the
+        fuzz targets are among."""
         plain = self.distribution.ext_modules
         if self.inplace:
             self.build_temp = f"build/{KIND}/tmp"
             self.build_lib = f"build/{KIND}/lib"
-        else:
+        elif KIND != "fuzz":
             plain = [e for e in plain if ".ext.testing." not in e.name]
         # Said here in one line, before Cython works and the compiler says it in many.
         if missing := missing_tools():
             raise SystemExit(
                 f"fastgw is compiled when it is installed, and this needs {' and '.join(missing)}; "
-                "on Debian: apt-get install gcc libc6-dev python3-dev"
+                "on Debian: apt-get install gcc g++ libc6-dev python3-dev libre2-dev libssl-dev"
             )
         self.distribution.ext_modules = cythonized(plain)
         super().finalize_options()

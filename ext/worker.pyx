@@ -1,9 +1,10 @@
 """The worker's wiring: which parts there are and who knows whom. Nothing else stands here.
 
-    Listener -> H1Server -> H1Downstream -> LiveExchange -> HttpTarget -> H1Attempt
+    Listener [-> TlsAcceptor] -> H1Server -> H1Downstream -> LiveExchange -> HttpTarget -> H1Attempt
                                               Snapshot      Endpoint -> IdlePool -> H1Connection
 """
 
+from functools import partial
 import os
 from fastgw.ext.base.buffers cimport BufferPool
 from fastgw.ext.base.reasons cimport REASON_DRAINING
@@ -13,6 +14,7 @@ from fastgw.ext.exchange.exchange cimport Dispatcher
 from fastgw.ext.io.connection_limit cimport ConnectionLimit
 from fastgw.ext.io.engine cimport Engine
 from fastgw.ext.io.listener cimport Listener
+from fastgw.ext.io.tls.listeners cimport TlsListeners
 from fastgw.ext.record.access_log cimport AccessLog
 from fastgw.ext.record.lines cimport LineWriter
 from fastgw.ext.record.metrics cimport Metrics
@@ -20,11 +22,14 @@ from fastgw.ext.record.ring cimport RingWriter
 from fastgw.ext.record.rows cimport LocalRows, Rows, SharedRows
 from fastgw.ext.record.sampler cimport Sampler
 from fastgw.ext.policy.build import KINDS
+from fastgw.ext.policy.error_pages import ErrorPages
+from fastgw.ext.policy.path_rewriter import PathRewriter
 from fastgw.ext.route.load import load_plan, load_slices
 from fastgw.ext.route.snapshot cimport Snapshot
 from fastgw.ext.shm.statistics cimport Column
 from fastgw.ext.target.http import HttpTarget
 from fastgw.ext.target.none import NoneTarget
+from fastgw.ext.target.split import SplitTarget
 
 
 #: The kernel gives up on bytes that nobody acknowledges, past the default `idle` of 60 s.
@@ -37,11 +42,14 @@ BIND_AT_ONCE = 200
 HANDSHAKES_S = 5.0
 
 
-def builders() -> dict:
+def builders(files: object, log: object) -> dict:
     """What makes the objects of a plan, by kind."""
     made = dict(KINDS)
-    made["http"] = HttpTarget
+    made["http"] = partial(HttpTarget, files=files, log=log)
     made["none"] = NoneTarget
+    made["split"] = SplitTarget
+    made["error_pages"] = ErrorPages
+    made["rewrite"] = PathRewriter
     return made
 
 
@@ -57,22 +65,24 @@ cdef class Worker:
     cdef H1Server server
     cdef ConnectionLimit limit
     cdef list listeners
+    cdef TlsListeners tls
     cdef Column column                # this process's statistics, or None
     cdef Snapshot prepared            # of the next generation, or None
 
     def __init__(
         self, loop, plan, *, size_t memory, int max_connections, log, access_log="", column=None,
         log_options=None, int log_ring=-1, int doorbell=-1, Rows rows=None, int slot=0,
-        bint counting=True,
+        bint counting=True, tls=None,
     ) -> None:
         self.loop = loop
         self.log = log
         self.engine = Engine(BufferPool(memory))
+        made = builders(tls.files if tls is not None else {}, log)
         self.lines = self.open_access_log(access_log, log_ring, doorbell, log_options or {})
         if rows is None:
             rows = LocalRows() if column is None else SharedRows(column)
         self.record = Metrics(rows, self.lines)
-        self.dispatcher = Dispatcher(self.engine, load_plan(plan, builders()), self.record)
+        self.dispatcher = Dispatcher(self.engine, load_plan(plan, made), self.record)
         if counting:
             self.record.bind(self.dispatcher.snapshot)
         else:
@@ -81,6 +91,10 @@ cdef class Worker:
         self.server = H1Server(self.dispatcher)
         self.limit = ConnectionLimit(max_connections)
         self.listeners = []
+        self.tls = TlsListeners(self.server, self.listener_says)
+        for _ in self.tls.prepare(self.dispatcher.snapshot.tls_options(), tls):
+            pass
+        self.tls.switch({})
         self.engine.attach(loop)
         self.column = column
         if self.column is not None:
@@ -106,7 +120,7 @@ cdef class Worker:
         """Accept from a bound, listening, non-blocking socket of listener `index`; the
         descriptor is the data plane's from here on. `shared`: others accept from it, too."""
         self.listeners.append(Listener(
-            self.engine, fd, self.server, self.limit, index=index, shared=shared,
+            self.engine, fd, self.tls.of(index), self.limit, index=index, shared=shared,
             user_timeout_ms=USER_TIMEOUT_MS, log=self.listener_says,
         ))
 
@@ -120,13 +134,16 @@ cdef class Worker:
 
     # -- another generation -----------------------------------------------------------------
 
-    def prepare(self, plan):
+    def prepare(self, plan, tls=None):
         """Build the snapshot of another plan, a little at a time: an iterator. What the running
-        one has under the same content hash is kept; a plan that can't be used raises."""
+        one has under the same content hash is kept; a plan that can't be used raises. `tls`:
+        the TlsMaterial that it needs."""
         self.prepared = None
-        for made in load_slices(plan, builders(), self.dispatcher.snapshot):
+        objects = builders(tls.files if tls is not None else {}, self.log)
+        for made in load_slices(plan, objects, self.dispatcher.snapshot):
             yield
         yield from self.bind(made)
+        yield from self.tls.prepare(made.tls_options(), tls)
         self.prepared = made
 
     def bind(self, snapshot):
@@ -143,6 +160,7 @@ cdef class Worker:
     def forget(self) -> None:
         """The prepared snapshot is not wanted any more."""
         self.prepared = None
+        self.tls.forget()
 
     def switch(self, indexes: dict) -> None:
         """Serve from the prepared snapshot from now on; exchanges under way end with theirs.
@@ -152,6 +170,7 @@ cdef class Worker:
             raise ValueError("nothing is prepared")
         self.engine.enter()
         self.dispatcher.snapshot, self.prepared = self.prepared, None
+        self.tls.switch(indexes)
         self.move_listeners(indexes)
         kept = {id(target) for target in self.dispatcher.snapshot.target_list}
         for target in old.target_list:
@@ -166,6 +185,8 @@ cdef class Worker:
         after a while, in which handshakes that have begun come to their end, no socket."""
         cdef Listener listener
         cdef H1Downstream d
+        for listener in self.listeners:
+            listener.acceptor = self.tls.of(indexes.get(listener.index, listener.index))
         if all(was == now for was, now in indexes.items()):
             return
         rows = {was: now if now >= 0 else NO_LISTENER for was, now in indexes.items()}
@@ -187,17 +208,9 @@ cdef class Worker:
         """Stop accepting, let what is under way end, then call `done()`."""
         self.close_listeners()
         self.engine.enter()
+        self.tls.abort()
         self.server.drain(self.and_sample(done))
         self.engine.leave()
-
-    def retire(self, done) -> None:
-        """Another worker has taken over: accept no more, answer the next request of each
-        connection with `Connection: close`, then call `done()`. `drain` ends what stays idle."""
-        self.close_listeners()
-        self.dispatcher.draining = True
-        self.server.on_empty = self.and_sample(done)
-        if not self.server.connections:
-            self.server.on_empty()
 
     def and_sample(self, done):
         """`done`, after what is counted once a second was counted for the last time."""
@@ -211,6 +224,15 @@ cdef class Worker:
     def sample(self) -> None:
         """Count now what is counted once a second."""
         self.sampler.sample()
+
+    def retire(self, done) -> None:
+        """Another worker has taken over: accept no more, answer the next request of each
+        connection with `Connection: close`, then call `done()`. `drain` ends what stays idle."""
+        self.close_listeners()
+        self.dispatcher.draining = True
+        self.server.on_empty = self.and_sample(done)
+        if not self.server.connections:
+            self.server.on_empty()
 
     def end_requests(self) -> None:
         """Close every connection but tunnels; called while it drains."""
@@ -232,6 +254,7 @@ cdef class Worker:
         """End at once: connections are closed, nothing is finished."""
         self.close_listeners()
         self.engine.enter()
+        self.tls.abort()
         self.server.abort()
         for target in self.dispatcher.snapshot.target_list:
             if isinstance(target, HttpTarget):
@@ -261,4 +284,4 @@ cdef class Worker:
             "buffer_bytes": self.engine.pool.in_use,
             "buffers_refused": self.engine.pool.refused,
             "sends": self.engine.sends,
-        }
+        } | self.tls.counters()

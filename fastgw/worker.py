@@ -20,11 +20,14 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from fastgw.ext.io.tls.tickets import TicketKeys
 from fastgw.ext.shm.statistics import Column
 from fastgw.log import Log
 from fastgw.master.addresses import Bound, Given
 from fastgw.master.heritage import hand_over
 from fastgw.master.messages import BrokenMessage, Inbox, Message, Outbox, pack, receive
+from fastgw.tls.bundle import Bundle, mapped
+from fastgw.tls.material import TlsMaterial
 
 EXIT_OK = 0
 EXIT_FAILED = 1
@@ -52,8 +55,9 @@ class DataPlane(Protocol):
     def unlisten(self, fd: int) -> None:
         """Stop accepting from a socket and close it."""
 
-    def prepare(self, plan: mmap.mmap) -> Iterator[None]:
-        """Build another plan's snapshot a little at a time; what is wrong with it raises."""
+    def prepare(self, plan: mmap.mmap, tls: TlsMaterial | None) -> Iterator[None]:
+        """Build another plan's snapshot a little at a time; what is wrong with it raises.
+        `tls`: its certificate files, if it needs some."""
 
     def forget(self) -> None:
         """What was prepared is not wanted."""
@@ -93,6 +97,7 @@ class MakeDataPlane(Protocol):
         slot: int,
         log: Callable[[str, str], None],
         column: Column | None,
+        tls: TlsMaterial | None,
     ) -> DataPlane:
         """Map the plan and stand ready to listen."""
 
@@ -110,6 +115,10 @@ class Shift:
     column: Column | None
     generation: int
     plan_fd: int
+    #: Certificate files that the plan names; -1: none.
+    bundle_fd: int
+    #: Keys of session tickets, which all workers of the node share.
+    tickets: mmap.mmap
     memory: int
     max_connections: int
     #: How a line of the access log looks, the ring it goes to (-1 = none) and the doorbell
@@ -171,6 +180,7 @@ class Worker:
         self.loop.add_signal_handler(signal.SIGTERM, self.drain)
         self.loop.add_signal_handler(signal.SIGQUIT, self.quit)
         self.loop.add_reader(shift.control.fileno(), self.hear)
+        tls = self.material(shift.bundle_fd)
         self.plane = shift.make(
             self.loop,
             map_plan(shift.plan_fd),
@@ -182,8 +192,11 @@ class Worker:
             slot=shift.slot,
             log=self.log,
             column=shift.column,
+            tls=tls,
         )
         os.close(shift.plan_fd)
+        if shift.bundle_fd >= 0:
+            os.close(shift.bundle_fd)
         if shift.listen:
             self.listen()
         # What the master had frozen stays so: walking it would copy its pages.
@@ -198,6 +211,12 @@ class Worker:
             for given in self.shift.listeners:
                 self.accept_from(given.bound, given.index, given.socket.detach())
             self.shift.listeners.clear()
+
+    def material(self, bundle_fd: int) -> TlsMaterial | None:
+        """What TLS needs besides the plan; None: nothing."""
+        if bundle_fd < 0:
+            return None
+        return TlsMaterial(Bundle(mapped(bundle_fd)), TicketKeys(self.shift.tickets))
 
     def accept_from(self, bound: Bound, index: int, fd: int) -> None:
         """Accept from a socket of an address."""
@@ -287,7 +306,9 @@ class Worker:
         """Build the snapshot of another plan beside the running one."""
         number = message["generation"]
         try:
-            self.building = (number, iter(plane.prepare(map_plan(message["fds"]["plan"]))))
+            tls = self.material(message["fds"].get("certificates", -1))
+            steps = plane.prepare(map_plan(message["fds"]["plan"]), tls)
+            self.building = (number, iter(steps))
         except Exception as e:
             self.refuse(number, e)
             return

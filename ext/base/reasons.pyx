@@ -1,7 +1,7 @@
 """The table of reasons. Generated from reasons.toml; do not edit."""
 
-cdef ReasonRow _rows[48]
-cdef const char* _deciders[11]
+cdef ReasonRow _rows[56]
+cdef const char* _deciders[12]
 
 _rows[0] = ReasonRow(b"none", b"", 0, 0, 0, 4, 0)
 _rows[1] = ReasonRow(b"bad_request_line", b"Malformed request line", 400, 1, 1, 16, 22)
@@ -51,6 +51,14 @@ _rows[44] = ReasonRow(b"upstream_body_too_large", b"Upstream response body too l
 _rows[45] = ReasonRow(b"response_head_timeout", b"Upstream did not answer in time", 504, 3, 2, 21, 31)
 _rows[46] = ReasonRow(b"upstream_stalled", b"Upstream stalled", 504, 3, 2, 16, 16)
 _rows[47] = ReasonRow(b"cancelled", b"Attempt no longer wanted", 0, 2, 10, 9, 24)
+_rows[48] = ReasonRow(b"tls_failed", b"TLS with the client failed", 0, 1, 11, 10, 26)
+_rows[49] = ReasonRow(b"tls_timeout", b"TLS handshake took too long", 0, 1, 2, 11, 27)
+_rows[50] = ReasonRow(b"misdirected", b"Request for another name than the connection's", 421, 1, 11, 11, 46)
+_rows[51] = ReasonRow(b"upstream_tls_failed", b"TLS with the upstream failed", 502, 3, 11, 19, 28)
+_rows[52] = ReasonRow(b"upstream_cert_expired", b"Upstream certificate expired", 502, 3, 11, 21, 28)
+_rows[53] = ReasonRow(b"upstream_cert_untrusted", b"Upstream certificate not trusted", 502, 3, 11, 23, 32)
+_rows[54] = ReasonRow(b"upstream_cert_name", b"Upstream certificate is for another name", 502, 3, 11, 18, 40)
+_rows[55] = ReasonRow(b"upstream_cert_refused", b"Upstream certificate not acceptable", 502, 3, 11, 21, 35)
 
 _deciders[0] = b""
 _deciders[1] = b"http"
@@ -63,6 +71,7 @@ _deciders[7] = b"worker"
 _deciders[8] = b"policy"
 _deciders[9] = b"upstream"
 _deciders[10] = b"exchange"
+_deciders[11] = b"tls"
 
 #: (name, side, status, retry, decided_by, title, help) a row, in the order of the enum.
 REASON_TABLE: tuple[tuple[str, str, int, str, str, str, str], ...] = (
@@ -113,6 +122,14 @@ REASON_TABLE: tuple[tuple[str, str, int, str, str, str, str], ...] = (
     ('response_head_timeout', 'upstream', 504, 'never', 'deadline', 'Upstream did not answer in time', 'No response head arrived within timeouts.response_head after the request was sent.'),
     ('upstream_stalled', 'upstream', 504, 'never', 'deadline', 'Upstream stalled', 'No byte moved to or from the upstream for timeouts.idle.'),
     ('cancelled', 'gateway', 0, 'never', 'exchange', 'Attempt no longer wanted', 'Another attempt won, or the exchange ended, before this attempt did.'),
+    ('tls_failed', 'client', 0, 'never', 'tls', 'TLS with the client failed', "The handshake could not be made (no common version or cipher, no acceptable certificate, not TLS at all), or a record was damaged; the log has OpenSSL's words."),
+    ('tls_timeout', 'client', 0, 'never', 'deadline', 'TLS handshake took too long', "The handshake was not done within the listener's tls.handshake_timeout, or made room for newer ones while too many were under way."),
+    ('misdirected', 'client', 421, 'never', 'tls', "Request for another name than the connection's", 'The name that the TLS handshake asked for demands client certificates, so its connection carries requests with that Host alone (RFC 9110 section 7.4).'),
+    ('upstream_tls_failed', 'upstream', 502, 'unsent', 'tls', 'TLS with the upstream failed', "The handshake with the upstream could not be made: no common version or cipher, our certificate was refused, or it does not speak TLS; the log has OpenSSL's words."),
+    ('upstream_cert_expired', 'upstream', 502, 'unsent', 'tls', 'Upstream certificate expired', "A certificate of the upstream's chain has expired, or is not valid yet by this machine's clock."),
+    ('upstream_cert_untrusted', 'upstream', 502, 'unsent', 'tls', 'Upstream certificate not trusted', "No chain leads from the upstream's certificate to one of the trusted roots: the system's, or those of the upstream's tls.ca."),
+    ('upstream_cert_name', 'upstream', 502, 'unsent', 'tls', 'Upstream certificate is for another name', "The upstream's certificate holds neither the server's host name nor one of the upstream's tls.names."),
+    ('upstream_cert_refused', 'upstream', 502, 'unsent', 'tls', 'Upstream certificate not acceptable', "The upstream's certificate failed verification otherwise: revoked, of a weak key, or not for this purpose; the log has OpenSSL's words."),
 )
 
 
@@ -123,4 +140,4 @@ cdef const ReasonRow* reason_row(int reason) noexcept nogil:
 
 cdef const char* decider_name(int decided_by) noexcept nogil:
     """The name of a deciding part; empty for what is out of range."""
-    return _deciders[decided_by if 0 <= decided_by < 11 else 0]
+    return _deciders[decided_by if 0 <= decided_by < 12 else 0]

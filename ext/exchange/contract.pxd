@@ -216,6 +216,7 @@ cdef class Exchange:
     cdef object snapshot              # pinned route/snapshot.Snapshot; None in a tunnel
     cdef list pins                    # in a tunnel: the policies kept in the snapshot's place
     cdef const RouteRow* route        # NULL until matched
+    cdef uint32_t matched             # route/plan.ExtraRow of the match, or NOTHING
     cdef const Chain* chain           # the route's policies; NULL until matched
     cdef const Timeouts* timeouts     # the route's, or the listener's until matched
     cdef const Facts* facts           # of the client's connection; NULL for internal ones
@@ -331,6 +332,7 @@ cdef class Target:
     cdef uint8_t max_tries            # attempts an exchange may open
     cdef uint64_t* cells              # of the upstream's row; NULL: nobody counts
 
+    cdef bint available(self, Exchange x) noexcept   # an attempt would have somewhere to go
     cdef Attempt open(self, Exchange x)   # an exception is answered 500 `internal`
 
 
@@ -356,6 +358,7 @@ cdef class Attempt:
     cdef void ask_body(self, bint on) noexcept
     cdef void open_tunnel(self) noexcept
     cdef void cancel(self, Reason why) noexcept
+    cdef Span host(self) noexcept     # what the other side is called; empty = nothing
 
 
 # -- policies ------------------------------------------------------------------------

@@ -5,6 +5,7 @@ from fastgw.ext.base.buffers cimport chunk_release
 from fastgw.ext.base.deadlines cimport deadline_init
 from fastgw.ext.base.debug cimport TICKETS, debug_assert, debug_born, debug_died
 from fastgw.ext.base.reasons cimport REASON_POLICY_TIMEOUT
+from fastgw.ext.base.span cimport span
 
 
 cdef void _ticket_due(void* owner, int kind) noexcept:
@@ -176,6 +177,10 @@ cdef class Exchange:
 cdef class Target:
     """See contract.pxd."""
 
+    cdef bint available(self, Exchange x) noexcept:
+        """Whether an attempt would have somewhere to go now."""
+        return True
+
     cdef Attempt open(self, Exchange x):
         """A new attempt for `x`; never waits."""
         raise NotImplementedError
@@ -206,6 +211,10 @@ cdef class Attempt:
 
     cdef void cancel(self, Reason why) noexcept:
         """Not wanted any more; says nothing afterwards."""
+
+    cdef Span host(self) noexcept:
+        """What the other side is called: the Host that it gets."""
+        return span(NULL, 0)
 
 
 cdef class Policy:

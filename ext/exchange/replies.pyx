@@ -10,7 +10,7 @@ from libc.stdint cimport uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset, strlen
 from fastgw.ext.base.arena cimport Arena, arena_alloc
 from fastgw.ext.base.reasons cimport (
-    REASON_MEMORY, REASON_METHOD_NOT_ALLOWED, ReasonRow, reason_row,
+    REASON_FIXED_REPLY, REASON_MEMORY, REASON_METHOD_NOT_ALLOWED, ReasonRow, reason_row,
 )
 from fastgw.ext.base.span cimport Span, span
 from fastgw.ext.exchange.contract cimport Reply
@@ -23,6 +23,8 @@ from fastgw.ext.http.names cimport (
     NAME_ACCEPT, NAME_ACCEPT_RANGES, NAME_ALLOW, NAME_CACHE_CONTROL, NAME_CONTENT_DIGEST,
     NAME_CONTENT_TYPE, NAME_DIGEST, NAME_ETAG, NAME_REPR_DIGEST, NameId,
 )
+from fastgw.ext.policy.error_pages cimport ErrorPage, find_page
+from fastgw.ext.policy.template cimport RENDER_DONE
 from fastgw.ext.route.snapshot cimport Snapshot
 
 cdef const char* _JSON = b"application/problem+json"
@@ -60,8 +62,9 @@ cdef void set_reply(Exchange x, Reason why) noexcept:
 
 
 cdef void refuse_method(Exchange x, uint32_t methods) noexcept:
-    """Make the reply to a method that no route takes; Allow names those that some take
-    (RFC 9110 section 15.5.6). `methods` has a bit a MethodId."""
+    """Make the reply to a method that no route takes; Allow names those that some take, and
+    OPTIONS, which is answered here (RFC 9110 sections 9.3.7, 15.5.6). `methods` has a bit a
+    MethodId."""
     cdef char* begin = <char*>arena_alloc(&x.arena, ALLOW_BYTES)
     cdef char* at = begin
     cdef int method
@@ -69,6 +72,10 @@ cdef void refuse_method(Exchange x, uint32_t methods) noexcept:
         set_reply(x, REASON_MEMORY)
         return
     set_reply(x, REASON_METHOD_NOT_ALLOWED)
+    if x.request.method_id == M_OPTIONS:
+        set_reply(x, REASON_FIXED_REPLY)
+        x.reply.status = 204
+    methods |= <uint32_t>1 << <int>M_OPTIONS
     for method in range(1, METHODS):
         if methods & (<uint32_t>1 << method):
             if at != begin:
@@ -179,11 +186,30 @@ cdef bint _add(Exchange x, int name, const char* text, Span value) noexcept:
     ) != NULL
 
 
+cdef bint _own_page(Exchange x, ErrorPage page) noexcept:
+    """The configured document as the answer; False without memory."""
+    cdef ResponseHead* head = &x.response
+    cdef bytes kind = page.content_type
+    if page.status:
+        head.status = page.status
+    if page.body.render(x, &x.reply.body) != RENDER_DONE:
+        return False
+    head.content_length = x.reply.body.n
+    head.framing = BODY_LENGTH
+    return _add(
+        x, NAME_CONTENT_TYPE, b"Content-Type", span(<const char*>kind, len(kind))
+    ) and (
+        fields_find(&head.fields, NAME_CACHE_CONTROL) != NULL
+        or _add(x, NAME_CACHE_CONTROL, b"Cache-Control", span(b"no-store", 8))
+    )
+
+
 cdef bint build_response(Exchange x) noexcept:
     """Make `x.response` of `x.reply`; False when there is no memory for it."""
     cdef const ReasonRow* row = reason_row(x.reply.reason)
     cdef ResponseHead* head = &x.response
     cdef const char* kind
+    cdef ErrorPage page
     cdef bint html
     memset(head, 0, sizeof(ResponseHead))
     head.status = x.reply.status if x.reply.status else row.status
@@ -192,6 +218,9 @@ cdef bint build_response(Exchange x) noexcept:
     if not fields_copy(&head.fields, &x.arena, &x.reply.fields):
         return False
     if x.reply.body.n == 0 and not x.reply.plain and head.status >= 400:
+        page = find_page(x, head.status, x.reply.reason)
+        if page is not None:
+            return _own_page(x, page)
         html = _wants_html(x)
         x.reply.body = _page(x, row, head.status) if html else _problem(x, row, head.status)
         kind = _HTML if html else _JSON

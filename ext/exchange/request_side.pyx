@@ -1,15 +1,14 @@
 """RequestSide; see request_side.pxd."""
 
-from libc.stddef cimport size_t
-from libc.stdint cimport int32_t, uint32_t
-from libc.string cimport memcpy, memset
+from libc.string cimport memset
 cimport cython
 from fastgw.ext.base.arena cimport arena_alloc
 from fastgw.ext.base.buffers cimport chunk_release
 from fastgw.ext.base.reasons cimport (
-    REASON_BAD_PATH, REASON_BODY_TOO_LARGE, REASON_MEMORY, REASON_NONE, REASON_NO_ROUTE, Reason,
+    REASON_BAD_PATH, REASON_BODY_TOO_LARGE, REASON_MEMORY, REASON_MISDIRECTED, REASON_NONE,
+    REASON_NO_ROUTE, Reason,
 )
-from fastgw.ext.base.span cimport Span, span
+from fastgw.ext.base.span cimport span, span_eq_fold
 from fastgw.ext.exchange.contract cimport (
     HOOK_REQUEST, MODE_NONE, MODE_WHOLE, REQUEST_SIDE, RQ_BODY, RQ_COLLECT, RQ_CUT, RQ_DONE,
     RQ_HEAD, RQ_NEW, RQ_WAIT, RS_NONE, Attempt, Target,
@@ -19,12 +18,15 @@ from fastgw.ext.exchange.pipe cimport FLOW_REPLY, FLOW_ROOM, Flow, Pipe, Pipes, 
 from fastgw.ext.exchange.replay cimport Replay
 from fastgw.ext.exchange.replies cimport drop_body_facts, refuse_method
 from fastgw.ext.exchange.forwarded cimport add_forwarded, take_request_id
+from fastgw.ext.exchange.rewriting cimport rewrite_path, tell_prefix
 from fastgw.ext.exchange.shared cimport Shared
 from fastgw.ext.exchange.states cimport move_request
 from fastgw.ext.exchange.waiting cimport note_waiting
-from fastgw.ext.http.head cimport BODY_CHUNKED, BODY_LENGTH, BODY_NONE
+from fastgw.ext.http.head cimport BODY_CHUNKED, BODY_LENGTH, BODY_NONE, Field, fields_find
+from fastgw.ext.http.names cimport NAME_X_FORWARDED_PROTO
 from fastgw.ext.policy.runner cimport RAN_ON, RAN_REPLY, RAN_WAIT, run_hook
-from fastgw.ext.route.plan cimport RewriteRow
+from fastgw.ext.io.tls.identity cimport tls_directed
+from fastgw.ext.route.matcher cimport Found
 from fastgw.ext.route.snapshot cimport NO_METHOD, Snapshot, plan_text
 
 cdef enum:
@@ -75,25 +77,43 @@ cdef class RequestSide(Attempts):
     cdef bint take_route(self) noexcept:
         """Match; False when the exchange was answered instead."""
         cdef Snapshot s = <Snapshot>self.snapshot
-        cdef uint32_t methods = 0
-        cdef int32_t i
+        cdef Found found
         self.take_id()
-        i = s.match(&self.request, &methods)
-        if i == NO_METHOD:
-            refuse_method(self, methods)
+        if not tls_directed(self.facts, self.request.host.p, self.request.host.n):
+            self.refuse(REASON_MISDIRECTED)
+            return False
+        self.take_scheme()
+        s.match(&self.request, self.facts, &found)
+        if found.route == NO_METHOD:
+            refuse_method(self, found.methods)
             self.answer()
             return False
-        if i < 0:
+        if found.route < 0:
             self.refuse(REASON_NO_ROUTE)
             return False
-        self.route = &s.routes[i]
+        self.route = &s.routes[found.route]
+        self.matched = found.extra
         self.route_name = plan_text(s, self.route.name)
         if s.cells != NULL:
-            self.cells = s.cells[i]
+            self.cells = s.cells[found.route]
         self.chain = &s.chains[self.route.chain]
         self.timeouts = &self.route.timeouts
         self.target = <Target>s.targets[self.route.target]
         return True
+
+    cdef void take_scheme(self) noexcept:
+        """The connection's, whatever the target said (its absolute form is the client's own
+        word); a trusted peer tells what its client used."""
+        cdef Field* f = NULL
+        if self.facts == NULL:
+            return
+        self.request.scheme = span(b"https", 5) if self.facts.tls else span(b"http", 4)
+        if self.trusted:
+            f = fields_find(&self.request.fields, NAME_X_FORWARDED_PROTO)
+        if f != NULL and span_eq_fold(span(f.value, f.value_n), span(b"https", 5)):
+            self.request.scheme = span(b"https", 5)
+        elif f != NULL and span_eq_fold(span(f.value, f.value_n), span(b"http", 4)):
+            self.request.scheme = span(b"http", 4)
 
     cdef void take_id(self) noexcept:
         """A new request id, unless the downstream took over a trusted one."""
@@ -105,7 +125,10 @@ cdef class RequestSide(Attempts):
         if self.request.path_used & ~self.route.allow:
             self.refuse(REASON_BAD_PATH)
             return False
-        if not (self.rewrite() and add_forwarded(self)):
+        self.forward_path = self.request.path
+        if self.route.rewrite >= 0 and not self.rewrite():
+            return False
+        if not add_forwarded(self) or (self.route.rewrite >= 0 and not tell_prefix(self)):
             self.refuse(REASON_MEMORY)
             return False
         if self.timeouts.request:
@@ -114,26 +137,11 @@ cdef class RequestSide(Attempts):
         return True
 
     cdef bint rewrite(self) noexcept:
-        """What the upstream gets as path: normalised, then stripped and prefixed; False
-        without memory."""
-        cdef const RewriteRow* row
-        cdef Span path = self.request.path
-        cdef size_t kept, slash
-        cdef char* p
-        self.forward_path = path
-        if self.route.rewrite < 0:
-            return True
-        row = &(<Snapshot>self.snapshot).rewrites[self.route.rewrite]
-        kept = path.n - min(<size_t>row.strip_n, path.n)
-        slash = row.prefix.n == 0 and (kept == 0 or path.p[path.n - kept] != 47)
-        p = <char*>arena_alloc(&self.arena, row.prefix.n + slash + kept + 1)
-        if p == NULL:
-            return False
-        p[0] = 47
-        memcpy(p + slash, (<Snapshot>self.snapshot).strings + row.prefix.at, row.prefix.n)
-        memcpy(p + slash + row.prefix.n, path.p + path.n - kept, kept)
-        self.forward_path = span(p, slash + row.prefix.n + kept)
-        return True
+        """What the upstream gets as path; False when refused."""
+        cdef Reason why = rewrite_path(self)
+        if why != REASON_NONE:
+            self.refuse(why)
+        return why == REASON_NONE
 
     cdef bint enter_policies(self) noexcept:
         """Make the slots; False when there is no memory for them."""

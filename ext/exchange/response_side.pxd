@@ -1,6 +1,7 @@
 """ResponseSide: what an exchange does with its answer, from the head to the last byte."""
 
 cimport cython
+from libc.stdint cimport uint16_t
 from fastgw.ext.base.buffers cimport Chunk
 from fastgw.ext.exchange.contract cimport Attempt, Sink
 from fastgw.ext.exchange.ends cimport Ends
@@ -12,6 +13,7 @@ from fastgw.ext.http.head cimport Fields
 cdef class ResponseSide(Ends):
     # -- the head -------------------------------------------------------------------------
     cdef void take_head(self, Attempt a, bint last) noexcept
+    cdef void replace_response(self, uint16_t status) noexcept
     cdef void begin_response(self) noexcept
     cdef bint pipe_response(self) noexcept
     cdef bint too_long_a_reply(self) noexcept

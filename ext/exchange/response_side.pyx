@@ -8,11 +8,15 @@ from fastgw.ext.exchange.contract cimport (
     HOOK_RESPONSE, MODE_NONE, MODE_WHOLE, RESPONSE_SIDE, RQ_BODY, RS_BODY, RS_COLLECT, RS_DONE,
     RS_HEAD, RS_TUNNEL,
 )
+from fastgw.ext.base.span cimport span
+from fastgw.ext.exchange.mapping_back cimport map_back
 from fastgw.ext.exchange.pipe cimport FLOW_REPLY, FLOW_ROOM, Flow, Pipes, response_pipe
 from fastgw.ext.exchange.replies cimport drop_body_facts, set_reply
 from fastgw.ext.exchange.states cimport move_request, move_response
 from fastgw.ext.exchange.tunnel cimport pin_for_tunnel
-from fastgw.ext.http.head cimport BODY_CHUNKED, BODY_LENGTH
+from fastgw.ext.http.head cimport BODY_CHUNKED, BODY_LENGTH, Field, fields_append, fields_find
+from fastgw.ext.http.names cimport NAME_RETRY_AFTER
+from fastgw.ext.policy.error_pages cimport is_replaced
 from fastgw.ext.policy.runner cimport RAN_ON, RAN_REPLY, Ran, run_hook
 
 
@@ -39,11 +43,30 @@ cdef class ResponseSide(Ends):
         self.response = a.response
         self.response_last = last
         self.upstream_asked = not last
+        if self.route.statuses_n and is_replaced(self, a.response.status):
+            self.replace_response(a.response.status)
+            return
+        if self.route.rewrite >= 0 and not map_back(self):
+            self.refuse(REASON_MEMORY)
+            return
         move_response(self, RS_HEAD)
         if self.chain.count[<int>HOOK_RESPONSE]:
             self.after_response(run_hook(self, RESPONSE_SIDE, HOOK_RESPONSE, None))
         else:
             self.begin_response()
+
+    cdef void replace_response(self, uint16_t status) noexcept:
+        """An error page goes out in place of the upstream's answer; when to come again is
+        still the upstream's word."""
+        cdef Field* f = fields_find(&self.response.fields, NAME_RETRY_AFTER)
+        set_reply(self, REASON_NONE)
+        self.reply.status = status
+        if f != NULL:
+            fields_append(
+                &self.reply.fields, &self.arena, NAME_RETRY_AFTER, span(f.name, f.name_n),
+                span(f.value, f.value_n),
+            )
+        self.answer()
 
     cdef void after_response(self, Ran ran) noexcept:
         """The response policies are done, turned round, or wait."""

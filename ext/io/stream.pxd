@@ -92,8 +92,8 @@ cdef class Stream(Handle):
     cdef Facts* facts                 # owned by the stream
     cdef size_t queued                # bytes waiting to be written
     cdef size_t mark                  # `write` says "no room" at or above this many
-    cdef uint64_t bytes_in            # received since the beginning
-    cdef uint64_t bytes_out           # taken by the kernel since the beginning
+    cdef uint64_t bytes_in            # received since the beginning, as on the wire
+    cdef uint64_t bytes_out           # taken by the kernel since the beginning, likewise
     cdef ConnectionLimit limit        # given back when the descriptor closes; or None
     # -- the write queue ----------------------------------------------------------
     cdef Buffer* tail                 # buffer that small writes are put together in
@@ -123,6 +123,7 @@ cdef class Stream(Handle):
     cdef void reset(self, Reason why) noexcept
     # -- what happens on the socket (for stream.pyx and its subclasses) ------------
     cdef void connected(self, uint32_t events) noexcept
+    cdef void opened(self) noexcept
     cdef void incoming(self, uint32_t events) noexcept
     cdef void unwritable(self, int error) noexcept
     cdef void settle(self) noexcept
@@ -134,11 +135,13 @@ cdef class Stream(Handle):
     cdef void receive_lent(self, size_t asked) noexcept
     cdef void receive_counted(self) noexcept
     cdef bint received(self, ssize_t n, size_t asked) noexcept
+    cdef void ended(self) noexcept
     # -- the queue ----------------------------------------------------------------
     cdef char* new_tail(self, size_t n, bint reserved) noexcept
     cdef bint copy_in(self, const char* p, size_t n) noexcept
     cdef bint push(self, const char* p, size_t n, Buffer* owner) noexcept
     cdef bint send_pieces(self) noexcept
+    cdef bint send_from(self, const Pieces* q) noexcept
     cdef void block(self) noexcept
     cdef void sent(self, size_t n) noexcept
     cdef void tell_room(self) noexcept

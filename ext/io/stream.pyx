@@ -20,7 +20,7 @@ from fastgw.ext.base.reasons cimport (
     REASON_UPSTREAM_STALLED,
 )
 from fastgw.ext.io.pieces cimport (
-    Piece, pieces_at, pieces_drop, pieces_gather, pieces_init, pieces_push, pieces_taken,
+    Piece, Pieces, pieces_at, pieces_drop, pieces_gather, pieces_init, pieces_push, pieces_taken,
 )
 from fastgw.ext.io.syscalls cimport (
     AF_UNIX, EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT, EPOLLRDHUP, MSG_DONTWAIT, MSG_NOSIGNAL,
@@ -282,7 +282,11 @@ cdef class Stream(Handle):
             elif self.facts.peer.family == AF_UNIX:
                 self.engine.change(self, self.interest & ~<uint32_t>EPOLLOUT)
             if not self.flags & S_CLOSE_AFTER:
-                self.codec.on_open()
+                self.opened()
+
+    cdef void opened(self) noexcept:
+        """The socket is connected (TLS: the handshake begins)."""
+        self.codec.on_open()
 
     cdef void incoming(self, uint32_t events) noexcept:
         """Bytes, a FIN or a reset arrived."""
@@ -395,8 +399,12 @@ cdef class Stream(Handle):
             self.lose(0)            # a reset whose error the failed write has consumed
         else:
             self.flags = (self.flags | S_EOF | S_HALF_CLOSED) & ~<uint32_t>S_READABLE
-            self.codec.on_eof()
+            self.ended()
         return False
+
+    cdef void ended(self) noexcept:
+        """The peer's FIN was read (TLS: without a close_notify before it)."""
+        self.codec.on_eof()
 
     # -- the write queue ------------------------------------------------------------------
 
@@ -469,12 +477,16 @@ cdef class Stream(Handle):
                 self.codec.on_room()
 
     cdef bint send_pieces(self) noexcept:
-        """One sendmsg; False when the connection broke."""
+        """One sendmsg of what is queued; False when the connection broke."""
+        return self.send_from(&self.pieces)
+
+    cdef bint send_from(self, const Pieces* q) noexcept:
+        """One sendmsg of the oldest in `q`; False when the connection broke."""
         cdef iovec iov[IOVECS]
         cdef msghdr message
         cdef size_t total
         cdef ssize_t n
-        cdef int i = pieces_gather(&self.pieces, iov, IOVECS, FLUSH_BYTES, &total)
+        cdef int i = pieces_gather(q, iov, IOVECS, FLUSH_BYTES, &total)
         if i == 1:
             n = send(self.fd, iov[0].iov_base, total, MSG_NOSIGNAL | MSG_DONTWAIT)
         else:

@@ -1,12 +1,13 @@
 """load_plan: from the bytes of a plan to a snapshot that a worker can serve with."""
 
 from cpython.buffer cimport Py_buffer
+from fastgw.ext.base.span cimport Span
+from fastgw.ext.exchange.contract cimport Exchange
 from fastgw.ext.http.head cimport RequestHead
-from fastgw.ext.route.matcher cimport Matcher
+from fastgw.ext.io.stream cimport Facts
+from fastgw.ext.route.matcher cimport Found, Matcher
 from fastgw.ext.route.plan cimport Plan
 from fastgw.ext.route.snapshot cimport Snapshot
-from libc.stddef cimport size_t
-from libc.stdint cimport int32_t, uint32_t
 
 
 cdef class PlanSnapshot(Snapshot):
@@ -15,7 +16,9 @@ cdef class PlanSnapshot(Snapshot):
     cdef bint mapped                  # `view` has to be released
     cdef Plan plan                    # checked; points into `view`
     cdef Matcher matcher
-    cdef readonly dict objects        # content hash -> Target or Policy, for the next load
+    cdef readonly dict objects        # content hash -> what was built, for the next load
+    cdef readonly list made           # what was built, by index of the ObjectRow
     cdef readonly list target_list    # the targets, by index
 
-    cdef int32_t match(self, const RequestHead* head, uint32_t* methods) noexcept
+    cdef void match(self, const RequestHead* head, const Facts* facts, Found* found) noexcept
+    cdef Span parameter(self, Exchange x, Span name) noexcept

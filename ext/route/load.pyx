@@ -7,20 +7,27 @@ construction is freed, and the worker keeps what it has.
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.mem cimport PyMem_Calloc, PyMem_Free
 from cpython.ref cimport Py_DECREF, Py_INCREF, PyObject
-from libc.stdint cimport uint16_t
+from libc.stdint cimport uint16_t, uint32_t
 from libc.string cimport memset
 import msgpack
 from fastgw.ext.base.networks import Networks
 from fastgw.ext.exchange.contract cimport (
     HOOKS, MODE_WHOLE, POLICY_OFF, Chain, Policy, Step, Target,
 )
+from fastgw.ext.policy.error_pages cimport ErrorPages
+from fastgw.ext.policy.path_rewriter cimport PathRewriter
 from fastgw.ext.route.errors import PlanError
-from fastgw.ext.route.matcher cimport match_route, matcher_init
+from fastgw.ext.route.matcher cimport match_route, matcher_free, matcher_init
+from fastgw.ext.route.parameters cimport path_parameter
 from fastgw.ext.route.plan cimport (
-    SECTION_CHAINS, SECTION_DATA, SECTION_NETWORKS, SECTION_OBJECTS, SECTION_REWRITES,
-    SECTION_ROUTES, SECTION_STEPS, SECTION_TARGETS, ChainRow, ObjectRow, RewriteRow, RouteRow,
-    StepRow, Text, plan_open, plan_str, plan_strings,
+    NOTHING, SECTION_CHAINS, SECTION_DATA, SECTION_LISTENERS, SECTION_NETWORKS,
+    SECTION_OBJECTS, SECTION_REWRITES, SECTION_ROUTES, SECTION_STATUSES, SECTION_STEPS,
+    SECTION_TARGETS, ChainRow, ListenerRow, ObjectRow, RewriteRow, RouteRow, StepRow, Text,
+    plan_open, plan_str, plan_strings,
 )
+
+#: The option whose entries name other objects of the plan by their content hash.
+PARTS = "parts"
 
 cdef enum:
     SLICE = 256                 # rows between two points where a load may pause
@@ -41,12 +48,43 @@ cdef class PlanSnapshot(Snapshot):
                 if self.targets[i] != NULL:
                     Py_DECREF(<object>self.targets[i])
             PyMem_Free(self.targets)
+        PyMem_Free(self.things)
+        matcher_free(&self.matcher)
         if self.mapped:
             PyBuffer_Release(&self.view)
 
-    cdef int32_t match(self, const RequestHead* head, uint32_t* methods) noexcept:
-        """The route of a head, NO_ROUTE or NO_METHOD."""
-        return match_route(&self.matcher, head.host, head.path, head.method_id, methods)
+    cdef void match(self, const RequestHead* head, const Facts* facts, Found* found) noexcept:
+        """The route of the client's listener, if it has one for every request; else that of
+        the head."""
+        cdef const ListenerRow* listeners
+        if self.plan.settings.forced and facts != NULL and (
+            facts.listener < self.plan.count[<int>SECTION_LISTENERS]
+        ):
+            listeners = <const ListenerRow*>self.plan.rows[<int>SECTION_LISTENERS]
+            if listeners[facts.listener].route != NOTHING:
+                found.route = listeners[facts.listener].route
+                found.methods = 0
+                found.extra = NOTHING
+                return
+        match_route(&self.matcher, head, facts, found)
+
+    cdef Span parameter(self, Exchange x, Span name) noexcept:
+        """See route/parameters."""
+        return path_parameter(&self.matcher, x.matched, x.request.path, name)
+
+    def listener_options(self, index: int) -> dict:
+        """What the plan says of a listener besides its address."""
+        if not 0 <= index < self.plan.count[<int>SECTION_LISTENERS]:
+            return {}
+        rows = <const ListenerRow*>self.plan.rows[<int>SECTION_LISTENERS]
+        data = self.plan.rows[<int>SECTION_DATA] + rows[<int>index].options_at
+        return msgpack.unpackb(data[:rows[<int>index].options_n])
+
+    def tls_options(self) -> dict:
+        """The `tls` options of the listeners that have some, by row."""
+        rows = range(self.plan.count[<int>SECTION_LISTENERS])
+        found = {i: self.listener_options(i).get("tls") for i in rows}
+        return {i: options for i, options in found.items() if options}
 
     def route_names(self) -> list[str]:
         """Names of the routes, by index."""
@@ -73,11 +111,12 @@ def load_slices(plan, builders, Snapshot previous=None):
     yield
     matcher_init(&s.matcher, &s.plan)
     _take_settings(s)
-    made = []
-    yield from _build_objects(s, builders, previous, made)
-    _take_targets(s, made)
+    s.made = []
+    yield from _build_objects(s, builders, previous, s.made)
+    _take_things(s)
+    _take_targets(s, s.made)
     yield
-    yield from _take_chains(s, made)
+    yield from _take_chains(s, s.made)
     yield s
 
 
@@ -93,6 +132,8 @@ cdef int _take_settings(PlanSnapshot s) except -1:
     s.timeouts = s.plan.settings.timeouts
     s.memory = s.plan.settings.memory
     s.allow_any = s.plan.settings.allow_any
+    s.pages = s.plan.settings.pages
+    s.statuses = <const uint16_t*>s.plan.rows[<int>SECTION_STATUSES]
     s.error_html = s.plan.settings.error_html != 0
     try:
         s.trusted = Networks(
@@ -143,7 +184,45 @@ cdef object _build(PlanSnapshot s, const ObjectRow* row, builders):
         raise PlanError(f"options of {kind} '{name}' can't be read: {e}") from None
     if not isinstance(options, dict):
         raise PlanError(f"options of {kind} '{name}' are not a map")
+    if PARTS in options:
+        options[PARTS] = [_part(s, kind, name, part) for part in options[PARTS]]
     return builder(name, options)
+
+
+cdef object _part(PlanSnapshot s, str kind, str name, part):
+    """A part of an object, with the object that its hash names in the hash's place; it is
+    one that stands before the whole."""
+    key = part.get("object") if isinstance(part, dict) else None
+    it = s.objects.get(key)
+    if it is None:
+        raise PlanError(f"{kind} '{name}': a part of it is not in the plan")
+    return part | {"object": it}
+
+
+cdef int _take_things(PlanSnapshot s) except -1:
+    """What rows name by the index of an object, and that it is of the kind they want."""
+    cdef const RouteRow* routes = s.routes
+    cdef size_t i
+    s.things = <PyObject**>_take(len(s.made), sizeof(PyObject*))
+    for i in range(<size_t>len(s.made)):
+        s.things[i] = <PyObject*>s.made[i]
+    if s.pages != NOTHING:
+        _want(s, s.pages, ErrorPages)
+    for i in range(s.route_count):
+        if routes[i].pages != NOTHING:
+            _want(s, routes[i].pages, ErrorPages)
+    for i in range(s.plan.count[<int>SECTION_REWRITES]):
+        if s.rewrites[i].object != NOTHING:
+            _want(s, s.rewrites[i].object, PathRewriter)
+    return 0
+
+
+cdef int _want(PlanSnapshot s, uint32_t i, type kind) except -1:
+    """An object is what a row takes it for."""
+    it = <object>s.things[i]
+    if not isinstance(it, kind):
+        raise PlanError(f"objects[{i}]: {type(it).__name__} is not {kind.__name__}")
+    return 0
 
 
 cdef int _take_targets(PlanSnapshot s, list made) except -1:

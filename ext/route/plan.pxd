@@ -1,6 +1,6 @@
 """The plan: one segment that a generation of configuration is compiled into.
 
-    header | table of sections | sections, each at a multiple of 8
+    header | table of sections | sections, each at a multiple of 64
 
 Flat sections (this file: little-endian, fixed rows, offsets from the start of the
 strings section, no pointers) are read in place by every worker. What must be an object
@@ -17,10 +17,11 @@ from libc.stdint cimport int32_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 
 cdef enum:
-    PLAN_LAYOUT = 1             # version of everything in this file
+    PLAN_LAYOUT = 2             # version of everything in this file
 
 cdef enum:
     EMPTY_SLOT = 0xFFFFFFFF     # Slot.row of a slot that nothing is in
+    NOTHING = 0xFFFFFFFF        # an index that points nowhere
 
 # Sections, in the order of the table. The comment is a row's type.
 cdef enum SectionId:
@@ -31,7 +32,15 @@ cdef enum SectionId:
     SECTION_HOST_SLOTS          # Slot
     SECTION_PATHS               # PathRow
     SECTION_PATH_SLOTS          # Slot
+    SECTION_SHAPES              # ShapeRow
     SECTION_CANDIDATES          # Candidate
+    SECTION_EXTRAS              # ExtraRow
+    SECTION_TESTS               # TestRow
+    SECTION_CAPTURES            # CaptureRow
+    SECTION_RANGES              # RangeRow
+    SECTION_REGEXES             # Text: patterns; those of a set stand together
+    SECTION_SETS                # SetRow
+    SECTION_NAMES               # Text: server names that tests name
     SECTION_ROUTES              # RouteRow
     SECTION_REWRITES            # RewriteRow
     SECTION_CHAINS              # ChainRow
@@ -41,6 +50,7 @@ cdef enum SectionId:
     SECTION_DATA                # bytes: the objects' msgpack maps
     SECTION_NETWORKS            # Text: trusted_proxies
     SECTION_STATS               # StatRow
+    SECTION_STATUSES            # uint16_t: what routes replace of the upstream's answers
     SECTIONS
 
 
@@ -97,9 +107,17 @@ cdef enum PathAllow:
     ALLOW_DOT_PARAMS        = 1 << 6    # a dot segment with ';'
 
 
+cdef enum RewriteFlag:
+    REWRITE_MAP_BACK  = 1 << 0  # Location and its like are turned back in the answer
+    REWRITE_TELL      = 1 << 1  # X-Forwarded-Prefix says what was taken off
+
+
 cdef struct RewriteRow:
-    uint32_t strip_n            # bytes taken off the path's front
+    Text strip                  # taken off the path's front
     Text prefix                 # put there instead
+    uint32_t object             # index of a PathRewriter's ObjectRow, which makes the path
+                                # instead; NOTHING = strip and prefix do
+    uint32_t flags              # RewriteFlag
 
 
 cdef struct RouteRow:
@@ -110,8 +128,13 @@ cdef struct RouteRow:
     uint32_t allow              # PathAllow bits that this route opens
     uint32_t methods            # bit per MethodId; 0 = every method
     uint8_t client_eof          # 0 = cancel, 1 = finish
-    uint8_t pad[3]
+    uint8_t host_mode           # 0 = as the target says, else 1 + HostMode
+    uint8_t pad[2]
     uint32_t stat               # row of the route's counters
+    Text host                   # with HOST_FIXED: what the upstream gets as Host
+    uint32_t pages              # index of the error pages' ObjectRow, or NOTHING
+    uint32_t statuses           # first of the statuses that get one of the pages instead
+    uint32_t statuses_n
     Timeouts timeouts
     uint64_t body_limit         # bytes; 0 = no limit
 
@@ -120,6 +143,8 @@ cdef struct Settings:
     Limits limits               # of the listeners
     Timeouts timeouts           # of the listeners, until a route is known
     uint64_t memory             # bytes that all buffers of a worker may take
+    uint32_t pages              # error pages of requests without a route, or NOTHING
+    uint32_t forced             # some listener's requests all go to one route
     uint64_t wildcard_labels    # bit n: some wildcard host has n labels after the star
     uint32_t allow_any          # union of the routes' `allow`
     uint8_t error_html          # text/html error pages for those who accept them
@@ -131,34 +156,130 @@ cdef struct ListenerRow:
     Text address                # 127.0.0.1:80, :80, [::1]:80, unix:/path
     uint64_t options_at         # msgpack map in the data section
     uint64_t options_n
+    uint32_t route              # takes every request of this listener; NOTHING = matching
+    uint32_t pad                # decides
 
 
 # -- the matcher's tables -------------------------------------------------------------
 
 # Open addressing with linear probing; a power of two of slots, at least one of them empty.
+# The name stands in the slot, too, so that it and the row come from memory at the same time.
 cdef struct Slot:
     uint32_t hash               # low half of the key's hash; its high half picks the slot
     uint32_t row                # index into the table's rows, or EMPTY_SLOT
+    Text text                   # the row's name or path
 
 
 cdef struct HostRow:
     Text name                   # api.example.com; .example.com for *.example.com; "" first
     uint64_t exact_depths       # bit n: some exact path of n segments
     uint64_t prefix_depths      # bit n: some prefix of n segments; 0 segments = "/*"
+    uint32_t shapes             # first ShapeRow; a host has them when some path of it has
+    uint32_t shapes_n           # parameters or is a regex, and then for all its paths
+    uint32_t set                # its regexes, or NOTHING
+    uint32_t pad
 
 
-cdef struct PathRow:
-    uint32_t host               # index of its HostRow
-    Text path                   # /orders for both /orders and /orders/*; "" for /*
-    uint32_t exact              # first Candidate of the exact path
-    uint32_t exact_n
-    uint32_t prefix             # first Candidate of the prefix
-    uint32_t prefix_n
+cdef enum ShapeKind:
+    SHAPE_EXACT
+    SHAPE_REGEX                 # the depth is that of the fixed front
+    SHAPE_PREFIX
+
+
+# What paths of a host look like, in the order in which they are tried: static before
+# parameter, segment by segment, then the end, a regex, a prefix.
+cdef struct ShapeRow:
+    uint64_t params             # bit n: segment n is a parameter; the first one is 0
+    uint8_t depth               # segments
+    uint8_t kind                # ShapeKind
+    uint8_t pad[6]
+
+
+cdef enum Check:
+    CHECK_TESTS = 1 << 0        # its ExtraRow has tests
+    CHECK_REST  = 1 << 1        # the path must go on after a slash: {name...}
 
 
 cdef struct Candidate:
     uint32_t methods            # bit per MethodId; 0 = every method
     uint32_t route              # index of its RouteRow
+    uint32_t extra              # index of its ExtraRow, or NOTHING
+    uint32_t checks             # Check bits
+
+
+# A line of the cache: sections begin at multiples of 64, and the rows of this one are as long.
+cdef struct PathRow:
+    uint64_t params             # bit n: segment n is a parameter
+    uint32_t host               # index of its HostRow
+    Text path                   # /orders for both /orders and /orders/*; "" for /*;
+                                # parameters are written {}
+    uint32_t first              # first Candidate: those of the exact path, then of the
+    uint32_t exact_n            # prefix, then of regexes with this front
+    uint32_t prefix_n
+    uint32_t regex_n
+    uint32_t regex              # number within the host's set of the first one's pattern
+    Candidate own               # the first candidate; when there is no other one, it is
+    uint32_t pad[2]             # read here
+
+
+# What a candidate has besides methods.
+cdef struct ExtraRow:
+    uint32_t tests              # first TestRow
+    uint32_t tests_n
+    uint32_t captures           # first CaptureRow
+    uint32_t captures_n
+    uint32_t regex              # pattern of a regex path, or NOTHING
+
+
+cdef enum TestKind:
+    TEST_HEADER
+    TEST_QUERY
+    TEST_COOKIE
+    TEST_CLIENT                 # the client's address is in a range
+    TEST_LISTENER               # `bits` has the listener
+    TEST_SERVER_NAME            # the TLS server name is one of the ranges' texts
+
+cdef enum TestOp:
+    OP_PRESENT
+    OP_EXACT
+    OP_REGEX
+
+
+cdef struct TestRow:
+    uint8_t kind                # TestKind
+    uint8_t op                  # TestOp
+    uint16_t id                 # of a well-known header (NameId)
+    uint32_t regex              # with OP_REGEX
+    Text name                   # of header (lower case), parameter or cookie
+    Text value                  # with OP_EXACT
+    uint32_t first              # first RangeRow, with TEST_CLIENT; first Text of
+    uint32_t n                  # the names section, with TEST_SERVER_NAME
+    uint64_t bits               # bit per listener, with TEST_LISTENER
+
+
+cdef enum CaptureKind:
+    CAPTURE_SEGMENT
+    CAPTURE_REST
+    CAPTURE_GROUP               # of the regex
+
+
+# A parameter of a path: {path.NAME}.
+cdef struct CaptureRow:
+    Text name
+    uint16_t at                 # segment, the first one is 0; or group
+    uint16_t kind               # CaptureKind
+
+
+# Addresses from `low` to `high`, both included; IPv4 as ::ffff:a.b.c.d. Those of a test are
+# in order and do not touch.
+cdef struct RangeRow:
+    uint8_t low[16]
+    uint8_t high[16]
+
+
+cdef struct SetRow:
+    uint32_t first              # first of the regexes
+    uint32_t n
 
 
 # -- chains and objects ---------------------------------------------------------------
@@ -193,8 +314,8 @@ cdef struct StatRow:
 cdef struct Plan:
     const PlanHeader* header
     const Settings* settings
-    const char* rows[17]        # first row of each section
-    uint32_t count[17]          # its rows; bytes for strings and data
+    const char* rows[26]        # first row of each section
+    uint32_t count[26]          # its rows; bytes for strings and data
 
 
 cdef inline const char* plan_strings(const Plan* p) noexcept nogil:

@@ -6,6 +6,12 @@ from libc.stdint cimport uintptr_t
 from libc.string cimport memcmp, memcpy, memset
 from zlib import crc32
 from fastgw.ext.route.errors import PlanError
+from fastgw.ext.route.plan_checks cimport (
+    check_index, check_matcher, check_optional, check_run, check_text,
+)
+
+cdef enum:
+    HOST_MODES = 4              # 0, or 1 + HostMode
 
 LAYOUT = PLAN_LAYOUT
 
@@ -14,10 +20,13 @@ SIZES: dict[str, int] = {
     "header": sizeof(PlanHeader), "section": sizeof(SectionRow),
     "settings": sizeof(Settings), "strings": 1, "listeners": sizeof(ListenerRow),
     "hosts": sizeof(HostRow), "host_slots": sizeof(Slot), "paths": sizeof(PathRow),
-    "path_slots": sizeof(Slot), "candidates": sizeof(Candidate), "routes": sizeof(RouteRow),
+    "path_slots": sizeof(Slot), "shapes": sizeof(ShapeRow),
+    "candidates": sizeof(Candidate), "extras": sizeof(ExtraRow), "tests": sizeof(TestRow),
+    "captures": sizeof(CaptureRow), "ranges": sizeof(RangeRow), "regexes": sizeof(Text),
+    "sets": sizeof(SetRow), "names": sizeof(Text), "routes": sizeof(RouteRow),
     "rewrites": sizeof(RewriteRow), "chains": sizeof(ChainRow), "steps": sizeof(StepRow),
     "targets": sizeof(uint32_t), "objects": sizeof(ObjectRow), "data": 1,
-    "networks": sizeof(Text), "stats": sizeof(StatRow),
+    "networks": sizeof(Text), "stats": sizeof(StatRow), "statuses": sizeof(uint16_t),
 }
 _NAMES: tuple[str, ...] = tuple(SIZES)[2:]
 
@@ -87,34 +96,13 @@ cdef int plan_open(Plan* p, const char* base, size_t n) except -1:
         raise PlanError("a plan has one row of settings")
     p.settings = <const Settings*>p.rows[<int>SECTION_SETTINGS]
     _check_texts(p)
-    _check_matcher(p)
+    check_matcher(p)
     _check_routes(p)
     _check_objects(p)
     return 0
 
 
 # -- rows ------------------------------------------------------------------------------------
-
-cdef inline int _text(const Plan* p, Text t, str section, size_t i) except -1:
-    cdef uint32_t n = p.count[<int>SECTION_STRINGS]
-    if t.at > n or t.n > n - t.at:
-        raise PlanError(f"{section}[{i}]: a text is not within the strings")
-    return 0
-
-
-cdef inline int _index(uint64_t at, uint64_t count, str section, size_t i, str what) except -1:
-    if at >= count:
-        raise PlanError(f"{section}[{i}]: {what} {at} of {count}")
-    return 0
-
-
-cdef inline int _run(
-    uint64_t first, uint64_t n, uint64_t count, str section, size_t i, str what
-) except -1:
-    if first > count or n > count - first:
-        raise PlanError(f"{section}[{i}]: {what} {first}+{n} of {count}")
-    return 0
-
 
 cdef int _check_texts(const Plan* p) except -1:
     """Listeners, networks and statistics: texts and little else."""
@@ -123,53 +111,16 @@ cdef int _check_texts(const Plan* p) except -1:
     cdef const Text* networks = <const Text*>p.rows[<int>SECTION_NETWORKS]
     cdef const StatRow* stats = <const StatRow*>p.rows[<int>SECTION_STATS]
     for i in range(p.count[<int>SECTION_LISTENERS]):
-        _text(p, listeners[i].name, "listeners", i)
-        _text(p, listeners[i].address, "listeners", i)
-        _run(listeners[i].options_at, listeners[i].options_n, p.count[<int>SECTION_DATA],
-             "listeners", i, "options")
+        check_text(p, listeners[i].name, "listeners", i)
+        check_text(p, listeners[i].address, "listeners", i)
+        check_run(listeners[i].options_at, listeners[i].options_n, p.count[<int>SECTION_DATA],
+                  "listeners", i, "options")
+        check_optional(listeners[i].route, p.count[<int>SECTION_ROUTES], "listeners", i, "route")
     for i in range(p.count[<int>SECTION_NETWORKS]):
-        _text(p, networks[i], "networks", i)
+        check_text(p, networks[i], "networks", i)
     for i in range(p.count[<int>SECTION_STATS]):
-        _text(p, stats[i].kind, "stats", i)
-        _text(p, stats[i].name, "stats", i)
-    return 0
-
-
-cdef int _check_slots(const Plan* p, SectionId slots_id, uint32_t rows, str section) except -1:
-    """A power of two of slots, one of them empty, none pointing past the rows."""
-    cdef const Slot* slots = <const Slot*>p.rows[<int>slots_id]
-    cdef uint32_t n = p.count[<int>slots_id], used = 0
-    cdef size_t i
-    if n == 0 or n & (n - 1):
-        raise PlanError(f"{section}: {n} slots are not a power of two")
-    for i in range(n):
-        if slots[i].row != EMPTY_SLOT:
-            used += 1
-            _index(slots[i].row, rows, section, i, "row")
-    if used == n:
-        raise PlanError(f"{section}: no slot is empty")
-    return 0
-
-
-cdef int _check_matcher(const Plan* p) except -1:
-    cdef const HostRow* hosts = <const HostRow*>p.rows[<int>SECTION_HOSTS]
-    cdef const PathRow* paths = <const PathRow*>p.rows[<int>SECTION_PATHS]
-    cdef const Candidate* candidates = <const Candidate*>p.rows[<int>SECTION_CANDIDATES]
-    cdef uint32_t count = p.count[<int>SECTION_CANDIDATES]
-    cdef size_t i
-    if p.count[<int>SECTION_HOSTS] == 0:
-        raise PlanError("hosts: the default host's row is missing")
-    for i in range(p.count[<int>SECTION_HOSTS]):
-        _text(p, hosts[i].name, "hosts", i)
-    for i in range(p.count[<int>SECTION_PATHS]):
-        _index(paths[i].host, p.count[<int>SECTION_HOSTS], "paths", i, "host")
-        _text(p, paths[i].path, "paths", i)
-        _run(paths[i].exact, paths[i].exact_n, count, "paths", i, "candidates")
-        _run(paths[i].prefix, paths[i].prefix_n, count, "paths", i, "candidates")
-    for i in range(count):
-        _index(candidates[i].route, p.count[<int>SECTION_ROUTES], "candidates", i, "route")
-    _check_slots(p, SECTION_HOST_SLOTS, p.count[<int>SECTION_HOSTS], "host_slots")
-    _check_slots(p, SECTION_PATH_SLOTS, p.count[<int>SECTION_PATHS], "path_slots")
+        check_text(p, stats[i].kind, "stats", i)
+        check_text(p, stats[i].name, "stats", i)
     return 0
 
 
@@ -178,18 +129,26 @@ cdef int _check_routes(const Plan* p) except -1:
     cdef const RewriteRow* rewrites = <const RewriteRow*>p.rows[<int>SECTION_REWRITES]
     cdef size_t i
     for i in range(p.count[<int>SECTION_ROUTES]):
-        _text(p, routes[i].name, "routes", i)
-        _index(routes[i].target, p.count[<int>SECTION_TARGETS], "routes", i, "target")
-        _index(routes[i].chain, p.count[<int>SECTION_CHAINS], "routes", i, "chain")
-        _index(routes[i].stat, p.count[<int>SECTION_STATS], "routes", i, "stat")
+        check_text(p, routes[i].name, "routes", i)
+        check_index(routes[i].target, p.count[<int>SECTION_TARGETS], "routes", i, "target")
+        check_index(routes[i].chain, p.count[<int>SECTION_CHAINS], "routes", i, "chain")
+        check_index(routes[i].stat, p.count[<int>SECTION_STATS], "routes", i, "stat")
         if routes[i].rewrite < -1:
             raise PlanError(f"routes[{i}]: rewrite {routes[i].rewrite}")
         if routes[i].rewrite >= 0:
-            _index(routes[i].rewrite, p.count[<int>SECTION_REWRITES], "routes", i, "rewrite")
+            check_index(routes[i].rewrite, p.count[<int>SECTION_REWRITES], "routes", i, "rewrite")
         if routes[i].client_eof > 1:
             raise PlanError(f"routes[{i}]: client_eof {routes[i].client_eof}")
+        check_index(routes[i].host_mode, HOST_MODES, "routes", i, "host_mode")
+        check_text(p, routes[i].host, "routes", i)
+        check_optional(routes[i].pages, p.count[<int>SECTION_OBJECTS], "routes", i, "pages")
+        check_run(routes[i].statuses, routes[i].statuses_n, p.count[<int>SECTION_STATUSES],
+                  "routes", i, "statuses")
+    check_optional(p.settings.pages, p.count[<int>SECTION_OBJECTS], "settings", 0, "pages")
     for i in range(p.count[<int>SECTION_REWRITES]):
-        _text(p, rewrites[i].prefix, "rewrites", i)
+        check_text(p, rewrites[i].strip, "rewrites", i)
+        check_text(p, rewrites[i].prefix, "rewrites", i)
+        check_optional(rewrites[i].object, p.count[<int>SECTION_OBJECTS], "rewrites", i, "object")
     return 0
 
 
@@ -201,21 +160,21 @@ cdef int _check_objects(const Plan* p) except -1:
     cdef uint32_t count = p.count[<int>SECTION_OBJECTS]
     cdef size_t i
     for i in range(p.count[<int>SECTION_CHAINS]):
-        _run(chains[i].first, chains[i].count, p.count[<int>SECTION_STEPS],
-             "chains", i, "steps")
+        check_run(chains[i].first, chains[i].count, p.count[<int>SECTION_STEPS],
+                  "chains", i, "steps")
         if chains[i].count > 0xFFFF:
             raise PlanError(f"chains[{i}]: {chains[i].count} policies are too many")
     for i in range(p.count[<int>SECTION_STEPS]):
-        _index(steps[i].object, count, "steps", i, "object")
-        _index(steps[i].mode, 3, "steps", i, "mode")
-        _index(steps[i].pass_failures, 2, "steps", i, "pass_failures")
+        check_index(steps[i].object, count, "steps", i, "object")
+        check_index(steps[i].mode, 3, "steps", i, "mode")
+        check_index(steps[i].pass_failures, 2, "steps", i, "pass_failures")
     for i in range(p.count[<int>SECTION_TARGETS]):
-        _index(targets[i], count, "targets", i, "object")
+        check_index(targets[i], count, "targets", i, "object")
     for i in range(count):
-        _text(p, objects[i].kind, "objects", i)
-        _text(p, objects[i].name, "objects", i)
-        _run(objects[i].data_at, objects[i].data_n, p.count[<int>SECTION_DATA],
-             "objects", i, "data")
+        check_text(p, objects[i].kind, "objects", i)
+        check_text(p, objects[i].name, "objects", i)
+        check_run(objects[i].data_at, objects[i].data_n, p.count[<int>SECTION_DATA],
+                  "objects", i, "data")
     return 0
 
 

@@ -7,9 +7,10 @@ snapshot that it began with.
 from libc.stdint cimport int32_t, uint8_t, uint16_t, uint32_t, uint64_t
 from cpython.ref cimport PyObject
 from fastgw.ext.base.span cimport Span
-from fastgw.ext.exchange.contract cimport Chain
+from fastgw.ext.exchange.contract cimport Chain, Exchange
 from fastgw.ext.http.head cimport RequestHead
-from fastgw.ext.route.matcher cimport NO_METHOD, NO_ROUTE
+from fastgw.ext.io.stream cimport Facts
+from fastgw.ext.route.matcher cimport NO_METHOD, NO_ROUTE, Found
 from fastgw.ext.route.plan cimport Limits, RewriteRow, RouteRow, Text, Timeouts
 
 
@@ -31,9 +32,13 @@ cdef class Snapshot:
     cdef readonly uint64_t memory     # bytes all buffers of a worker may take; 0 = not said
     cdef uint32_t allow_any           # union of PathAllow bits that some route opens
     cdef bint error_html              # text/html error pages for those who accept them
+    cdef PyObject** things            # what was made of each ObjectRow, borrowed
+    cdef uint32_t pages               # error pages without a route, or NOTHING
+    cdef const uint16_t* statuses     # what routes replace of the upstream's answers
     cdef object trusted               # base/networks.Networks of trusted_proxies
 
-    cdef int32_t match(self, const RequestHead* head, uint32_t* methods) noexcept
+    cdef void match(self, const RequestHead* head, const Facts* facts, Found* found) noexcept
+    cdef Span parameter(self, Exchange x, Span name) noexcept
 
 
 cdef inline Span plan_text(Snapshot s, Text t) noexcept:

@@ -1,6 +1,8 @@
 """Snapshot; see snapshot.pxd."""
 
 from cpython.mem cimport PyMem_Free
+from fastgw.ext.base.span cimport span
+from fastgw.ext.route.plan cimport NOTHING
 
 
 cdef class Snapshot:
@@ -9,7 +11,13 @@ cdef class Snapshot:
     def __dealloc__(self):
         PyMem_Free(self.cells)
 
-    cdef int32_t match(self, const RequestHead* head, uint32_t* methods) noexcept:
-        """The route of a head, NO_ROUTE or NO_METHOD; `methods` gets the bits of those that
-        other routes of the same host and path take."""
-        return NO_ROUTE
+    cdef void match(self, const RequestHead* head, const Facts* facts, Found* found) noexcept:
+        """Find the route of a head. `facts` are of the client's connection, or NULL."""
+        found.route = NO_ROUTE
+        found.methods = 0
+        found.extra = NOTHING
+
+    cdef Span parameter(self, Exchange x, Span name) noexcept:
+        """What a parameter of the matched path stands for; empty when there is none of this
+        name. Lives as long as the request's head."""
+        return span(NULL, 0)

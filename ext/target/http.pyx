@@ -2,11 +2,20 @@
 
 cimport cython
 from fastgw.ext.exchange.contract cimport MODE_STREAM, RETRY_SAFE, Attempt, Exchange
+from fastgw.ext.io.tls.client import TlsClient
 from fastgw.ext.upstream.contract cimport Endpoint
 from fastgw.ext.upstream.endpoint cimport new_endpoint
 from fastgw.ext.upstream.endpoint_attempt cimport HOST_FIXED, HOST_KEEP, HOST_UPSTREAM, HostMode
 from fastgw.ext.upstream.h1 cimport new_attempt
 from fastgw.ext.upstream.round_robin cimport RoundRobin
+
+def tls_client(server: dict, options: dict, files: object, log: object) -> TlsClient | None:
+    """How TLS to a server is begun; None: it is spoken to in plain text."""
+    if not server.get("tls"):
+        return None
+    literal = bool(server.get("literal"))
+    return TlsClient(options["tls"], files, server["host"], literal, server["url"], log)
+
 
 #: Balancers by their name in the plan.
 BALANCERS = {"round_robin": RoundRobin}
@@ -14,14 +23,16 @@ BALANCERS = {"round_robin": RoundRobin}
 
 @cython.final
 cdef class HttpTarget(Target):
-    """See http.pxd. `options` is the plan's map for an upstream."""
+    """See http.pxd. `options` is the plan's map for an upstream; `files` maps the digests in its
+    `tls` to bytes."""
 
-    def __init__(self, name: str, options: dict) -> None:
+    def __init__(self, name: str, options: dict, files: object = None, log=None) -> None:
         endpoints = []
         pool = options.get("pool", {})
         for server in options["servers"]:
+            tls = tls_client(server, options, files, log)
             for address in server["addresses"] or [[]]:
-                endpoints.append(new_endpoint(server, address, pool))
+                endpoints.append(new_endpoint(server, address, pool, tls))
         self.name = name
         self.body_mode = MODE_STREAM
         self.retry_rule = RETRY_SAFE
@@ -57,6 +68,16 @@ cdef class HttpTarget(Target):
         cdef Endpoint e
         for e in self.balancer.endpoints:
             e.pool.trim()
+
+    cdef bint available(self, Exchange x) noexcept:
+        """Whether an endpoint is left that is not passed over."""
+        cdef Endpoint e
+        for e in self.balancer.endpoints:
+            if e.passed_over_until_ms <= x.engine.now_ms and (
+                x.tried is None or e not in x.tried
+            ):
+                return True
+        return False
 
     cdef Attempt open(self, Exchange x):
         """An attempt at the endpoint whose turn it is."""

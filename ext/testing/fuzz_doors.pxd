@@ -15,3 +15,4 @@ cdef int fuzz_response(const uint8_t* data, size_t n) noexcept nogil
 cdef int fuzz_chunked(const uint8_t* data, size_t n) noexcept nogil
 cdef int fuzz_path(const uint8_t* data, size_t n) noexcept nogil
 cdef int fuzz_authority(const uint8_t* data, size_t n) noexcept nogil
+cdef int fuzz_hello(const uint8_t* data, size_t n) noexcept nogil

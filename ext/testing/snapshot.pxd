@@ -1,6 +1,5 @@
 """HandSnapshot: routes, chains and targets put together by hand."""
 
-from libc.stdint cimport int32_t, uint32_t
 from fastgw.ext.exchange.contract cimport Chain
 from fastgw.ext.http.head cimport RequestHead
 from fastgw.ext.route.snapshot cimport Snapshot

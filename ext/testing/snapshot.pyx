@@ -12,7 +12,9 @@ from cpython.ref cimport PyObject
 from fastgw.ext.exchange.contract cimport (
     HOOKS, MODE_WHOLE, POLICY_ENFORCE, POLICY_OFF, POLICY_SHADOW, Policy, Step, Target,
 )
-from fastgw.ext.route.plan cimport RewriteRow, RouteRow
+from fastgw.ext.io.stream cimport Facts
+from fastgw.ext.route.matcher cimport Found
+from fastgw.ext.route.plan cimport NOTHING, RewriteRow, RouteRow
 from fastgw.ext.route.snapshot cimport NO_METHOD, NO_ROUTE
 
 cdef enum:
@@ -66,6 +68,7 @@ cdef class HandSnapshot(Snapshot):
         if rewrite is not None:
             self.put_rewrite(i, rewrite)
             row.rewrite = i
+        row.pages = NOTHING
         row.allow, row.methods, row.body_limit = allow, methods, body_limit
         self.put_timeouts(i, dict(timeouts or {}))
         self.held.append(target)
@@ -90,9 +93,9 @@ cdef class HandSnapshot(Snapshot):
     def put_rewrite(self, int i, rewrite) -> None:
         """(strip, prefix): bytes taken off and text put there; the text is the route's."""
         cdef RewriteRow* row = <RewriteRow*>&self.rewrites[i]
-        row.strip_n = rewrite[0]
-        row.prefix.n = len(rewrite[1])
-        row.prefix.at = 0
+        row.strip.at, row.strip.n = self.routes[i].name.at, rewrite[0]
+        row.prefix.at, row.prefix.n = 0, len(rewrite[1])
+        row.object = NOTHING
         if rewrite[1]:
             raise ValueError("only stripping is offered here")
 
@@ -137,12 +140,13 @@ cdef class HandSnapshot(Snapshot):
                 if p.body_mode[side] == MODE_WHOLE:
                     chain.body_limit[side] = min(chain.body_limit[side], p.body_limit[side])
 
-    cdef int32_t match(self, const RequestHead* head, uint32_t* methods) noexcept:
+    cdef void match(self, const RequestHead* head, const Facts* facts, Found* found) noexcept:
         """The route with the longest prefix of the path."""
         cdef int32_t i, best = NO_ROUTE
         cdef size_t n, best_n = 0
         cdef bytes prefix
-        methods[0] = 0
+        found.methods = 0
+        found.extra = NOTHING
         for i in range(<int32_t>self.route_count):
             prefix = <bytes>self.prefixes[i]
             n = len(prefix)
@@ -151,9 +155,9 @@ cdef class HandSnapshot(Snapshot):
             if self.routes[i].methods and not (
                 self.routes[i].methods & (<uint32_t>1 << <int>head.method_id)
             ):
-                methods[0] |= self.routes[i].methods
+                found.methods |= self.routes[i].methods
                 if best < 0:
                     best = NO_METHOD
                 continue
             best, best_n = i, n
-        return best
+        found.route = best

@@ -8,6 +8,8 @@ that left, or an attempt that lost against another, never counts against an endp
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from fastgw.ext.base.reasons cimport Reason
 from fastgw.ext.base.span cimport Span
+from fastgw.ext.io.stream cimport Stream
+from fastgw.ext.io.tls.stream cimport TlsSide
 from fastgw.ext.exchange.contract cimport Attempt, Exchange, Outcome
 
 
@@ -35,7 +37,9 @@ cdef class Endpoint:
     cdef uint32_t stat                # row of its counters
     cdef AttemptTally tally           # or None: nobody counts
     cdef Pool pool                    # this worker's idle connections to it
+    cdef TlsSide tls                  # how TLS to it is begun; None: plain
 
+    cdef Stream new_stream(self)
     cdef void begin(self) noexcept
     cdef void end(self, const Outcome* outcome, int64_t now_ms) noexcept
     cdef void mark_failed(self, int64_t until_ms) noexcept

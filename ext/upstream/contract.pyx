@@ -5,6 +5,7 @@ from fastgw.ext.base.reasons cimport (
 )
 
 from fastgw.ext.base.span cimport span
+from fastgw.ext.io.tls.stream cimport new_tls_client
 
 cdef enum:
     PASS_OVER_MS = 1000         # how long a failed connect counts against an address
@@ -22,6 +23,10 @@ cdef class AttemptTally:
 
 cdef class Endpoint:
     """See contract.pxd."""
+
+    cdef Stream new_stream(self):
+        """A stream for a connection to it, plain or TLS."""
+        return Stream.__new__(Stream) if self.tls is None else new_tls_client(self.tls)
 
     cdef void begin(self) noexcept:
         """An attempt begins here."""

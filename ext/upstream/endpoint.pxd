@@ -3,4 +3,4 @@
 from fastgw.ext.upstream.contract cimport Endpoint
 
 
-cdef Endpoint new_endpoint(dict server, list address, dict pool)
+cdef Endpoint new_endpoint(dict server, list address, dict pool, object tls=*)

@@ -33,7 +33,7 @@ cdef extern from "<arpa/inet.h>" nogil:
 cdef int _set_unix(Endpoint e, bytes path) except -1:
     """The address of a unix socket."""
     cdef sockaddr_un* a = <sockaddr_un*>e.address
-    if not 0 < len(path) < sizeof(a.sun_path):
+    if not 0 < len(path) < <Py_ssize_t>sizeof(a.sun_path):
         raise ValueError(f"unix socket path of {len(path)} bytes: at most 107 are possible")
     a.sun_family = e.family = AF_UNIX
     memcpy(a.sun_path, <const char*>path, len(path))
@@ -59,11 +59,11 @@ cdef int _set_inet(Endpoint e, str text, int port) except -1:
     return 0
 
 
-cdef Endpoint new_endpoint(dict server, list address, dict pool):
+cdef Endpoint new_endpoint(dict server, list address, dict pool, object tls=None):
     """An endpoint for one address of `server`.
 
     `server` is {url, host, port, unix, weight}; `address` is [family, text, port], empty for
-    a unix socket; `pool` is {idle, idle_ms, requests}."""
+    a unix socket; `pool` is {idle, idle_ms, requests}; `tls` is a TlsSide, or None."""
     cdef Endpoint e = Endpoint()
     cdef str host = server["host"]
     e.url = server["url"]
@@ -78,6 +78,8 @@ cdef Endpoint new_endpoint(dict server, list address, dict pool):
     else:
         _set_inet(e, address[1], address[2])
         bracketed = f"[{host}]" if ":" in host else host
-        e.authority = (bracketed if e.port == 80 else f"{bracketed}:{e.port}").encode("ascii")
+        usual = 80 if tls is None else 443
+        e.authority = (bracketed if e.port == usual else f"{bracketed}:{e.port}").encode("ascii")
+    e.tls = tls
     e.pool = IdlePool(pool.get("idle", 256), pool.get("idle_ms", 4000), pool.get("requests", 0))
     return e

@@ -20,7 +20,6 @@ cdef class EndpointAttempt(Attempt):
     cdef bytes host_text              # with HOST_FIXED
 
     cdef void aim(self, Exchange x, Endpoint endpoint, HostMode mode, bytes host_text) noexcept
-    cdef Span host(self) noexcept
     cdef void account(self, Endpoint e) noexcept
     cdef void refuse(self, Reason why) noexcept
     cdef void refuse_all(self) noexcept

@@ -5,6 +5,8 @@ from libc.string cimport memset
 from fastgw.ext.base.debug cimport ATTEMPTS, debug_born, debug_died
 from fastgw.ext.base.reasons cimport REASON_NO_ENDPOINT
 from fastgw.ext.base.span cimport span
+from fastgw.ext.route.plan cimport RouteRow
+from fastgw.ext.route.snapshot cimport Snapshot, plan_text
 
 
 @cython.no_gc
@@ -25,11 +27,17 @@ cdef class EndpointAttempt(Attempt):
         self.host_text = host_text
 
     cdef Span host(self) noexcept:
-        """What the Host field says."""
+        """What the Host field says: as the route wants it, else as the target does."""
+        cdef const RouteRow* route = self.x.route
         cdef bytes text = self.host_text
-        if self.host_mode == HOST_KEEP and self.x.request.authority.n:
+        cdef int mode = self.host_mode
+        if route != NULL and route.host_mode:
+            mode = route.host_mode - 1
+            if mode == HOST_FIXED:
+                return plan_text(<Snapshot>self.x.snapshot, route.host)
+        if mode == HOST_KEEP and self.x.request.authority.n:
             return self.x.request.authority
-        if self.host_mode != HOST_FIXED:
+        if mode != HOST_FIXED:
             text = (<Endpoint>self.endpoint).authority
         return span(<const char*>text, len(text))
 

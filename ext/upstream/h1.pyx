@@ -5,7 +5,7 @@ from libc.stdint cimport int64_t
 from libc.string cimport memset
 from fastgw.ext.base.buffers cimport buffer_hold, chunk_release
 from fastgw.ext.base.reasons cimport (
-    REASON_CONNECT_FAILED, REASON_CONNECT_TIMEOUT, REASON_MEMORY,
+    REASON_CONNECT_TIMEOUT, REASON_MEMORY,
     REASON_RESPONSE_HEAD_TIMEOUT, REASON_UPSTREAM_BAD_CHUNK, REASON_UPSTREAM_BAD_HEAD,
     REASON_UPSTREAM_HEAD_TOO_LARGE, REASON_UPSTREAM_RESET, REASON_UPSTREAM_STALLED,
     REASON_UPSTREAM_TRUNCATED,
@@ -21,7 +21,7 @@ from fastgw.ext.http.head cimport (
 from fastgw.ext.http.names cimport NAME_KEEP_ALIVE
 from fastgw.ext.http.chunk_writer cimport write_chunk, write_trailers
 from fastgw.ext.http.keep cimport keep_response, keep_trailers, no_body
-from fastgw.ext.io.connect cimport connect_stream
+from fastgw.ext.io.connect cimport connect_into
 from fastgw.ext.io.progress cimport bytes_taken
 from fastgw.ext.io.stream cimport S_DRAIN_FIRST, S_PAUSED, S_WANT_ROOM
 from fastgw.ext.route.plan cimport Limits
@@ -495,13 +495,8 @@ cdef class H1Attempt(EndpointAttempt):
         c.pool = e.pool
         c.state = U_CONNECTING
         c.attempt = self
-        c.stream = connect_stream(
-            self.x.engine, c, e.address, e.address_n, USER_TIMEOUT_MS
-        )
-        if c.stream is None:
-            c.attempt = None
-            self.refuse(REASON_CONNECT_FAILED)
-            return
+        c.stream = e.new_stream()
+        connect_into(c.stream, self.x.engine, c, e.address, e.address_n, USER_TIMEOUT_MS)
         c.stream.flags |= S_DRAIN_FIRST
         e.pool.busy += 1
         self.connection = c

@@ -4,18 +4,44 @@ from __future__ import annotations
 
 import click
 
+from fastgw.cli.bench import bench
 from fastgw.cli.check import check
+from fastgw.cli.completion import completion
 from fastgw.cli.demo import demo
+from fastgw.cli.diff import diff
+from fastgw.cli.explain import explain
+from fastgw.cli.fmt import fmt
+from fastgw.cli.help import Group
+from fastgw.cli.init import init
 from fastgw.cli.reload import reload
+from fastgw.cli.routes import routes
 from fastgw.cli.run import run
+from fastgw.cli.schema import schema
 from fastgw.cli.show import show
 from fastgw.cli.status import status
 from fastgw.cli.version import version
 
-EPILOG = "Exit codes: 0 done, 1 failed, 2 the configuration or the command line is wrong."
+EPILOG = """\b
+Exit codes: 0 done, 1 failed (or: there is something to report), 2 the configuration or the
+command line is wrong.
+Each option has an environment variable, FASTGW_ and its name (--run-dir: FASTGW_RUN_DIR);
+a flag overrides it, and it overrides the file."""
+
+SECTIONS = {
+    "Run": ("run", "demo"),
+    "Write a configuration": ("init", "check", "fmt", "schema"),
+    "Understand one": ("routes", "explain", "show", "diff"),
+    "A running gateway": ("status", "reload", "bench"),
+}
+VERBS = (
+    *(run, demo, init, check, fmt, schema, routes, explain, show, diff),
+    *(status, reload, bench, completion, version),
+)
 
 
 @click.group(
+    cls=Group,
+    sections=SECTIONS,
     epilog=EPILOG,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
@@ -23,5 +49,5 @@ def main() -> None:
     """An API gateway with a compiled data plane, extended in Python."""
 
 
-for verb in (run, check, show, status, reload, demo, version):
+for verb in VERBS:
     main.add_command(verb)

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
+from fastgw.cli.source import option
 from fastgw.control.sinks import STANDARD, check_target
 from fastgw.control.token import TokenError, read_token
 from fastgw.ext.record.log_options import read_options
@@ -21,60 +22,70 @@ _LOG_KEYS = ("format", "fields", "show", "sample", "keep", "skip")
 def observe_options(command: F) -> F:
     """Add the options to a command."""
     add: list[Callable[[F], F]] = [
-        click.option(
+        option(
             "--access-log",
+            section="Logs and metrics",
             metavar="TARGET",
             default="",
             help="Where a line for each request goes: '-' (standard output), 'stderr', a path, "
             "unix:/path or tcp:ip:port.  [default: nowhere]",
         ),
-        click.option(
+        option(
             "--access-log-format",
+            section="Logs and metrics",
             metavar="FORMAT",
             help="json, combined, or a template as '{client} {method} {path} {status}'.  "
             "[default: json]",
         ),
-        click.option(
+        option(
             "--access-log-fields",
+            section="Logs and metrics",
             metavar="NAME,...",
             help="Fields of a JSON line, in their order.",
         ),
-        click.option(
+        option(
             "--access-log-show",
+            section="Logs and metrics",
             metavar="NAME,...",
             help="What is not to be redacted: authorization, cookie, query, query.NAME ...",
         ),
-        click.option(
+        option(
             "--access-log-sample",
+            section="Logs and metrics",
             metavar="PART",
             help="Part of the lines that is written, as 10%.  [default: all]",
         ),
-        click.option(
+        option(
             "--access-log-keep",
+            section="Logs and metrics",
             metavar="RULE",
             multiple=True,
             help="Lines that are always written, as 'status=5xx,slower_than=1s'; repeatable.",
         ),
-        click.option(
+        option(
             "--access-log-skip",
+            section="Logs and metrics",
             metavar="RULE",
             multiple=True,
             help="Lines that are not written, as 'path=/health'; repeatable.",
         ),
-        click.option(
+        option(
             "--admin-listen",
+            section="Logs and metrics",
             metavar="IP:PORT",
             default="",
             help="Serve the admin API here, too; needs --admin-token-file.  "
             "[default: admin.sock in the run directory alone]",
         ),
-        click.option(
+        option(
             "--admin-token-file",
+            section="Logs and metrics",
             metavar="FILE",
             help="File with the token that clients of --admin-listen must send.",
         ),
-        click.option(
+        option(
             "--metrics-listen",
+            section="Logs and metrics",
             metavar="IP:PORT",
             default="",
             help="Serve /metrics, and nothing else, here, without a token.",

@@ -7,8 +7,9 @@ from typing import Any
 
 import click
 
+from fastgw.cli.help import Command
 from fastgw.cli.observe import observe_options, take_observe
-from fastgw.cli.source import read_source, source_options
+from fastgw.cli.source import option, read_source, source_options
 from fastgw.log import LEVELS
 from fastgw.master.machine import usable_cpus
 from fastgw.master.settings import Settings
@@ -47,67 +48,76 @@ def read_seconds(_ctx: click.Context, _option: click.Parameter, value: str) -> f
     raise click.BadParameter(f"{value!r} is no duration: a number with ms, s, m or h")
 
 
-@click.command(epilog=EPILOG)
+@click.command(cls=Command, epilog=EPILOG)
 @source_options
-@click.option(
+@option(
     "--timeout-drain",
+    section="Processes",
     callback=read_seconds,
     metavar="DURATION",
     default="30s",
     show_default=True,
     help="How long a drain may take before the rest is ended.",
 )
-@click.option(
+@option(
     "--timeout-streams",
+    section="Processes",
     callback=read_seconds,
     metavar="DURATION",
     default="5m",
     show_default=True,
     help="The same for upgraded connections, which may go on for so long.",
 )
-@click.option(
+@option(
     "--orphan-grace",
+    section="Processes",
     callback=read_seconds,
     metavar="DURATION",
     default="60s",
     show_default=True,
     help="How long workers serve on when the master is gone; another one takes them over.",
 )
-@click.option(
+@option(
     "--watch",
+    section="Processes",
     is_flag=True,
     help="Reload when the configuration's file, or one of its kind below its folder, changes.",
 )
-@click.option(
+@option(
     "--timeout-hung",
+    section="Processes",
     callback=read_seconds,
     metavar="DURATION",
     default="5s",
     show_default=True,
     help="A worker that makes no turns for so long is ended; after 1 s it gets no connections.",
 )
-@click.option(
+@option(
     "--workers",
+    section="Processes",
     callback=read_workers,
     metavar="auto|N",
     default="auto",
     show_default=True,
     help="Worker processes; auto = the smaller of processor affinity and cgroup quota.",
 )
-@click.option(
+@option(
     "--run-dir",
+    section="Processes",
     metavar="DIR",
     help="Where the lock and the sockets of the gateway are.  [default: $RUNTIME_DIRECTORY, else "
     "/run/fastgw (root) or $XDG_RUNTIME_DIR/fastgw, else fastgw-UID in the temporary directory]",
 )
-@click.option(
+@option(
     "--name",
+    section="Processes",
     default="default",
     show_default=True,
     help="Name of this gateway: several on one machine have one each.",
 )
-@click.option(
+@option(
     "--log-level",
+    section="Logs",
     type=click.Choice(LEVELS),
     default="info",
     show_default=True,

@@ -1,36 +1,60 @@
 """The compiler: a throw-away process that turns a configuration into a plan.
 
-    python -m fastgw.config.compile [FILE] --out-fd N < options.json
+    python -m fastgw.config.compile [FILE] --out-fd N --problems-fd M < options.json
 
 `options.json` is what `fastgw.config.child.Options` writes. To descriptor N goes the plan
-and the status is 0, or a JSON list of problems and it is 1; anything else is a crash, with
-the traceback on the standard error.
+and the status is 0, or nothing and it is 1; to M goes a JSON list of problems, which are
+warnings in the first case. Any other status is a crash, with the traceback on the standard
+error.
 """
 
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
-from fastgw.config.build import CommandLine, build
-from fastgw.config.document import read_file
+from fastgw.config.build import Built, CommandLine, build_whole
 from fastgw.config.problems import ConfigError
+from fastgw.config.server_urls import no_resolver, system_resolver
+from fastgw.config.source import open_document
 from fastgw.ext.policy.build import build_policy
 from fastgw.plan import build_plan
 
 
-def compile_plan(file: str | None, command_line: CommandLine) -> bytes:
-    """The plan of a file, or of the command line alone; ConfigError."""
-    document = None if file is None else read_file(file)
-    return build_plan(build(document, command_line, check=build_policy))
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """A plan, and what it was made from."""
+
+    built: Built
+    plan: bytes
 
 
-def command_line(text: str) -> CommandLine:
+def read_whole(
+    file: str | None, options: Mapping[str, Any], *, strict: bool = False, offline: bool = False
+) -> Built:
+    """The configuration of a file and the command line; ConfigError. `strict`: warnings are
+    errors; `offline`: host names are not looked up, so nothing can be run from it."""
+    document = None if file is None else open_document(file)
+    resolver = no_resolver if offline else system_resolver
+    return build_whole(document, command_line(options), resolver, check=build_policy, strict=strict)
+
+
+def compile_whole(
+    file: str | None, options: Mapping[str, Any], *, strict: bool = False, offline: bool = False
+) -> Compiled:
+    """Like `read_whole`, with the plan."""
+    built = read_whole(file, options, strict=strict, offline=offline)
+    return Compiled(built, build_plan(built.model))
+
+
+def command_line(said: Mapping[str, Any]) -> CommandLine:
     """The options that the parent wrote."""
-    said = json.loads(text or "{}")
     return CommandLine(
         tuple(said.get("to", ())),
         tuple(said.get("listen", ())),
@@ -38,6 +62,8 @@ def command_line(text: str) -> CommandLine:
         dict(said.get("limits", {})),
         tuple(said.get("trusted_proxies", ())),
         int(said.get("number", 1)),
+        str(said.get("tls_cert", "")),
+        str(said.get("tls_key", "")),
     )
 
 
@@ -53,12 +79,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m fastgw.config.compile")
     parser.add_argument("file", nargs="?")
     parser.add_argument("--out-fd", type=int, required=True)
+    parser.add_argument("--problems-fd", type=int, required=True)
     given = parser.parse_args(arguments)
+    gc.disable()  # all of it is in use until the process ends
+    options = json.loads(sys.stdin.read() or "{}")
     try:
-        answer, status = compile_plan(given.file, command_line(sys.stdin.read())), 0
+        made = compile_whole(given.file, options, strict=bool(options.get("strict")))
     except ConfigError as e:
-        answer, status = json.dumps([p.as_map() for p in e.problems]).encode(), 1
-    write_all(given.out_fd, answer)
+        problems, status = [*e.problems, *e.warnings], 1
+    else:
+        write_all(given.out_fd, made.plan)
+        problems, status = made.built.warnings, 0
+    write_all(given.problems_fd, json.dumps([p.as_map() for p in problems]).encode())
     return status
 
 

@@ -5,12 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from ipaddress import ip_address
+from pathlib import Path
+from typing import Any
 
 from fastgw.config.document import Document
-from fastgw.config.matches import Wrong
 from fastgw.config.models import Listen
-from fastgw.config.upstreams import MAX_UNIX_PATH
-from fastgw.plan.model import Listener
+from fastgw.config.problems import Where
+from fastgw.config.server_urls import MAX_UNIX_PATH
+from fastgw.config.tls import ListenTls
+from fastgw.config.wrong import Wrong, noted
+from fastgw.plan.model import Listener, ObjectSpec, Route, Step
 
 #: Where a gateway listens that is not told where: where nobody else can reach it.
 DEFAULT_ADDRESS = "127.0.0.1:8080"
@@ -52,18 +56,51 @@ def _check_ip(text: str, host: str) -> None:
         raise Wrong("FGW012", f"'{text}': only IPv6 addresses stand in brackets, and always do")
 
 
-def listeners(document: Document, written: Mapping[str, Listen]) -> tuple[Listener, ...]:
-    """The listeners; what is wrong is noted in the document."""
-    found: dict[str, str] = {}
-    for name, listen in written.items():
-        where = ("listen", name, "addr")
-        try:
-            address = listener_address(listen.addr)
-        except Wrong as e:
-            document.problem(e.code, where, e.message)
-            continue
-        other = next((n for n, a in found.items() if a == address and a[-2:] != ":0"), None)
-        if other is not None:
-            document.problem("FGW014", where, f"'{address}' is the address of '{other}' already")
-        found[name] = address
-    return tuple(Listener(name, address) for name, address in found.items())
+class Listeners:
+    """Lowers `listen`; what is wrong is noted in the document. `routes` are those that take
+    every request of a listener."""
+
+    def __init__(self, document: Document) -> None:
+        self.document = document
+        self.routes: list[Route] = []
+        self._taken: dict[str, str] = {}
+
+    def lowered(self, written: Mapping[str, Listen]) -> list[Listener]:
+        """The listeners whose address is one."""
+        found = (self.one(name, listen) for name, listen in written.items())
+        return [listener for listener in found if listener is not None]
+
+    def one(self, name: str, listen: Listen) -> Listener | None:
+        """A listener. Later parts of one (the PROXY protocol) add their key of `options` here."""
+        where: Where = ("listen", name, "addr")
+        address = noted(self.document, where, listener_address, listen.addr)
+        if address is None:
+            return None
+        other = self._taken.get(address)
+        if other is not None and not address.endswith(":0"):
+            self.document.problem(
+                "FGW014", where, f"'{address}' is the address of '{other}' already"
+            )
+        self._taken[address] = name
+        options = self.tls(name, listen.tls) if listen.tls else {}
+        return Listener(name, address, options, self.redirect(name, listen))
+
+    def tls(self, name: str, tls: ListenTls) -> dict[str, Any]:
+        """The options of a listener with TLS."""
+        # Certificates are looked at by OpenSSL: only configurations with TLS load it.
+        from fastgw.tls.listener import listener_options
+
+        def say(where: Where, code: str, message: str) -> None:
+            self.document.problem(code, ("listen", name, "tls", *where), message)
+
+        return {"tls": listener_options(tls, Path(self.document.file).parent, say)}
+
+    def redirect(self, name: str, listen: Listen) -> str:
+        """The name of the route that redirects all of a listener; "" for none."""
+        if listen.redirect is None:
+            return ""
+        scheme, colon, port = listen.redirect.partition(":")
+        to = f"{scheme}://{{host}}{colon}{port}{{path}}?{{query}}"
+        step = Step(ObjectSpec("redirect", f"listen.{name}", {"to": to, "status": 308}))
+        self.routes.append(Route(f"listen.{name}", (), ObjectSpec("none", "none"), (step,)))
+        return f"listen.{name}"

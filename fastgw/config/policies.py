@@ -3,31 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from mimetypes import guess_type
 from typing import Any
 
+from fastgw.config.contents import content
 from fastgw.config.document import Document
 from fastgw.config.models import Config
+from fastgw.config.networks import networks
 from fastgw.config.policy_models import (
     Headers,
     Ip,
     Plugin,
     PolicyEntry,
+    PolicyKinds,
     PolicyModel,
     PolicyScope,
     Redirect,
     Respond,
 )
 from fastgw.config.problems import Where, did_you_mean
+from fastgw.config.scopes import Layer, Layers
 from fastgw.config.stages import STAGE_OF, rank
-from fastgw.ext.base.networks import parse_network
+from fastgw.config.wrong import noted
 from fastgw.plan.model import ObjectSpec, Step
 
+#: Of a fixed answer: each worker holds it.
+MAX_BODY_BYTES = 1024 * 1024
 #: Builds a policy of (kind, name, options) for a check; ValueError says what is wrong.
 Check = Callable[[str, str, dict[str, Any]], object]
 
 #: Kinds that answer instead of an upstream.
 ANSWERING = frozenset({"respond", "redirect", "plugin"})
+#: Keys of a scope that say policies.
+_KEYS = frozenset({*PolicyKinds.model_fields, "policies", "policies_more"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,39 +66,59 @@ class Policies:
         self.check = check
         self.config = config
         self.broken = broken
+        self.used: set[str] = set()
         self._specs: dict[tuple[str, str], ObjectSpec] = {}
-        self._defaults = self._scope(("defaults",), config.defaults, 0)
-        self._check_networks(("defaults",), config.defaults)
+        self._placed: dict[Where, list[Placed]] = {}
+        self._chains: dict[tuple[Where, ...], tuple[Step, ...]] = {}
         for name, entry in config.policies.items():
             self._check_kinds(("policies", name), entry)
 
-    def steps(self, name: str, scope: PolicyScope) -> tuple[Step, ...]:
-        """The chain of a route."""
-        where: Where = ("routes", name)
-        self._check_networks(where, scope)
-        mine = self._scope(where, scope, 1)
-        replaced = {placed.key for placed in mine if placed.order[2] < 0}
-        kept = [
-            placed
-            for placed in self._defaults
-            if (placed.key not in replaced if placed.order[2] < 0 else scope.policies is None)
-        ]
-        ordered = sorted([*kept, *mine], key=lambda p: (rank(p.stage), p.order))
-        return tuple(self._step(placed) for placed in ordered)
+    def steps(self, layers: Layers) -> tuple[Step, ...]:
+        """The chain of a route with these scopes around it, outermost first."""
+        speaking = tuple(la for la in layers if la.scope.model_fields_set & _KEYS)
+        at = tuple(layer.where for layer in speaking)
+        chain = self._chains.get(at)
+        if chain is None:
+            chain = self._chains[at] = tuple(map(self._step, self.ordered(speaking)))
+        return chain
+
+    def ordered(self, layers: Layers) -> list[Placed]:
+        """What is in force, in the order in which requests pass."""
+        return sorted(self.placed(layers), key=lambda p: (rank(p.stage), p.order))
+
+    def placed(self, layers: Layers) -> list[Placed]:
+        """What is in force: inner keys replace outer ones, an inner `policies` all outer
+        lists, `policies+` adds to them."""
+        keys: dict[str, Placed] = {}
+        entries: list[Placed] = []
+        for depth, layer in enumerate(layers):
+            mine = self._scope(layer, depth)
+            keys |= {placed.key: placed for placed in mine if placed.order[2] < 0}
+            if layer.scope.policies is not None:
+                entries = []
+            entries += [placed for placed in mine if placed.order[2] >= 0]
+        return [*keys.values(), *entries]
 
     # -- scopes --------------------------------------------------------------------------
 
-    def _scope(self, where: Where, scope: PolicyScope, depth: int) -> list[Placed]:
+    def _scope(self, layer: Layer, depth: int) -> list[Placed]:
         """What a scope says itself, keys and lists."""
+        scope, where = layer.scope, layer.where
+        if layer.document is not self.document:
+            return []  # the command line says no policies
+        if where in self._placed:
+            return [replace(p, order=(depth, *p.order[1:])) for p in self._placed[where]]
+        self._check_networks(where, scope)
         keys = self._keys(where)
         found = [
             Placed(key, _name(where), (*where, key), model, (depth, keys.get(key, 0), -1))
             for key, model in scope.given().items()
         ]
-        lists = (("policies", scope.policies or []), ("policies+", scope.policies_more))
+        lists = (("policies", scope.policies or []), ("policies+", scope.policies_more or []))
         for key, entries in lists:
             for i, entry in enumerate(entries):
                 found += self._entry((*where, key, i), entry, (depth, keys.get(key, 0), i))
+        self._placed[where] = found
         return found
 
     def _keys(self, where: Where) -> dict[str, int]:
@@ -104,6 +133,7 @@ class Policies:
     ) -> Iterator[Placed]:
         """One entry of a list: a policy, or the name of one."""
         if isinstance(entry, str) and entry in self.config.policies:
+            self.used.add(entry)
             where, entry = ("policies", entry), self.config.policies[entry]
         if isinstance(entry, PolicyEntry):
             for key, model in entry.given().items():
@@ -123,7 +153,7 @@ class Policies:
         self._check_kinds(where, scope)
         for key, entries in (
             ("policies", scope.policies or []),
-            ("policies+", scope.policies_more),
+            ("policies+", scope.policies_more or []),
         ):
             for i, entry in enumerate(entries):
                 if isinstance(entry, PolicyEntry):
@@ -140,34 +170,47 @@ class Policies:
         kind = placed.key
         spec = self._specs.get((kind, placed.name))
         if spec is None:
-            spec = ObjectSpec(kind, placed.name, options(placed.model))
+            spec = ObjectSpec(kind, placed.name, self._options(placed))
             self._specs[kind, placed.name] = spec
             self._try(placed.where, spec)
         model = placed.model
         return Step(spec, model.mode, model.on_failure, model.timeout or 0)
 
+    def _options(self, placed: Placed) -> dict[str, Any]:
+        """The option map that the policy's builder gets."""
+        made = options(placed.model)
+        if isinstance(placed.model, Respond) and placed.model.file is not None:
+            file, where = placed.model.file, (*placed.where, "file")
+            found = noted(
+                self.document, where, content, self.document, file, MAX_BODY_BYTES, "FGW503"
+            )
+            made["body"] = found or b""
+            if not any(name.lower() == "content-type" for name in made["headers"]):
+                kind = guess_type(file)[0] or "application/octet-stream"
+                made["headers"] = {**made["headers"], "Content-Type": kind}
+        return made
+
     def _try(self, where: Where, spec: ObjectSpec) -> None:
         """Note what keeps a worker from building the policy. Plugins are the workers' to load."""
-        if self.check is None or spec.kind == "plugin":
-            return
+        if self.check is None or spec.kind in ("plugin", "ip"):
+            return  # networks were checked one by one
         try:
             self.check(spec.kind, spec.name, dict(spec.options))
         except ValueError as e:
-            self.document.problem("FGW506", where, str(e))
+            self.document.problem("FGW506", *self._placed_better(where, str(e)))
+
+    def _placed_better(self, where: Where, said: str) -> tuple[Where, str]:
+        """The place that a message itself begins with: `request.set.X-A: ...`."""
+        path, colon, rest = said.partition(": ")
+        inner = (*where, *path.split("."))
+        if colon and self.document.written(inner) == inner:
+            return inner, rest
+        return where, said
 
 
 def _name(where: Where) -> str:
     """A policy's name: where it was written."""
     return ".".join(map(str, where))
-
-
-def networks(document: Document, where: Where, texts: list[str]) -> None:
-    """Note those that are not networks."""
-    for i, text in enumerate(texts):
-        try:
-            parse_network(text)
-        except ValueError as e:
-            document.problem("FGW401", (*where, i), str(e))
 
 
 def options(model: PolicyModel) -> dict[str, Any]:

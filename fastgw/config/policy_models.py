@@ -5,18 +5,10 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Discriminator,
-    Field,
-    Tag,
-    model_validator,
-)
+from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
 from pydantic_core import PydanticCustomError
 
+from fastgw.config.forms import Model, OneOrMore, Short
 from fastgw.config.units import Duration
 from fastgw.fields import RESERVED
 
@@ -26,18 +18,17 @@ _PLUGIN = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*\Z")
 Stage = Literal["ingress", "identity", "access", "limit", "cache", "shape", "balance"]
 
 
-class Model(BaseModel):
-    """No unknown keys, no conversions: text is text, and a number a number."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
-
-
 class PolicyModel(Model):
     """What every policy takes besides its own options."""
 
-    mode: Literal["enforce", "shadow", "off"] = "enforce"
-    on_failure: Literal["reject", "pass"] = "reject"
-    timeout: Duration | None = None
+    mode: Literal["enforce", "shadow", "off"] = Field(
+        default="enforce",
+        description="`shadow`: it runs, and nothing that a client or upstream can see changes.",
+    )
+    on_failure: Literal["reject", "pass"] = Field(
+        default="reject", description="What happens to the request when the policy itself fails."
+    )
+    timeout: Duration | None = Field(default=None, description="How long it may wait at one point.")
 
 
 def header_name(name: str) -> str:
@@ -65,11 +56,6 @@ def header_value(value: str) -> str:
     return value
 
 
-def listed(value: Any) -> Any:
-    """One text is a list of one."""
-    return [value] if isinstance(value, str) else value
-
-
 HeaderName = Annotated[str, AfterValidator(header_name)]
 HeaderValue = Annotated[str, AfterValidator(header_value)]
 
@@ -77,16 +63,26 @@ HeaderValue = Annotated[str, AfterValidator(header_value)]
 class HeaderEdits(Model):
     """Edits of one head: removed first, then set, then added."""
 
-    set: dict[HeaderName, HeaderValue] = {}
-    add: dict[HeaderName, Annotated[list[HeaderValue], BeforeValidator(listed)]] = {}
-    remove: list[HeaderName] = []
+    remove: Annotated[list[HeaderName], OneOrMore()] = Field(
+        default=[], description="Names whose fields go."
+    )
+    set: dict[HeaderName, HeaderValue] = Field(
+        default={}, description="Name to value; one field in place of all of that name."
+    )
+    add: dict[HeaderName, Annotated[list[HeaderValue], OneOrMore()]] = Field(
+        default={}, description="Name to value, or to a list of values; one more field each."
+    )
 
 
 class Headers(PolicyModel):
     """Edits of the request's head on its way to the upstream, and of the answer's."""
 
-    request: HeaderEdits = HeaderEdits()
-    response: HeaderEdits = HeaderEdits()
+    request: HeaderEdits = Field(
+        default=HeaderEdits(), description="Edits of what the upstream gets."
+    )
+    response: HeaderEdits = Field(
+        default=HeaderEdits(), description="Edits of what the client gets."
+    )
 
     @model_validator(mode="after")
     def check(self) -> Headers:
@@ -99,9 +95,13 @@ class Headers(PolicyModel):
 class Respond(PolicyModel):
     """A fixed answer."""
 
-    status: int = 200
-    body: str = ""
-    headers: dict[HeaderName, HeaderValue] = {}
+    status: int = Field(default=200, description="200 to 599.")
+    body: str = Field(default="", description="The content.")
+    file: str | None = Field(
+        default=None,
+        description="A file that holds it, relative to the configuration's; at most 1 MiB.",
+    )
+    headers: dict[HeaderName, HeaderValue] = Field(default={}, description="Fields of the answer.")
 
     @model_validator(mode="after")
     def check(self) -> Respond:
@@ -110,14 +110,18 @@ class Respond(PolicyModel):
             raise PydanticCustomError(
                 "FGW503", "status {status} is not one of 200 to 599", {"status": self.status}
             )
+        if self.body and self.file is not None:
+            raise PydanticCustomError("FGW503", "'body' and 'file' exclude each other")
         return self
 
 
 class Redirect(PolicyModel):
     """A redirect to elsewhere."""
 
-    to: Annotated[HeaderValue, Field(min_length=1)]
-    status: int = 302
+    to: Annotated[HeaderValue, Field(min_length=1)] = Field(
+        description="Where to; may hold variables."
+    )
+    status: int = Field(default=302, description="301, 302, 303, 307 or 308.")
 
     @model_validator(mode="after")
     def check(self) -> Redirect:
@@ -132,8 +136,12 @@ class Redirect(PolicyModel):
 class Ip(PolicyModel):
     """Who may come in by address: no one in `deny`; with `allow`, only who is in it."""
 
-    allow: list[str] = []
-    deny: list[str] = []
+    allow: Annotated[list[str], OneOrMore()] = Field(
+        default=[], description="If it names anybody, everybody else is refused."
+    )
+    deny: Annotated[list[str], OneOrMore()] = Field(
+        default=[], description="Networks that are refused, whatever `allow` says."
+    )
 
     @model_validator(mode="after")
     def check(self) -> Ip:
@@ -146,9 +154,11 @@ class Ip(PolicyModel):
 class Plugin(PolicyModel):
     """A policy in Python."""
 
-    class_: str = Field(alias="class")
-    options: dict[str, Any] = {}
-    stage: Stage | None = None
+    class_: str = Field(alias="class", description="`module:Class`.")
+    options: dict[str, Any] = Field(default={}, description="Handed to its constructor.")
+    stage: Stage | None = Field(
+        default=None, description="Where in the order of policies it stands; `access` if not said."
+    )
 
     @model_validator(mode="after")
     def check(self) -> Plugin:
@@ -160,28 +170,27 @@ class Plugin(PolicyModel):
         return self
 
 
-def short(key: str, *kinds: type) -> BeforeValidator:
-    """A short form of one of the `kinds` is {key: it}."""
-    return BeforeValidator(
-        lambda v: {key: v} if isinstance(v, kinds) and not isinstance(v, bool) else v
-    )
-
-
 class PolicyKinds(Model):
     """A policy of each kind at most."""
 
-    headers: Headers | None = None
-    respond: Annotated[Respond, short("status", int)] | None = None
-    redirect: Annotated[Redirect, short("to", str)] | None = None
-    ip: Ip | None = None
-    plugin: Annotated[Plugin, short("class", str)] | None = None
+    ip: Ip | None = Field(default=None, description="Who may come in, by address.")
+    headers: Headers | None = Field(default=None, description="Edits of header fields.")
+    respond: Annotated[Respond, Short("status", (int,), "a status")] | None = Field(
+        default=None, description="A fixed answer."
+    )
+    redirect: Annotated[Redirect, Short("to", shows="where to")] | None = Field(
+        default=None, description="A redirect."
+    )
+    plugin: Annotated[Plugin, Short("class", shows="module:Class")] | None = Field(
+        default=None, description="A policy in Python."
+    )
 
     def given(self) -> dict[str, PolicyModel]:
         """The policies that are written here, by key."""
         return {
             key: value
             for key in PolicyKinds.model_fields
-            if isinstance(value := getattr(self, key), PolicyModel)
+            if key in self.model_fields_set and isinstance(value := getattr(self, key), PolicyModel)
         }
 
 
@@ -210,5 +219,9 @@ class PolicyScope(PolicyKinds):
     """A scope that has policies: keys replace those of the scope around it, `policies`
     replaces its list, `policies+` is appended to it."""
 
-    policies: list[PolicyOrName] | None = None
-    policies_more: list[PolicyOrName] = Field(default=[], alias="policies+")
+    policies: list[PolicyOrName] | None = Field(
+        default=None, description="Further policies: `{kind: options}`, or names of `policies`."
+    )
+    policies_more: list[PolicyOrName] | None = Field(
+        default=None, alias="policies+", description="Appended to the list of the scope around it."
+    )

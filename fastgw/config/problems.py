@@ -8,14 +8,17 @@ from dataclasses import asdict, dataclass
 from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
+from typing import Literal
 
 #: Keys and indexes that lead to a value.
 Where = tuple[str | int, ...]
+Severity = Literal["error", "warning"]
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing that is wrong. `line` 0: not in a file."""
+    """One thing that is wrong. `line` 0: not in a file. `excerpt`: the line in question and
+    a line of marks below it, or nothing."""
 
     code: str
     file: str
@@ -23,31 +26,45 @@ class Problem:
     column: int
     path: str
     message: str
+    severity: Severity = "error"
+    excerpt: str = ""
 
     def __str__(self) -> str:
         place = f"{self.file}:{self.line}:{self.column}" if self.line else self.file
         path = f"{self.path}: " if self.path else ""
-        return f"{place}: {path}{self.message} [{self.code}]"
+        kind = "warning: " if self.severity == "warning" else ""
+        return f"{place}: {kind}{path}{self.message} [{self.code}]"
 
     def as_map(self) -> dict[str, str | int]:
         """For JSON."""
         return asdict(self)
 
 
-class ConfigError(Exception):
-    """A configuration with problems."""
+def in_order(problems: Iterable[Problem]) -> list[Problem]:
+    """By file and place, each once: what a scope says wrong is met by each of its routes."""
+    return sorted(dict.fromkeys(problems), key=lambda p: (p.file, p.line, p.column, p.message))
 
-    def __init__(self, problems: Iterable[Problem]) -> None:
-        self.problems = sorted(problems, key=lambda p: (p.file, p.line, p.column, p.message))
+
+class ConfigError(Exception):
+    """A configuration with errors. `problems`: the errors; `warnings`: what else was seen."""
+
+    def __init__(self, problems: Iterable[Problem], warnings: Iterable[Problem] = ()) -> None:
+        self.problems = in_order(problems)
+        self.warnings = in_order(warnings)
         super().__init__("\n".join(map(str, self.problems)))
 
 
 @dataclass(frozen=True, slots=True)
 class Code:
-    """A row of codes.toml."""
+    """A row of codes.toml. `wrong` is a configuration that shows it, `says` all that is said
+    of it, `right` its cure; they are missing where it takes more than a file to show."""
 
     title: str
     help: str
+    severity: Severity = "error"
+    wrong: str = ""
+    says: str = ""
+    right: str = ""
 
 
 @cache

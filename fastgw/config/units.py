@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, WithJsonSchema
-from pydantic_core import PydanticCustomError
+from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import PydanticCustomError, core_schema
 
 MS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 BYTES = {
@@ -100,20 +103,52 @@ def count_or_none(value: Any) -> Any:
     return value
 
 
+def shown(value: int, units: dict[str, int]) -> str:
+    """The shortest text that means the same: 90000 -> 90s, 60000 -> 60s."""
+    for unit, n in sorted(units.items(), key=lambda u: -u[1]):
+        if unit == "m" and value < 2 * n:
+            continue  # nobody counts a minute as one
+        if value % n == 0 and (unit in MS or "i" in unit or n == 1 or value % 1024):
+            return f"{value // n}{unit}"
+    raise ValueError(value)
+
+
+@dataclass(frozen=True, slots=True)
+class Quantity:
+    """How a number is written: read from text with a unit, shown as one, and its schema."""
+
+    name: str
+    read: Callable[[Any], Any]
+    units: dict[str, int] = field(hash=False)
+    schema: dict[str, Any] = field(hash=False)
+    none: bool = False
+
+    def text(self, value: int) -> str:
+        """A value as one would write it."""
+        if value == 0 and self.none:
+            return "none"
+        return shown(value, self.units) if self.units else str(value)
+
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: GetCoreSchemaHandler
+    ) -> core_schema.CoreSchema:
+        return core_schema.no_info_before_validator_function(self.read, handler(source))
+
+    def __get_pydantic_json_schema__(
+        self, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        bounds = handler(schema)  # in the smallest unit, which no file is written in
+        keep = {} if self.units else {k: v for k, v in bounds.items() if k != "type"}
+        own = {**self.schema, **keep}
+        return {"anyOf": [own, {"const": "none"}]} if self.none else own
+
+
 _DURATION = {"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)? ?(ms|s|m|h|d)$"}
 _SIZE = {"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)? ?([KMG]i?)?B$"}
-_NONE = {"const": "none"}
+_COUNT = {"type": "integer", "minimum": 1}
 
-Duration = Annotated[int, BeforeValidator(duration), WithJsonSchema(_DURATION)]
-DurationOrNone = Annotated[
-    int, BeforeValidator(duration_or_none), WithJsonSchema({"anyOf": [_DURATION, _NONE]})
-]
-Size = Annotated[int, BeforeValidator(size), WithJsonSchema(_SIZE)]
-SizeOrNone = Annotated[
-    int, BeforeValidator(size_or_none), WithJsonSchema({"anyOf": [_SIZE, _NONE]})
-]
-CountOrNone = Annotated[
-    int,
-    BeforeValidator(count_or_none),
-    WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 1}, _NONE]}),
-]
+Duration = Annotated[int, Quantity("duration", duration, MS, _DURATION)]
+DurationOrNone = Annotated[int, Quantity("duration or none", duration_or_none, MS, _DURATION, True)]
+Size = Annotated[int, Quantity("size", size, BYTES, _SIZE)]
+SizeOrNone = Annotated[int, Quantity("size or none", size_or_none, BYTES, _SIZE, True)]
+CountOrNone = Annotated[int, Quantity("number or none", count_or_none, {}, _COUNT, True)]

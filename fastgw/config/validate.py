@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from difflib import get_close_matches
 from typing import Any, Final, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
@@ -34,11 +36,9 @@ NOT_IN_THIS_VERSION: Final = frozenset(
         "ext_authz",
         "function",
         "graphql",
-        "groups",
         "grpc",
         "health",
         "hmac",
-        "include",
         "jwt",
         "lambda",
         "log",
@@ -48,16 +48,13 @@ NOT_IN_THIS_VERSION: Final = frozenset(
         "oauth2",
         "oidc",
         "outlier",
-        "priority",
         "proxy_protocol",
-        "query",
         "queue",
         "quota",
         "rate_limit",
         "retry",
         "secrets",
         "slow_start",
-        "split",
         "state",
         "tls",
         "tracing",
@@ -79,12 +76,18 @@ _TYPES: Final = {
     "int_from_float": "must be a whole number",
 }
 
+_BOUNDS: Final = {
+    "greater_than_equal": ("ge", "must be {} or more"),
+    "less_than_equal": ("le", "must be {} at the most"),
+}
+
 
 def validate(document: Document) -> tuple[Config | None, set[Where]]:
-    """The configuration without the parts that are wrong, and what those are.
+    """The configuration without what is wrong, and the parts that had something wrong.
 
-    What can't be used is noted in the document and taken out, so that the rest can be
-    checked as well; None when nothing is left."""
+    What can't be used is noted in the document and taken out, key by key, so that the rest
+    can be checked as well; None when nothing is left. What is wrong only because something
+    was taken out is not noted: its part is left out."""
     values: Any = document.value
     broken: set[Where] = set()
     if not isinstance(values, dict):
@@ -95,13 +98,24 @@ def validate(document: Document) -> tuple[Config | None, set[Where]]:
         try:
             return Config.model_validate(values), broken
         except ValidationError as e:
-            parts = {_part(_written(error["loc"]), values) for error in e.errors()}
+            out: set[Where] = set()
             for error in e.errors():
-                _note(document, error)
-        if () in parts:
+                where = _written(error["loc"])
+                part = _part(where, values)
+                follows = part in broken
+                if not follows:
+                    _note(document, error)
+                out.add(part if follows or error["type"] == "missing" else where)
+            broken |= {_part(where, values) for where in out}
+            broken |= {(meant,) for where in out if len(where) == 1 for meant in _meant(where)}
+        if () in broken:
             return None, broken
-        broken |= parts
-        values = _without(values, parts)
+        values = _without(values, out)
+
+
+def _meant(where: Where) -> list[str]:
+    """The key of the whole that a misspelt one stands for: what it says is missing there."""
+    return get_close_matches(str(where[0]), Config.model_fields, 1)
 
 
 def _written(loc: tuple[int | str, ...]) -> Where:
@@ -110,23 +124,29 @@ def _written(loc: tuple[int | str, ...]) -> Where:
 
 
 def _part(where: Where, values: dict[str, Any]) -> Where:
-    """The smallest part of the configuration that can be left out: a named thing, or a key."""
+    """What a place belongs to: a named thing, or a key of the whole."""
     if not where or where[0] not in values or where[0] == "version":
         return ()
     inner = values[str(where[0])]
-    named = where[0] in ("listen", "upstreams", "policies", "routes")
+    named = where[0] in ("listen", "upstreams", "groups", "policies", "routes")
     if named and len(where) > 1 and isinstance(inner, dict) and where[1] in inner:
         return where[:2]
     return where[:1]
 
 
-def _without(values: dict[str, Any], parts: set[Where]) -> dict[str, Any]:
-    """A copy without the parts."""
-    left = {key: value for key, value in values.items() if (key,) not in parts}
-    for part in parts:
-        if len(part) == 2 and part[0] in left:
-            key = str(part[0])
-            left[key] = {k: v for k, v in left[key].items() if (key, k) not in parts}
+def _without(value: Any, places: set[Where]) -> Any:
+    """A copy without what stands at the places; of a list nothing can be left out, so all of
+    it goes, and a short form goes whole."""
+    inner: dict[Any, set[Where]] = {}
+    for place in places:
+        inner.setdefault(place[0], set()).add(place[1:])
+    left: dict[str, Any] = {}
+    for key, held in value.items():
+        below = inner.get(key)
+        if below is None:
+            left[key] = held
+        elif () not in below and isinstance(held, dict) and all(p[0] in held for p in below):
+            left[key] = _without(held, below)
     return left
 
 
@@ -161,7 +181,10 @@ def _unknown(where: Where, name: str) -> tuple[str, Where, str]:
 def _bad_key(where: Where, error: ErrorDetails) -> tuple[str, Where, str]:
     if error["type"].startswith("FGW"):
         return error["type"], where, error["msg"]
-    return "FGW010", where, "invalid name: [a-z0-9][a-z0-9._-]{0,62}"
+    name = str(where[-1])
+    made = re.sub(r"[^a-z0-9._-]+", "-", name.lower()).strip("-._")[:63]
+    hint = f" (did you mean '{made}'?)" if made else ""
+    return "FGW010", where, "invalid name: [a-z0-9][a-z0-9._-]{0,62}" + hint
 
 
 def _message(error: ErrorDetails) -> str:
@@ -169,16 +192,28 @@ def _message(error: ErrorDetails) -> str:
     given = error["input"]
     kind = error["type"]
     if kind in _TYPES:
-        hint = ", quote it" if kind == "string_type" and isinstance(given, (int, float)) else ""
+        hint = _quoting(given) if kind == "string_type" else ""
         return f"{_TYPES[kind]}, not {_kind(given)}{hint}"
     if kind == "literal_error":
-        allowed = str(error["ctx"]["expected"])
+        allowed = str(error["ctx"]["expected"]).replace("True", "true")
         words = [word.strip("' ") for word in allowed.replace(" or ", ",").split(",")]
         return f"must be {allowed}, not {_kind(given)}" + did_you_mean(str(given), words)
-    if kind == "too_short":
-        return "must not be empty"
+    if kind in _BOUNDS:
+        bound = error["ctx"][_BOUNDS[kind][0]]
+        unit = ", in bytes" if isinstance(given, str) else ""
+        return _BOUNDS[kind][1].format(bound) + unit
+    if kind in ("too_short", "string_too_short"):
+        least = error["ctx"]["min_length"]
+        return "must not be empty" if least == 1 else f"must hold {least} at the least"
     message = error["msg"]
     return message[:1].lower() + message[1:].replace("Input should", "should")
+
+
+def _quoting(given: Any) -> str:
+    """What was meant as text and reads as something else."""
+    if isinstance(given, dict) and len(given) == 1 and None in given.values():
+        return f' (quote it: "{{{next(iter(given))}}}")'
+    return ", quote it" if isinstance(given, (int, float)) else ""
 
 
 def _kind(value: Any) -> str:
@@ -199,7 +234,7 @@ def _kind(value: Any) -> str:
 def keys_at(where: Where) -> list[str]:
     """The keys of the map at `where`."""
     for model in _models(Config, where):
-        return [f.alias or name for name, f in model.model_fields.items() if name != "short"]
+        return [f.alias or name for name, f in model.model_fields.items()]
     return []
 
 

@@ -1,5 +1,6 @@
 """Listening addresses: how they are written, and how their sockets are made.
 
+    https://...     any of these, with TLS
     ip:port         one IPv4 address; names are not looked up
     [v6]:port       one IPv6 address
     :port           all of IPv4 and all of IPv6, as two sockets
@@ -15,7 +16,7 @@ import errno
 import os
 import socket
 import stat
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
@@ -42,6 +43,7 @@ class Address:
     host: str = ""
     port: int = 0
     path: str = ""
+    scheme: str = "http"
 
 
 @dataclass
@@ -218,6 +220,8 @@ class Listening:
 
 def parse(text: str) -> Address:
     """Read an address as it stands in --listen or the configuration."""
+    if text.startswith("https://"):
+        return replace(parse(text.removeprefix("https://")), text=text, scheme="https")
     if text.startswith("unix:"):
         path = text[5:]
         if not path.startswith("/"):
@@ -274,7 +278,7 @@ def _bind_tcp(index: int, address: Address, slots: int) -> list[Bound]:
         # Port 0: the second family gets the port that the first was given.
         port = address.port or (bound[0].sockets[0].getsockname()[1] if bound else 0)
         try:
-            bound.append(_bind_place(index, family, host, port, slots))
+            bound.append(_bind_place(index, address.scheme, family, host, port, slots))
         except OSError as e:
             # `:port` is IPv4 alone where IPv6 is switched off.
             if bound and e.errno in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT):
@@ -293,7 +297,7 @@ def _places(address: Address) -> list[tuple[socket.AddressFamily, str]]:
 
 
 def _bind_place(
-    index: int, family: socket.AddressFamily, host: str, port: int, slots: int
+    index: int, scheme: str, family: socket.AddressFamily, host: str, port: int, slots: int
 ) -> Bound:
     # SO_REUSEPORT binds beside whoever else uses it, without an error, so ask without it.
     with _tcp_socket(family, reuse_port=False) as probe:
@@ -312,7 +316,7 @@ def _bind_place(
         raise
     shown = f"[{host}]" if family == socket.AF_INET6 else host
     steering = Steering([*range(slots)])
-    return Bound(index, f"http://{shown}:{port}", sockets, steering=steering)
+    return Bound(index, f"{scheme}://{shown}:{port}", sockets, steering=steering)
 
 
 def _tcp_socket(family: socket.AddressFamily, reuse_port: bool) -> socket.socket:

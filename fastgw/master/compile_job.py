@@ -16,7 +16,14 @@ from typing import Any
 import msgpack
 
 from fastgw.master.compiler import CompileError
-from fastgw.master.generation import Generation, facts_of, from_facts, new_plan_fd, seal_plan
+from fastgw.master.generation import (
+    Generation,
+    facts_of,
+    from_facts,
+    new_bundle_fd,
+    new_plan_fd,
+    seal_plan,
+)
 from fastgw.master.process import describe_end
 from fastgw.master.settings import Compiled
 from fastgw.master.signals import HANDLED
@@ -35,7 +42,7 @@ class CompileJob:
         leave: Callable[[], None],
     ) -> None:
         self.number = number
-        self.plan_fd = new_plan_fd()
+        self.plan_fd, self.bundle_fd = new_plan_fd(), new_bundle_fd()
         self.answer_fd = os.memfd_create("fastgw-compiled", os.MFD_CLOEXEC)
         self.alive, theirs = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         signal.pthread_sigmask(signal.SIG_BLOCK, HANDLED)
@@ -57,6 +64,7 @@ class CompileJob:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, HANDLED)
             compiled = compile_source(source)
             seal_plan(self.plan_fd, compiled.plan)
+            seal_plan(self.bundle_fd, compiled.bundle)
             os.write(self.answer_fd, facts_of(compiled))
             code = 0
         except CompileError as e:
@@ -75,8 +83,9 @@ class CompileJob:
         answer = os.pread(self.answer_fd, os.fstat(self.answer_fd).st_size, 0)
         os.close(self.answer_fd)
         if status == 0:
-            return from_facts(self.number, self.plan_fd, answer)
+            return from_facts(self.number, self.plan_fd, self.bundle_fd, answer)
         os.close(self.plan_fd)
+        os.close(self.bundle_fd)
         raise CompileError(
             list(msgpack.unpackb(answer)) if answer else [f"the compiler: {describe_end(status)}"]
         )
@@ -87,5 +96,5 @@ class CompileJob:
             os.kill(self.pid, signal.SIGKILL)
             os.waitpid(self.pid, 0)
             self.pid = 0
-            for fd in (self.alive, self.answer_fd, self.plan_fd):
+            for fd in (self.alive, self.answer_fd, self.plan_fd, self.bundle_fd):
                 os.close(fd)

@@ -25,12 +25,22 @@ class Generation:
     memory: int = 64 << 20
     labels: list[tuple[str, str]] = field(default_factory=list)
     code: str = ""
+    #: Sealed certificate files (fastgw/tls/bundle.py); -1: the plan needs none.
+    bundle_fd: int = -1
 
     def close(self) -> None:
         """Let the plan go; workers that look into it keep it."""
         if self.plan_fd >= 0:
             os.close(self.plan_fd)
             self.plan_fd = -1
+        if self.bundle_fd >= 0:
+            os.close(self.bundle_fd)
+            self.bundle_fd = -1
+
+    def fds(self) -> dict[str, int]:
+        """What workers are handed."""
+        more = {"certificates": self.bundle_fd} if self.bundle_fd >= 0 else {}
+        return {"plan": self.plan_fd} | more
 
 
 def new_plan_fd() -> int:
@@ -38,8 +48,13 @@ def new_plan_fd() -> int:
     return os.memfd_create("fastgw-plan", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
 
 
+def new_bundle_fd() -> int:
+    """Empty memory for certificate files."""
+    return os.memfd_create("fastgw-certificates", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+
+
 def seal_plan(fd: int, plan: bytes) -> None:
-    """Write a plan and let nobody change it any more."""
+    """Write a plan (or the files beside it) and let nobody change it any more."""
     view = memoryview(plan)
     while view:
         view = view[os.write(fd, view) :]
@@ -50,7 +65,9 @@ def from_compiled(number: int, compiled: Compiled) -> Generation:
     """The generation of a plan that was compiled in this process."""
     fd = new_plan_fd()
     seal_plan(fd, compiled.plan)
-    return from_facts(number, fd, facts_of(compiled))
+    bundle_fd = new_bundle_fd()
+    seal_plan(bundle_fd, compiled.bundle)
+    return from_facts(number, fd, bundle_fd, facts_of(compiled))
 
 
 def facts_of(compiled: Compiled) -> bytes:
@@ -59,9 +76,19 @@ def facts_of(compiled: Compiled) -> bytes:
     return facts
 
 
-def from_facts(number: int, plan_fd: int, facts: bytes) -> Generation:
-    """A generation whose plan is sealed already."""
+def from_facts(number: int, plan_fd: int, bundle_fd: int, facts: bytes) -> Generation:
+    """A generation whose plan and certificate files are sealed already."""
+    if os.fstat(bundle_fd).st_size == 0:
+        os.close(bundle_fd)
+        bundle_fd = -1
     listen, memory, labels, code = msgpack.unpackb(facts, use_list=False)
     return Generation(
-        number, plan_fd, os.fstat(plan_fd).st_size, list(listen), memory, list(labels), code
+        number,
+        plan_fd,
+        os.fstat(plan_fd).st_size,
+        list(listen),
+        memory,
+        list(labels),
+        code,
+        bundle_fd,
     )

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import faulthandler
 import gc
+import mmap
 import os
 import socket
 from dataclasses import replace
@@ -35,6 +36,7 @@ from fastgw.master.state_file import write_orders
 from fastgw.master.succession import Successor, Upgrade, inherited
 from fastgw.master.workforce import Birth, Workforce
 from fastgw.run_dir import Lock, RunDirError, run_folder
+from fastgw.tls.tickets import shared_ring
 from fastgw.worker import MakeDataPlane, Shift, work
 
 EXIT_CONFIG = 2
@@ -114,6 +116,7 @@ def supervise(
     try:
         for bound in listening.bound:
             log.info(f"listening on {bound.name}")
+        tickets = shared_ring()
         for bound in listening.inherited:
             bound.close()
         generation = from_compiled(heritage.generation + 1, compiled)
@@ -126,7 +129,7 @@ def supervise(
             if control is not None:
                 control.rings.forget(birth.ring)
                 bell = control.rings.doorbell
-            shift = new_shift(settings, birth, bell, statistics, adoption, make, most, log)
+            shift = new_shift(settings, birth, bell, statistics, tickets, adoption, make, most, log)
             raise SystemExit(work(shift))
 
         workforce = Workforce(settings, listening, statistics, generation, become, signals, log)
@@ -181,6 +184,7 @@ def new_shift(
     birth: Birth,
     doorbell: int,
     statistics: Statistics,
+    tickets: mmap.mmap,
     adoption: socket.socket,
     make: MakeDataPlane,
     max_connections: int,
@@ -195,6 +199,8 @@ def new_shift(
         column=Column(statistics, birth.column),
         generation=birth.generation.number,
         plan_fd=birth.generation.plan_fd,
+        bundle_fd=birth.generation.bundle_fd,
+        tickets=tickets,
         memory=birth.generation.memory,
         max_connections=max_connections,
         log_options=settings.log_options,

@@ -124,7 +124,7 @@ class Reload:
 
     def _prepare(self, worker: WorkerProcess, generation: Generation) -> None:
         worker.preparing = generation.number
-        if worker.send("prepare", {"plan": generation.plan_fd}, generation=generation.number):
+        if worker.send("prepare", generation.fds(), generation=generation.number):
             self._awaited.add(worker.pid)
 
     def told_prepared(self, worker: WorkerProcess, message: Message) -> None:

@@ -42,6 +42,8 @@ class Compiled:
     listen: list[str] = field(default_factory=list)
     #: Bytes of all buffers of one worker.
     memory: int = 64 << 20
+    #: Certificates, keys and other files that the plan names by digest (fastgw/tls/bundle.py).
+    bundle: bytes = b""
     #: (kind, name) of everything that has a row in the statistics.
     labels: list[tuple[str, str]] = field(default_factory=list)
     #: What the plugins' code is; workers can't take another one up.

@@ -8,6 +8,8 @@ from __future__ import annotations
 from fastgw.ext.route.errors import PlanError
 from fastgw.plan.describe import describe
 from fastgw.plan.model import (
+    Condition,
+    ErrorPage,
     Limits,
     Listener,
     Match,
@@ -15,6 +17,8 @@ from fastgw.plan.model import (
     PlanModel,
     Rewrite,
     Route,
+    Split,
+    SplitPart,
     Step,
     Timeouts,
 )
@@ -22,6 +26,8 @@ from fastgw.plan.reader import PlanReader, read_listeners
 from fastgw.plan.writer import build_plan
 
 __all__ = [
+    "Condition",
+    "ErrorPage",
     "Limits",
     "Listener",
     "Match",
@@ -31,6 +37,8 @@ __all__ = [
     "PlanReader",
     "Rewrite",
     "Route",
+    "Split",
+    "SplitPart",
     "Step",
     "Timeouts",
     "build_plan",

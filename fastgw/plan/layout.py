@@ -5,9 +5,13 @@ from __future__ import annotations
 from struct import Struct
 from typing import Final
 
-LAYOUT: Final = 1
+LAYOUT: Final = 2
 MAGIC: Final = b"FGWPLAN\0"
 EMPTY_SLOT: Final = 0xFFFFFFFF
+#: An index that points nowhere.
+NOTHING: Final = 0xFFFFFFFF
+#: Sections begin at multiples of this, a line of the cache.
+ALIGN: Final = 64
 #: The most segments a path in the plan may have: a bit each in a host's masks.
 MAX_SEGMENTS: Final = 63
 
@@ -16,19 +20,26 @@ SECTION: Final = Struct("<QQII")
 TEXT: Final = Struct("<II")
 LIMITS: Final = Struct("<4IQ")
 TIMEOUTS: Final = Struct("<8I")
-SETTINGS: Final = Struct("<4IQ8IQQIB3x")
-LISTENER: Final = Struct("<IIIIQQ")
-HOST: Final = Struct("<IIQQ")
-SLOT: Final = Struct("<II")
-PATH: Final = Struct("<7I")
-CANDIDATE: Final = Struct("<II")
-ROUTE: Final = Struct("<IIIIiIIB3xI8I4xQ")
-REWRITE: Final = Struct("<III")
+SETTINGS: Final = Struct("<4IQ8IQIIQIB3x")
+LISTENER: Final = Struct("<IIIIQQI4x")
+HOST: Final = Struct("<IIQQIII4x")
+SLOT: Final = Struct("<4I")
+SHAPE: Final = Struct("<QBB6x")
+PATH: Final = Struct("<Q12I8x")
+CANDIDATE: Final = Struct("<4I")
+EXTRA: Final = Struct("<5I")
+TEST: Final = Struct("<BBHI6IQ")
+CAPTURE: Final = Struct("<IIHH")
+RANGE: Final = Struct("<16s16s")
+SET: Final = Struct("<II")
+ROUTE: Final = Struct("<IIIIiIIBB2xI5I8IQ")
+REWRITE: Final = Struct("<6I")
 CHAIN: Final = Struct("<II")
 STEP: Final = Struct("<IBB2xI")
 TARGET: Final = Struct("<I")
 OBJECT: Final = Struct("<IIII16sQQ")
 STAT: Final = Struct("<IIII")
+STATUS: Final = Struct("<H")
 BYTES: Final = Struct("<c")
 
 #: Sections in the order of the table, with a row's layout.
@@ -40,7 +51,15 @@ SECTIONS: Final[dict[str, Struct]] = {
     "host_slots": SLOT,
     "paths": PATH,
     "path_slots": SLOT,
+    "shapes": SHAPE,
     "candidates": CANDIDATE,
+    "extras": EXTRA,
+    "tests": TEST,
+    "captures": CAPTURE,
+    "ranges": RANGE,
+    "regexes": TEXT,
+    "sets": SET,
+    "names": TEXT,
     "routes": ROUTE,
     "rewrites": REWRITE,
     "chains": CHAIN,
@@ -50,6 +69,7 @@ SECTIONS: Final[dict[str, Struct]] = {
     "data": BYTES,
     "networks": TEXT,
     "stats": STAT,
+    "statuses": STATUS,
 }
 
 #: Methods that a route may name, in the order of MethodId (ext/http/head.pxd).
@@ -76,6 +96,22 @@ PATH_ALLOW: Final = (
     "double_encoding",
     "dot_params",
 )
+#: Bits of Candidate.checks.
+CHECK_TESTS: Final = 1
+CHECK_REST: Final = 2
+#: Kinds of a test, in the order of TestKind.
+TESTS: Final = ("header", "query", "cookie", "client", "listener", "server_name")
+#: How a test compares, in the order of TestOp.
+TEST_OPS: Final = ("present", "exact", "regex")
+#: Kinds of a shape, in the order of ShapeKind.
+SHAPES: Final = ("exact", "regex", "prefix")
+#: What a listener's bit in a test allows.
+MAX_LISTENERS: Final = 64
+#: Bits of RewriteRow.flags.
+REWRITE_MAP_BACK: Final = 1
+REWRITE_TELL: Final = 2
+#: How a route says what the upstream gets as Host, in the order of RouteRow.host_mode.
+HOST_MODES: Final = ("", "keep", "upstream", "=")
 #: Modes of a policy, in the order of PolicyMode.
 MODES: Final = ("enforce", "shadow", "off")
 #: What a client's FIN after its whole request means, in the order of RouteRow.client_eof.

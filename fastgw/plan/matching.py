@@ -1,96 +1,113 @@
-"""The matcher's tables: what `ext/route/matcher.pyx` walks, with the same hash."""
+"""The matcher's tables: what `ext/route/matcher.pyx` walks."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from fastgw.ext.route.errors import PlanError
-from fastgw.plan.layout import EMPTY_SLOT, MAX_SEGMENTS, method_bits
-from fastgw.plan.model import Route
+from fastgw.plan.layout import CHECK_REST, CHECK_TESTS, MAX_SEGMENTS, NOTHING, method_bits
+from fastgw.plan.model import Match, Route
+from fastgw.plan.patterns import Kind, PathPattern, matcher_count, parse_path, shape
 
-_MULTIPLIER = 0x9E3779B97F4A7C15
-_MASK = (1 << 64) - 1
 _GET, _HEAD = method_bits(frozenset({"GET"})), method_bits(frozenset({"HEAD"}))
-
-
-def mix(h: int, word: int) -> int:
-    """Fold 64 bits into a hash."""
-    h = (h ^ word) * _MULTIPLIER & _MASK
-    return h ^ (h >> 32)
-
-
-def hash_bytes(seed: int, data: bytes) -> int:
-    """A hash of bytes, eight at a time; the last, shorter word carries its length."""
-    whole = len(data) & ~7
-    for at in range(0, whole, 8):
-        seed = mix(seed, int.from_bytes(data[at : at + 8], "little"))
-    rest = data[whole:]
-    return mix(seed, int.from_bytes(rest, "little") ^ (len(rest) + 1) << 56)
-
-
-def hash_path(path: str, host: int) -> int:
-    """The hash of a path of a host: its segments' hashes, chained, then the host's index."""
-    h = 0
-    if path:
-        for segment in path[1:].split("/"):
-            h = hash_bytes(h, segment.encode())
-    return mix(h, host)
-
-
-def fill_slots(hashes: Iterable[tuple[int, int]], rows: int) -> list[tuple[int, int]]:
-    """Slots of an open addressing table for (hash, row) pairs, at most half full."""
-    size = 1 << (2 * rows).bit_length()
-    slots = [(0, EMPTY_SLOT)] * size
-    for h, row in hashes:
-        at = (h >> 32) & (size - 1)
-        while slots[at][1] != EMPTY_SLOT:
-            at = (at + 1) & (size - 1)
-        slots[at] = (h & 0xFFFFFFFF, row)
-    return slots
 
 
 @dataclass(slots=True)
 class Host:
-    """A host and the depths at which it has exact paths and prefixes."""
+    """A host, and what its paths look like."""
 
     name: str
     exact_depths: int = 0
     prefix_depths: int = 0
+    #: A path has parameters, or is a regex.
+    patterned: bool = False
+    shapes: set[tuple[int, int, Kind]] = field(default_factory=set)
+    nodes: list[Node] = field(default_factory=list)
+
+    def ordered_shapes(self) -> list[tuple[int, int, Kind]]:
+        """(params, depth, kind) in the order in which they are tried."""
+        return [(p, d, k) for _, p, d, k in sorted(shape(*s) for s in self.shapes)]
+
+
+@dataclass(slots=True)
+class Candidate:
+    """A route that wants requests of a path; `extra` is the index of an ExtraRow."""
+
+    methods: int
+    route: int
+    priority: int
+    match: Match
+    extra: int = NOTHING
+    checks: int = 0
+
+    def rank(self) -> tuple[int, int, int, str, str]:
+        """Sorts into the order in which candidates are asked: longer regexes before shorter
+        ones. The last part only sees to it that the order is not that of the file."""
+        pattern = self.match.path if self.match.regex else ""
+        return (
+            -matcher_count(self.match),
+            -self.priority,
+            -len(pattern),
+            pattern,
+            repr(self.match),
+        )
 
 
 @dataclass(slots=True)
 class Node:
-    """A path of a host, and the routes that want it: (methods, route) each."""
+    """A path of a host, and the routes that want it."""
 
     host: int
-    path: str
-    exact: list[tuple[int, int]] = field(default_factory=list)
-    prefix: list[tuple[int, int]] = field(default_factory=list)
+    text: str
+    params: int
+    exact: list[Candidate] = field(default_factory=list)
+    prefix: list[Candidate] = field(default_factory=list)
+    regex: list[Candidate] = field(default_factory=list)
 
 
-def order_candidates(found: list[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Those that name methods before one that takes all. GET takes HEAD as well, unless
-    another route of the same path names HEAD."""
-    heads = any(bits & _HEAD for bits, _ in found)
-    return sorted(
-        ((bits | _HEAD if bits & _GET and not heads else bits, route) for bits, route in found),
-        key=lambda c: (c[0] == 0, c[1]),
+def ordered(found: list[Candidate]) -> list[Candidate]:
+    """In the order in which they are asked, and GET takes HEAD as well."""
+    if len(found) > 1:
+        found = sorted(found, key=Candidate.rank)
+    for candidate in found:
+        gets = candidate.methods & _GET and not candidate.methods & _HEAD
+        if gets and not any(_serves_head(other, candidate) for other in found):
+            candidate.methods |= _HEAD
+    return found
+
+
+def _serves_head(other: Candidate, candidate: Candidate) -> bool:
+    """Whether another route of the path asks for HEAD by name, whenever this one fits."""
+    mine, its = candidate.match, other.match
+    return (
+        "HEAD" in its.methods
+        and (not mine.regex or its.path == mine.path)
+        and set(its.conditions) <= set(mine.conditions)
+        and its.clients in ((), mine.clients)
+        and its.listeners in (frozenset(), mine.listeners)
+        and its.server_names in (frozenset(), mine.server_names)
     )
 
 
 class Tables:
     """Hosts, paths and candidates of all routes."""
 
-    def __init__(self, routes: tuple[Route, ...]) -> None:
+    def __init__(self, routes: tuple[Route, ...], extras: Extras) -> None:
         self.hosts: list[Host] = [Host("")]
-        self.nodes: list[Node] = []
         self.wildcard_labels = 0
+        self._extras = extras
         self._hosts: dict[str, int] = {"": 0}
         self._nodes: dict[tuple[int, str], Node] = {}
+        self._bits: dict[frozenset[str], int] = {}
         for i, route in enumerate(routes):
             for match in route.matches:
-                self._add(i, match.host, match.path, match.prefix, method_bits(match.methods))
+                self._add(i, route, match)
+
+    def nodes(self) -> Iterator[Node]:
+        """Every path, host by host."""
+        for host in self.hosts:
+            yield from host.nodes
 
     def _host(self, name: str) -> int:
         name = name.removeprefix("*")
@@ -104,28 +121,59 @@ class Tables:
                 self.wildcard_labels |= 1 << labels
         return self._hosts[name]
 
-    def _add(self, route: int, host: str, path: str, prefix: bool, methods: int) -> None:
-        at = self._host(host)
-        depth = path.count("/")
-        if depth > MAX_SEGMENTS or (path and not path.startswith("/")):
-            raise PlanError(f"path can't be matched: '{path}'")
-        node = self._nodes.get((at, path))
+    def _node(self, at: int, pattern: PathPattern) -> Node:
+        node = self._nodes.get((at, pattern.text))
         if node is None:
-            node = self._nodes[at, path] = Node(at, path)
-            self.nodes.append(node)
-        if prefix:
-            node.prefix.append((methods, route))
-            self.hosts[at].prefix_depths |= 1 << depth
+            node = Node(at, pattern.text, pattern.params)
+            self._nodes[at, pattern.text] = node
+            self.hosts[at].nodes.append(node)
+        return node
+
+    def _methods(self, methods: frozenset[str]) -> int:
+        if methods not in self._bits:
+            self._bits[methods] = method_bits(methods)
+        return self._bits[methods]
+
+    def _add(self, i: int, route: Route, match: Match) -> None:
+        pattern = parse_path(match)
+        at = self._host(match.host)
+        host = self.hosts[at]
+        candidate = Candidate(self._methods(match.methods), i, route.priority, match)
+        self._extras.give(candidate, pattern)
+        node = self._node(at, pattern)
+        host.shapes.add((pattern.params, pattern.depth, pattern.kind))
+        if pattern.kind == "regex":
+            node.regex.append(candidate)
+            host.patterned = True
+        elif pattern.kind == "prefix":
+            node.prefix.append(candidate)
+            host.prefix_depths |= 1 << pattern.depth
         else:
-            node.exact.append((methods, route))
-            self.hosts[at].exact_depths |= 1 << depth
+            node.exact.append(candidate)
+            host.exact_depths |= 1 << pattern.depth
+        host.patterned = host.patterned or pattern.params != 0
 
-    def host_slots(self) -> list[tuple[int, int]]:
-        """The default host, row 0, is found without them."""
-        named = list(enumerate(self.hosts))[1:]
-        return fill_slots(((hash_bytes(0, h.name.encode()), i) for i, h in named), len(named))
 
-    def path_slots(self) -> list[tuple[int, int]]:
-        """Every path of every host."""
-        hashed = ((hash_path(n.path, n.host), i) for i, n in enumerate(self.nodes))
-        return fill_slots(hashed, len(self.nodes))
+class Extras:
+    """Gives candidates what they have besides methods."""
+
+    def __init__(self) -> None:
+        #: (match with the tests, captures, is a regex) of each row; equal ones are one.
+        self.rows: list[tuple[Match, PathPattern]] = []
+        self._known: dict[object, int] = {}
+
+    def give(self, candidate: Candidate, pattern: PathPattern) -> None:
+        """Set `extra` and `checks`."""
+        match = candidate.match
+        tests = (match.conditions, match.clients, match.listeners, match.server_names)
+        tested = any(tests)
+        candidate.checks = CHECK_TESTS * tested + CHECK_REST * pattern.rest
+        if not tested and not pattern.captures:
+            return
+        of_regex = (match.host, match.path, candidate.route) if pattern.kind == "regex" else None
+        key = (tests, pattern.captures, of_regex)
+        at = self._known.get(key)
+        if at is None:
+            at = self._known[key] = len(self.rows)
+            self.rows.append((match, pattern))
+        candidate.extra = at

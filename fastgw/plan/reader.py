@@ -10,7 +10,7 @@ from typing import Any
 from zlib import crc32
 
 from fastgw.ext.route.errors import PlanError
-from fastgw.plan.layout import HEADER, LAYOUT, MAGIC, SECTION, SECTIONS
+from fastgw.plan.layout import HEADER, LAYOUT, MAGIC, NOTHING, SECTION, SECTIONS
 from fastgw.plan.model import Listener
 from fastgw.plan.packing import unpack
 
@@ -81,9 +81,22 @@ class PlanReader:
     def listeners(self) -> list[Listener]:
         """The addresses to listen on."""
         return [
-            Listener(self.text(*row[0:2]), self.text(*row[2:4]), self.options(*row[4:6]))
+            Listener(
+                self.text(*row[0:2]),
+                self.text(*row[2:4]),
+                self.options(*row[4:6]),
+                "" if row[6] == NOTHING else self.route_name(row[6]),
+            )
             for row in self.rows("listeners")
         ]
+
+    def route_name(self, i: int) -> str:
+        """The name of a route by its index."""
+        offset, count = self._sections["routes"]
+        if i >= count:
+            raise PlanError(f"route {i} of {count}")
+        row = SECTIONS["routes"].unpack_from(self.plan, offset + i * SECTIONS["routes"].size)
+        return self.text(*row[0:2])
 
 
 def read_listeners(plan: bytes | bytearray | memoryview) -> list[Listener]:

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from fastgw.config.build import CommandLine, build
-from fastgw.config.document import read_text
 from fastgw.config.policy_models import PolicyKinds, Stage
+from fastgw.config.reader import read_text
 from fastgw.config.stages import STAGE_OF, STAGES
 from fastgw.plan import Limits, Listener, Match, PlanModel, Rewrite, Route, Timeouts
 from fastgw.plan.model import DEFAULT_MEMORY, MiB

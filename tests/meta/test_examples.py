@@ -11,7 +11,7 @@ import pytest
 from tests.meta.tree import ROOT
 from tests.process.gateway import Gateway
 
-EXAMPLES = sorted((ROOT / "examples").glob("*.yaml"))
+EXAMPLES = sorted([*(ROOT / "examples").glob("*.yaml"), ROOT / "examples/gateway.py"])
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda p: p.name)

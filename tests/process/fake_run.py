@@ -38,6 +38,7 @@ class FakePlane:
         slot: int,
         log: Callable[[str, str], None],
         column: Any,
+        tls: Any,
     ) -> None:
         self.loop = loop
         self.open: dict[int, socket.socket] = {}
@@ -92,7 +93,7 @@ class FakePlane:
         self.listening.remove(fd)
         os.close(fd)
 
-    def prepare(self, plan: Any) -> Iterator[None]:
+    def prepare(self, plan: Any, tls: Any) -> Iterator[None]:
         """Takes any plan, unless it is told to refuse."""
         if ORDERS.get("refuse"):
             raise RuntimeError("this plan can't be used")

@@ -89,9 +89,11 @@ class Client:
         if method == "HEAD" or a.status in (204, 304) or a.status < 200:
             return a
         if a.values("Transfer-Encoding") == [b"chunked"]:
+            body = bytearray()
             while size := int(self.until(b"\r\n"), 16):
-                a.body += self.exactly(size)
+                body += self.exactly(size)
                 assert self.exactly(2) == b"\r\n"
+            a.body = bytes(body)
             while (line := self.until(b"\r\n")) != b"\r\n":
                 a.trailers += line
         elif length := a.values("Content-Length"):

@@ -30,6 +30,7 @@ from fastgw.plan import (
     Timeouts,
     build_plan,
 )
+from fastgw.tls.material import TlsMaterial
 
 DEADLINE_S = 10.0
 __all__ = [
@@ -113,12 +114,14 @@ class Gateway:
         log: dict[str, Any] | None = None,
         log_ring: int = -1,
         rows: Rows | None = None,
+        tls: TlsMaterial | None = None,
         **plan: Any,
     ) -> None:
         made = tuple(
             one if isinstance(one, Route) else Route("default", (Match(),), one) for one in routes
         )
         self.plan = build_plan(PlanModel(routes=made, memory=memory, **plan))
+        self.tls = tls
         self.memory, self.max_connections = memory, max_connections
         self.log_options, self.log_ring = log, log_ring
         self.rows = rows or LocalRows()
@@ -149,6 +152,7 @@ class Gateway:
                 log_options=self.log_options,
                 log_ring=self.log_ring,
                 rows=self.rows,
+                tls=self.tls,
             )
             self.worker.listen(0, listener.detach())
         except BaseException as e:

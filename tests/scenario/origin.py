@@ -91,9 +91,13 @@ class Peer:
     def body_of(self, request: Request) -> Request:
         """Read the body that a head announces."""
         if request.values("Transfer-Encoding"):
-            while size := int(self.until(b"\r\n").split(b";")[0], 16):
-                request.body += self.exactly(size)
-                assert self.exactly(2) == b"\r\n"
+            body = bytearray()
+            try:
+                while size := int(self.until(b"\r\n").split(b";")[0], 16):
+                    body += self.exactly(size)
+                    assert self.exactly(2) == b"\r\n"
+            finally:
+                request.body = bytes(body)
             while (line := self.until(b"\r\n")) != b"\r\n":
                 request.trailers += line
         elif length := request.values("Content-Length"):

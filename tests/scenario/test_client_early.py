@@ -12,6 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests import foreign
 from tests.scenario.client import Client
 from tests.scenario.gateway import (
     Gateway,
@@ -250,6 +251,7 @@ def by_curl(gw: Gateway, path: str, zeros: Path, *options: str) -> None:
             str(zeros),
             f"http://127.0.0.1:{gw.address[1]}{path}",
         ],
+        env=foreign.environment(),
         capture_output=True,
         timeout=30,
         check=False,

@@ -177,6 +177,7 @@ def private(pid: int) -> int:
     return 1024 * (kib["Private_Clean"] + kib["Private_Dirty"])
 
 
+@pytest.mark.plain_build
 def test_an_idle_connection_costs_little(tmp_path: Path) -> None:
     """At most 2 KiB, after it was used; they are held while others are served."""
     resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)

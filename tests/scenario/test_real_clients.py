@@ -19,6 +19,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests import foreign
 from tests.process.gateway import Gateway
 from tests.scenario.client import Client
 from tests.scenario.service import Service
@@ -76,6 +77,7 @@ def curl(*words: str, data: bytes = b"") -> bytes:
         pytest.skip("no curl here")
     return subprocess.run(
         ["curl", "-sS", "--max-time", "20", *words],
+        env=foreign.environment(),
         input=data,
         capture_output=True,
         check=True,
@@ -192,6 +194,7 @@ def test_wrk(place: Place) -> None:
     before = place.service.connections
     said = subprocess.run(
         ["wrk", "-t1", "-c32", "-d1s", f"{place.url}/"],
+        env=foreign.environment(),
         capture_output=True,
         text=True,
         check=True,

@@ -1,0 +1,3 @@
+from typing import Any
+
+def inspect(chain: bytes, key: bytes, ocsp: bytes = b"") -> dict[str, Any]: ...

@@ -1,0 +1,3 @@
+from typing import Any
+
+def check_settings(settings: dict[str, Any], files: Any, server: bool) -> None: ...

@@ -1,0 +1,24 @@
+"""PEM files read with OpenSSL: certificates, chains, keys, revocation lists; errors in words.
+
+Every function raises TlsFileError with a text that says what is wrong with the content; who
+knows the file's name puts it before.
+"""
+
+from fastgw.ext.io.tls.openssl cimport EVP_PKEY, X509, X509_STORE, stack_x509
+
+
+cdef str last_error(str otherwise)
+cdef list read_chain(bytes pem)
+cdef EVP_PKEY* read_key(bytes pem) except NULL
+cdef int fill_store(X509_STORE* store, bytes cas, bytes crls) except -1
+cdef str name_text(const X509* x, bint issuer)
+cdef list alt_names(const X509* x)
+
+
+cdef class Cert:
+    """An X509 with an owner."""
+    cdef X509* x
+
+
+cdef Cert own(X509* x)
+cdef stack_x509* chain_stack(list chain) except? NULL

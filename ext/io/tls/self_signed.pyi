@@ -1,0 +1,3 @@
+from collections.abc import Iterable
+
+def make_self_signed(names: Iterable[str], days: int = 30) -> tuple[bytes, bytes]: ...

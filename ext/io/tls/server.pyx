@@ -1,0 +1,298 @@
+# distutils: libraries = ssl crypto
+"""TlsServer; see server.pxd."""
+
+from collections import OrderedDict
+from libc.stdlib cimport malloc
+from libc.string cimport memchr, memcmp, memcpy, strlen
+from fastgw.ext.base.reasons cimport REASON_TLS_FAILED, Reason
+from fastgw.ext.io.tls.certificate cimport Certificate, new_certificate
+from fastgw.ext.io.tls.context cimport new_context
+from fastgw.ext.io.tls.openssl cimport (
+    EVP_CIPHER_CTX, EVP_DecryptInit_ex, EVP_EncryptInit_ex, EVP_MAC_CTX,
+    EVP_MAC_CTX_set_params, EVP_aes_256_cbc, OPENSSL_malloc, OSSL_PARAM,
+    OSSL_PARAM_construct_end, OSSL_PARAM_construct_octet_string, OSSL_PARAM_construct_utf8_string,
+    RAND_bytes, SSL, SSL_AD_UNRECOGNIZED_NAME, SSL_CIPHER_get_name,
+    SSL_CTX_set_tlsext_servername_callback, SSL_CTX_set_tlsext_status_cb,
+    SSL_CTX_set_tlsext_ticket_key_evp_cb, SSL_TLSEXT_ERR_ALERT_FATAL, SSL_TLSEXT_ERR_NOACK,
+    SSL_TLSEXT_ERR_OK, SSL_free, SSL_get1_peer_certificate, SSL_get_app_data,
+    SSL_get_current_cipher, SSL_get_servername, SSL_new, SSL_session_reused, SSL_set_accept_state,
+    SSL_set_tlsext_status_ocsp_resp, SSL_version, TLSEXT_NAMETYPE_host_name, X509,
+)
+from fastgw.ext.io.tls.pem cimport last_error
+from fastgw.ext.io.tls.stream cimport TlsFacts
+from fastgw.ext.io.tls.tickets cimport TicketKey
+from fastgw.ext.io.tls.tickets import RING_BYTES, make_ring
+
+cdef extern from "<openssl/ssl.h>" nogil:
+    X509* SSL_get_certificate(const SSL* ssl)
+
+cdef enum:
+    NAMES_A_SLICE = 256         # entered before the loop gets its share
+    PARSED_MOST = 2048          # names whose certificates are kept parsed
+    BEGUN_A_TURN = 8            # handshakes begun in one turn: others get theirs in between
+    IV_BYTES = 16
+
+
+cdef class TlsName:
+    """See server.pxd."""
+
+
+cdef class TlsServer(TlsSide):
+    """See server.pxd; its names are entered by `fill`. `options` is what fastgw/tls/listener.py
+    makes:
+
+    {settings: [...], certificates: [{cert, key, ocsp}], names: {name: [settings, [certificate]]},
+     default: [settings, [certificate]], strict, handshake_ms, handshakes, by_address};
+    `files` maps its digests to bytes. ValueError says what can't be used."""
+
+    def __init__(self, options: dict, files: object, TicketKeys tickets not None) -> None:
+        self.files = files
+        self.tickets = ticket_keys(options, files, tickets)
+        self.contexts = [self.context(s) for s in options["settings"]]
+        self.asks = any(c.asks for c in self.contexts)
+        self.certificates = options["certificates"]
+        self.names = {}
+        self.rows = options["names"]
+        self.default = self.name("", options["default"])
+        self.strict = options.get("strict", False)
+        self.handshake_ms = options.get("handshake_ms", 10_000)
+        self.most_handshakes = options.get("handshakes", 1000)
+        self.most_by_address = options.get("by_address", 200)
+        self.recent = OrderedDict()
+        self.parse(self.default)        # a wrong one is found now
+
+    def fill(self, TlsServer previous=None):
+        """Enter the names, a little at a time: an iterator. What `previous` has parsed of the same
+        files is taken over."""
+        cdef dict rows = self.rows
+        cdef int n = 0
+        self.rows = None
+        for name, row in rows.items():
+            entry = self.name(name, row)
+            self.names[entry.name] = entry
+            n += 1
+            if n % NAMES_A_SLICE == 0:
+                yield
+        for old in list(previous.recent) if previous is not None else ():
+            self.take_over(old, previous)
+            yield
+
+    def take_over(self, TlsName old, TlsServer previous) -> None:
+        """Keep parsed certificates of a name whose files are the same."""
+        cdef TlsName name = self.names.get(old.name)
+        if name is None or old.parsed is None or name.parsed is not None:
+            return
+        was = [previous.certificates[i] for i in old.certificates]
+        if was == [self.certificates[i] for i in name.certificates]:
+            name.parsed = old.parsed
+            self.recent[name] = None
+
+    def context(self, settings: dict) -> TlsContext:
+        """A context that knows tickets, names and stapling."""
+        cdef TlsContext c = new_context(settings, self.files, True)
+        SSL_CTX_set_tlsext_servername_callback(c.ctx, _check_name)
+        SSL_CTX_set_tlsext_status_cb(c.ctx, _staple)
+        SSL_CTX_set_tlsext_ticket_key_evp_cb(c.ctx, _seal_ticket)
+        return c
+
+    def name(self, name: str, row: list) -> TlsName:
+        """What a name gets; its certificates wait."""
+        cdef TlsName made = TlsName.__new__(TlsName)
+        made.name = name.removeprefix("*").encode("ascii")
+        made.context = self.contexts[row[0]]
+        made.certificates = tuple(row[1])
+        return made
+
+    # -- certificates -----------------------------------------------------------------------
+
+    cdef tuple parse(self, TlsName name):
+        """The name's certificates, parsed; the least recently used ones make room."""
+        cdef TlsName oldest
+        if name.parsed is not None:
+            self.recent.move_to_end(name)
+            return name.parsed
+        name.parsed = tuple([self.parse_one(self.certificates[i]) for i in name.certificates])
+        self.parsed_count += 1
+        self.recent[name] = None
+        if len(self.recent) > PARSED_MOST:
+            oldest, _ = self.recent.popitem(last=False)
+            oldest.parsed = None
+        return name.parsed
+
+    def parse_one(self, row: dict) -> Certificate:
+        """A certificate with its key."""
+        ocsp = self.files[row["ocsp"]] if row.get("ocsp") else b""
+        return new_certificate(self.files[row["cert"]], self.files[row["key"]], ocsp)
+
+    cdef bint give(self, SSL* ssl, TlsName name) noexcept:
+        """Offer the name's certificates; False: they can't be used."""
+        cdef Certificate c
+        try:
+            for c in self.parse(name):
+                if not c.use(ssl):
+                    self.trouble = last_error("a certificate was refused")
+                    return False
+            return True
+        except Exception as e:
+            self.trouble = f"certificate can't be used: {e}"
+            return False
+
+    # -- handshakes -------------------------------------------------------------------------
+
+    cdef bint admits(self, TlsStream s) noexcept:
+        """A bounded number of handshakes goes on in a turn: each costs as much as hundreds of
+        requests, and established connections must keep their pace."""
+        if self.turn != s.engine.turns:
+            self.turn = s.engine.turns
+            self.begun = 0
+        if self.begun >= BEGUN_A_TURN:
+            return False
+        self.begun += 1
+        return True
+
+    cdef TlsName find(self, const char* name, size_t n):
+        """The entry of a name: exact, else the wildcard one label up; None: there is none."""
+        cdef const char* dot
+        cdef object found = self.names.get(name[:n])
+        if found is None:
+            dot = <const char*>memchr(name, 46, n)
+            if dot != NULL:
+                found = self.names.get(dot[:n - (dot - name)])
+        return <TlsName>found
+
+    cdef SSL* begin(self, TlsStream s, const Hello* hello) noexcept:
+        """A session with the settings and certificates of the name."""
+        cdef TlsName name = self.find(hello.name, hello.name_n) if hello.name_n else self.default
+        cdef SSL* ssl
+        cdef bint refused = name is None and self.strict
+        if name is None:
+            # An unknown name gets the default certificate, as browsers expect; a refused one is
+            # not noted, so that OpenSSL finds another (`_check_name`) and sends the alert.
+            name = self.default
+        if hello.name_n and not refused:
+            s.tls.name = <char*>malloc(hello.name_n + 1)
+            if s.tls.name == NULL:
+                return NULL
+            memcpy(s.tls.name, hello.name, hello.name_n + 1)
+            s.tls.name_n = hello.name_n
+        ssl = SSL_new(name.context.ctx)
+        if ssl == NULL:
+            return NULL
+        if not self.give(ssl, name):
+            SSL_free(ssl)
+            return NULL
+        SSL_set_accept_state(ssl)
+        s.tls.host_bound, s.tls.asks, s.tls.side = self.asks, name.context.asks, <void*>self
+        s.choice = name
+        return ssl
+
+    cdef void finished(self, TlsStream s) noexcept:
+        """Note what the handshake has brought."""
+        s.tls.version = SSL_version(s.ssl)
+        s.tls.cipher = SSL_CIPHER_get_name(SSL_get_current_cipher(s.ssl))
+        s.tls.resumed = SSL_session_reused(s.ssl)
+        s.tls.peer = SSL_get1_peer_certificate(s.ssl)
+
+    cdef bint directs(self, const TlsFacts* t, const char* host, size_t n) noexcept:
+        """Where one of the two names demands certificates they must be the same (421). Without a
+        name the connection got the default's settings, and serves the names that have these."""
+        cdef TlsName name = self.find(host, n)
+        if name is None:
+            name = self.default
+        if not t.asks and not name.context.asks:
+            return True
+        if t.name == NULL:
+            return name.context is self.default.context
+        return n == t.name_n and memcmp(host, t.name, n) == 0
+
+    cdef Reason failed(self, TlsStream s) noexcept:
+        """Keep OpenSSL's words for the log."""
+        self.trouble = last_error(self.trouble or "ended by the peer")
+        return REASON_TLS_FAILED
+
+
+cdef TicketKeys ticket_keys(dict options, object files, TicketKeys node):
+    """Keys of a file, for several nodes, or the node's own."""
+    if not options.get("ticket_keys"):
+        return node
+    ring = bytearray(RING_BYTES)
+    make_ring(ring, files[options["ticket_keys"]])
+    return TicketKeys(ring)
+
+
+# -- what OpenSSL calls ------------------------------------------------------------------------
+
+cdef int _check_name(SSL* ssl, int* alert, void* arg) noexcept:
+    """OpenSSL must read the name that we chose by; a name that is not served ends here."""
+    cdef TlsStream s = <TlsStream>SSL_get_app_data(ssl)
+    cdef const char* said = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name)
+    cdef size_t n = strlen(said) if said != NULL else 0
+    if n > 1 and said[n - 1] == 46:
+        n -= 1
+    if n != s.tls.name_n or not _equal_fold(said, s.tls.name, n):
+        alert[0] = SSL_AD_UNRECOGNIZED_NAME
+        return SSL_TLSEXT_ERR_ALERT_FATAL
+    return SSL_TLSEXT_ERR_OK if n else SSL_TLSEXT_ERR_NOACK
+
+
+cdef bint _equal_fold(const char* a, const char* lower, size_t n) noexcept:
+    cdef size_t i
+    cdef char c
+    for i in range(n):
+        c = a[i] + 32 if 65 <= a[i] <= 90 else a[i]
+        if c != lower[i]:
+            return False
+    return True
+
+
+cdef int _staple(SSL* ssl, void* arg) noexcept:
+    """The OCSP answer of the certificate that was chosen (RFC 6066 section 8)."""
+    cdef TlsStream s = <TlsStream>SSL_get_app_data(ssl)
+    cdef TlsName name = <TlsName>s.choice
+    cdef Certificate c
+    cdef unsigned char* copy
+    if name is None or name.parsed is None:
+        return SSL_TLSEXT_ERR_NOACK
+    for c in name.parsed:
+        if c.leaf != SSL_get_certificate(ssl) or not c.ocsp:
+            continue
+        copy = <unsigned char*>OPENSSL_malloc(len(c.ocsp))
+        if copy == NULL:
+            break
+        memcpy(copy, <const char*>c.ocsp, len(c.ocsp))
+        SSL_set_tlsext_status_ocsp_resp(ssl, copy, <long>len(c.ocsp))
+        return SSL_TLSEXT_ERR_OK
+    return SSL_TLSEXT_ERR_NOACK
+
+
+cdef int _seal_ticket(
+    SSL* ssl, unsigned char* name, unsigned char* iv, EVP_CIPHER_CTX* cipher, EVP_MAC_CTX* mac,
+    int encrypt
+) noexcept:
+    """The keys of a ticket: 0 = none of ours, 1 = as it is, 2 = and send a new one."""
+    cdef TlsStream s = <TlsStream>SSL_get_app_data(ssl)
+    cdef TicketKeys keys = (<TlsServer>s.side).tickets
+    cdef const TicketKey* key
+    cdef bint old = False
+    if encrypt:
+        key = keys.sealing()
+        if RAND_bytes(iv, IV_BYTES) != 1:
+            return -1
+        memcpy(name, key.name, 16)
+        EVP_EncryptInit_ex(cipher, EVP_aes_256_cbc(), NULL, key.cipher, iv)
+    else:
+        key = keys.opening(name, &old)
+        if key == NULL:
+            return 0
+        EVP_DecryptInit_ex(cipher, EVP_aes_256_cbc(), NULL, key.cipher, iv)
+    if not _set_mac(mac, key):
+        return -1
+    return 2 if old else 1
+
+
+cdef bint _set_mac(EVP_MAC_CTX* mac, const TicketKey* key) noexcept:
+    cdef OSSL_PARAM params[3]
+    params[0] = OSSL_PARAM_construct_octet_string(b"key", <void*>key.mac, 32)
+    params[1] = OSSL_PARAM_construct_utf8_string(b"digest", b"SHA256", 0)
+    params[2] = OSSL_PARAM_construct_end()
+    return EVP_MAC_CTX_set_params(mac, params) == 1

@@ -1,0 +1,77 @@
+"""Certificate files: read once, bounded, known by the digest of their content.
+
+Plans name files by digest, so that a plan and what workers were handed always belong
+together, and a certificate whose file did not change is the same one after a reload.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable
+from hashlib import blake2b
+from pathlib import Path
+
+#: Keys and indexes below a `tls:` map, the code of what is wrong there, and words.
+Say = Callable[[tuple[str | int, ...], str, str], None]
+
+#: No certificate, key, set of roots or revocation list is larger.
+MOST_BYTES = 16 * 1024 * 1024
+
+
+class FileError(Exception):
+    """A file can't be read; the text names it and says why."""
+
+
+def digest(content: bytes) -> str:
+    """By which a content is known."""
+    return blake2b(content, digest_size=16).hexdigest()
+
+
+def read_regular(path: str | os.PathLike[str]) -> bytes:
+    """The bytes of a regular file; FileError."""
+    try:
+        # A pipe must not be waited for.
+        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        try:
+            facts = os.fstat(fd)
+            if not stat.S_ISREG(facts.st_mode):
+                raise FileError(f"{path}: is not a regular file")
+            if facts.st_size > MOST_BYTES:
+                raise FileError(f"{path}: is larger than {MOST_BYTES >> 20} MiB")
+            with open(fd, "rb", closefd=False) as f:
+                return f.read(MOST_BYTES)
+        finally:
+            os.close(fd)
+    except OSError as e:
+        raise FileError(f"{path}: {e.strerror}") from None
+    except ValueError:
+        raise FileError(f"{str(path)!r} is no path") from None
+
+
+class TlsFiles:
+    """The files of one configuration: digest -> bytes, and where each was."""
+
+    def __init__(self, base: Path) -> None:
+        """`base`: the folder that relative paths start from."""
+        self.base = base
+        self.paths: dict[str, str] = {}
+        self._content: dict[str, bytes] = {}
+        self._read: dict[str, str] = {}
+
+    def __getitem__(self, key: str) -> bytes:
+        return self._content[key]
+
+    def path(self, text: str) -> str:
+        """Where a file is that the configuration names."""
+        return os.path.normpath(self.base / text)
+
+    def add(self, text: str) -> str:
+        """Read a file, once; its digest. FileError."""
+        path = self.path(text)
+        if path not in self._read:
+            content = read_regular(path)
+            self._read[path] = key = digest(content)
+            self._content[key] = content
+            self.paths[key] = path
+        return self._read[path]
