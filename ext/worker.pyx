@@ -1,7 +1,7 @@
 """The worker's wiring: which parts there are and who knows whom. Nothing else stands here.
 
-    Listener [-> Doorway] [-> TlsAcceptor] -> H1Server -> H1Downstream -> LiveExchange -> HttpTarget -> H1Attempt
-                                              Snapshot      Endpoint -> IdlePool -> H1Connection
+    Listener [-> Doorway] [-> TlsAcceptor] -> H1Server -> H1Downstream -> LiveExchange
+    LiveExchange -> Snapshot, HttpTarget -> H1Attempt -> Endpoint -> IdlePool -> H1Connection
 """
 
 from functools import partial

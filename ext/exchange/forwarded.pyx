@@ -18,7 +18,8 @@ from fastgw.ext.http.head cimport (
     Field, Fields, fields_append, fields_find, fields_hide, fields_remove,
 )
 from fastgw.ext.http.names cimport (
-    NAME_FORWARDED, NAME_OTHER, NAME_X_FORWARDED_CLIENT_CERT, NAME_X_FORWARDED_FOR, NAME_X_FORWARDED_HOST,
+    NAME_FORWARDED, NAME_OTHER, NAME_X_FORWARDED_CLIENT_CERT, NAME_X_FORWARDED_FOR,
+    NAME_X_FORWARDED_HOST,
     NAME_X_FORWARDED_PORT, NAME_X_FORWARDED_PREFIX, NAME_X_FORWARDED_PROTO, NAME_X_REAL_IP,
     NAME_X_REQUEST_ID, NameId,
 )

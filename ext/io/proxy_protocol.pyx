@@ -188,10 +188,9 @@ cdef bint _checksum_right(const char* p, size_t n, const char* sum) noexcept nog
     """CRC-32C of the header with the checksum's own four bytes zero."""
     cdef uint32_t crc = 0xFFFFFFFFU
     cdef size_t i
-    cdef int bit
     for i in range(n):
         crc ^= 0 if p + i >= sum and p + i < sum + 4 else <uint8_t>p[i]
-        for bit in range(8):
+        for _ in range(8):
             crc = crc >> 1 ^ (0x82F63B78U if crc & 1 else 0)
     crc = ~crc
     return crc == (<uint32_t>_two(sum) << 16 | _two(sum + 2))

@@ -62,7 +62,8 @@ cdef int _set_inet(Endpoint e, str text, int port) except -1:
 cdef Endpoint new_endpoint(dict server, list address, dict pool, object tls=None):
     """An endpoint for one address of `server`.
 
-    `server` is {url, host, port, unix, weight, send_proxy}; `address` is [family, text, port], empty for
+    `server` is {url, host, port, unix, weight, send_proxy}
+    (a version of the PROXY protocol, 0 = none); `address` is [family, text, port], empty for
     a unix socket; `pool` is {idle, idle_ms, requests}; `tls` is a TlsSide, or None."""
     cdef Endpoint e = Endpoint()
     cdef str host = server["host"]
