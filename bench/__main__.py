@@ -16,6 +16,8 @@ OTHERS = {
     "idle": "bench.idle",
     "bodies": "bench.bodies",
     "tls": "bench.tls",
+    "record": "bench.record",
+    "router": "bench.router",
 }
 
 

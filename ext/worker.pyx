@@ -19,7 +19,7 @@ from fastgw.ext.record.access_log cimport AccessLog
 from fastgw.ext.record.lines cimport LineWriter
 from fastgw.ext.record.metrics cimport Metrics
 from fastgw.ext.record.ring cimport RingWriter
-from fastgw.ext.record.rows cimport LocalRows
+from fastgw.ext.record.rows cimport LocalRows, Rows, SharedRows
 from fastgw.ext.record.sampler cimport Sampler
 from fastgw.ext.policy.build import KINDS
 from fastgw.ext.policy.error_pages import ErrorPages
@@ -36,6 +36,8 @@ from fastgw.ext.target.split import SplitTarget
 USER_TIMEOUT_MS = 90_000
 #: The row of a listener that the plan does not know any more.
 NO_LISTENER = 0xFFFF
+#: Routes that are given their rows in one go, between two slices of building.
+BIND_AT_ONCE = 200
 #: How long its handshakes may take that had begun.
 HANDSHAKES_S = 5.0
 
@@ -62,42 +64,49 @@ cdef class Worker:
     cdef AccessLog lines              # or None
     cdef H1Server server
     cdef ConnectionLimit limit
-    cdef list listeners
+    cdef object tickets               # TicketKeys of the node, or None
     cdef TlsListeners tls
+    cdef list listeners
     cdef Column column                # this process's statistics, or None
     cdef Snapshot prepared            # of the next generation, or None
 
     def __init__(
-        self, loop, plan, *, size_t memory, int max_connections, log, access_log="",
-        log_options=None, int log_ring=-1, int doorbell=-1, rows=None, int slot=0,
-        column=None, tls=None,
+        self, loop, plan, *, size_t memory, int max_connections, log, access_log="", column=None,
+        log_options=None, int log_ring=-1, int doorbell=-1, Rows rows=None, int slot=0,
+        bint counting=True, tls=None,
     ) -> None:
         self.loop = loop
         self.log = log
+        self.tickets = tls.tickets if tls is not None else None
         self.engine = Engine(BufferPool(memory))
         made = builders(tls.files if tls is not None else {}, log)
         self.lines = self.open_access_log(access_log, log_ring, doorbell, log_options or {})
-        self.record = Metrics(rows or LocalRows(), self.lines)
+        if rows is None:
+            rows = LocalRows() if column is None else SharedRows(column)
+        self.record = Metrics(rows, self.lines)
         self.dispatcher = Dispatcher(self.engine, load_plan(plan, made), self.record)
-        self.record.bind(self.dispatcher.snapshot)
+        if counting:
+            self.record.bind(self.dispatcher.snapshot)
+        else:
+            self.dispatcher.recorder = self.lines
         self.dispatcher.log = log
         self.server = H1Server(self.dispatcher)
         self.limit = ConnectionLimit(max_connections)
         self.listeners = []
         self.tls = TlsListeners(self.server, self.listener_says)
-        for _ in self.tls.prepare(self.dispatcher.snapshot.tls_options(), tls):
+        for _ in self.prepare_tls(self.dispatcher.snapshot, {} if tls is None else tls.files):
             pass
         self.tls.switch({})
         self.engine.attach(loop)
-        self.sampler = Sampler(
-            self.record.rows, slot, self.dispatcher, self.server, self.limit,
-            None if self.lines is None else self.lines.sink,
-        )
-        self.sampler.start(loop)
         self.column = column
         if self.column is not None:
             self.engine.beat_in(&self.column.entry.beat_ms, self.column)
             self.column.set_generation(self.dispatcher.snapshot.number)
+        self.sampler = Sampler(
+            rows, slot, self.dispatcher, self.server, self.limit,
+            None if self.lines is None else self.lines.sink,
+        )
+        self.sampler.start(loop)
 
     def open_access_log(self, path: str, ring, doorbell, options) -> AccessLog | None:
         """The access log into a ring, or straight to `path`; neither: none. A pipe whose reader
@@ -117,6 +126,12 @@ cdef class Worker:
             user_timeout_ms=USER_TIMEOUT_MS, log=self.listener_says,
         ))
 
+    def prepare_tls(self, snapshot, files):
+        """Build what a plan's listeners with TLS show and ask for, a little at a time."""
+        given = enumerate(snapshot.listener_options())
+        options = {i: one["tls"] for i, one in given if one.get("tls")}
+        yield from self.tls.prepare(options, files, self.tickets)
+
     def unlisten(self, fd: int) -> None:
         """Stop accepting from the socket that came as descriptor `fd`, and close it."""
         cdef Listener listener
@@ -127,16 +142,29 @@ cdef class Worker:
 
     # -- another generation -----------------------------------------------------------------
 
-    def prepare(self, plan, tls=None):
+    def prepare(self, plan, files=None):
         """Build the snapshot of another plan, a little at a time: an iterator. What the running
-        one has under the same content hash is kept; a plan that can't be used raises. `tls`:
-        the TlsMaterial that it needs."""
+        one has under the same content hash is kept; a plan that can't be used raises. `files`:
+        those that the plan names by digest."""
         self.prepared = None
-        objects = builders(tls.files if tls is not None else {}, self.log)
-        for made in load_slices(plan, objects, self.dispatcher.snapshot):
+        files = files if files is not None else {}
+        steps = load_slices(plan, builders(files, self.log), self.dispatcher.snapshot)
+        for made in steps:  # no-cython-lint
             yield
-        yield from self.tls.prepare(made.tls_options(), tls)
+        yield from self.bind(made)
+        yield from self.prepare_tls(made, files)
         self.prepared = made
+
+    def bind(self, snapshot):
+        """Give a snapshot's routes, upstreams and endpoints their rows, a little at a time."""
+        at = 0
+        if isinstance(self.record.rows, SharedRows):
+            self.record.rows.refresh()
+        while True:
+            at = self.record.bind(snapshot, at, BIND_AT_ONCE)
+            if not at:
+                return
+            yield
 
     def forget(self) -> None:
         """The prepared snapshot is not wanted any more."""
@@ -153,6 +181,7 @@ cdef class Worker:
         self.dispatcher.snapshot, self.prepared = self.prepared, None
         self.tls.switch(indexes)
         self.move_listeners(indexes)
+        self.renew_tls()
         kept = {id(target) for target in self.dispatcher.snapshot.target_list}
         for target in old.target_list:
             if id(target) not in kept and isinstance(target, HttpTarget):
@@ -166,8 +195,6 @@ cdef class Worker:
         after a while, in which handshakes that have begun come to their end, no socket."""
         cdef Listener listener
         cdef H1Downstream d
-        for listener in self.listeners:
-            listener.acceptor = self.tls.of(indexes.get(listener.index, listener.index))
         if all(was == now for was, now in indexes.items()):
             return
         rows = {was: now if now >= 0 else NO_LISTENER for was, now in indexes.items()}
@@ -178,6 +205,13 @@ cdef class Worker:
         for d in self.server.connections:
             if d.facts != NULL:
                 d.facts.listener = rows.get(d.facts.listener, d.facts.listener)
+
+    def renew_tls(self) -> None:
+        """New connections get the certificates and rules of the running plan."""
+        cdef Listener listener
+        for listener in self.listeners:
+            if listener.index != NO_LISTENER:
+                listener.acceptor = self.tls.of(listener.index)
 
     # -- the end ----------------------------------------------------------------------------
 
@@ -193,6 +227,15 @@ cdef class Worker:
         self.server.drain(self.and_sample(done))
         self.engine.leave()
 
+    def retire(self, done) -> None:
+        """Another worker has taken over: accept no more, answer the next request of each
+        connection with `Connection: close`, then call `done()`. `drain` ends what stays idle."""
+        self.close_listeners()
+        self.dispatcher.draining = True
+        self.server.on_empty = self.and_sample(done)
+        if not self.server.connections:
+            self.server.on_empty()
+
     def and_sample(self, done):
         """`done`, after what is counted once a second was counted for the last time."""
 
@@ -205,15 +248,6 @@ cdef class Worker:
     def sample(self) -> None:
         """Count now what is counted once a second."""
         self.sampler.sample()
-
-    def retire(self, done) -> None:
-        """Another worker has taken over: accept no more, answer the next request of each
-        connection with `Connection: close`, then call `done()`. `drain` ends what stays idle."""
-        self.close_listeners()
-        self.dispatcher.draining = True
-        self.server.on_empty = done
-        if not self.server.connections:
-            done()
 
     def end_requests(self) -> None:
         """Close every connection but tunnels; called while it drains."""

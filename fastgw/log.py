@@ -40,6 +40,10 @@ class Log:
         self.fd = fd
         self._least = LEVELS.index(level)
 
+    def set_level(self, level: str) -> None:
+        """Let this level and everything above it pass from now on."""
+        self.level, self._least = level, LEVELS.index(level)
+
     def __call__(self, level: str, text: str) -> None:
         """Write one line if the level passes; the pid is asked anew, for the sake of forks."""
         if LEVELS.index(level) < self._least:

@@ -18,15 +18,15 @@ import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from fastgw.ext.io.tls.tickets import TicketKeys
 from fastgw.ext.shm.statistics import Column
 from fastgw.log import Log
 from fastgw.master.addresses import Given
 from fastgw.master.messages import BrokenMessage, Inbox, Message, pack, receive
-from fastgw.tls.bundle import Bundle, mapped
-from fastgw.tls.material import TlsMaterial
+from fastgw.tls.bundle import open_bundle
+from fastgw.tls.material import Files, TlsMaterial
 
 EXIT_OK = 0
 EXIT_FAILED = 1
@@ -52,9 +52,9 @@ class DataPlane(Protocol):
     def unlisten(self, fd: int) -> None:
         """Stop accepting from a socket and close it."""
 
-    def prepare(self, plan: mmap.mmap, tls: TlsMaterial | None = None) -> Iterator[None]:
+    def prepare(self, plan: mmap.mmap, files: Files) -> Iterator[None]:
         """Build another plan's snapshot a little at a time; what is wrong with it raises.
-        `tls`: its certificate files, if it needs some."""
+        `files`: those that it names by digest."""
 
     def forget(self) -> None:
         """What was prepared is not wanted."""
@@ -88,10 +88,13 @@ class MakeDataPlane(Protocol):
         *,
         memory: int,
         max_connections: int,
-        access_log: str,
+        log_options: dict[str, Any],
+        log_ring: int,
+        doorbell: int,
+        slot: int,
         log: Callable[[str, str], None],
         column: Column | None,
-        tls: TlsMaterial | None = None,
+        tls: TlsMaterial,
     ) -> DataPlane:
         """Map the plan and stand ready to listen."""
 
@@ -109,14 +112,17 @@ class Shift:
     column: Column | None
     generation: int
     plan_fd: int
-    #: Certificate files that the plan names; -1: none.
+    #: Files that the plan names by digest; -1: it names none.
     bundle_fd: int
-    #: Keys of session tickets, which all workers of the node share.
+    #: The node's keys of session tickets.
     tickets: mmap.mmap
     memory: int
     max_connections: int
-    #: Where the access log goes; empty: nowhere.
-    access_log: str
+    #: How a line of the access log looks, the ring it goes to (-1 = none) and the doorbell
+    #: of who reads it.
+    log_options: dict[str, Any]
+    log_ring: int
+    doorbell: int
     make: MakeDataPlane
     new_loop: Callable[[], asyncio.AbstractEventLoop]
     log: Log
@@ -165,25 +171,25 @@ class Worker:
         self.loop.add_signal_handler(signal.SIGTERM, self.drain)
         self.loop.add_signal_handler(signal.SIGQUIT, self.quit)
         self.loop.add_reader(shift.control.fileno(), self.hear)
-        tls = self.material(shift.bundle_fd)
         self.plane = shift.make(
             self.loop,
             map_plan(shift.plan_fd),
             memory=shift.memory,
             max_connections=shift.max_connections,
-            access_log=shift.access_log,
+            log_options=shift.log_options,
+            log_ring=shift.log_ring,
+            doorbell=shift.doorbell,
+            slot=shift.slot,
             log=self.log,
             column=shift.column,
-            **({"tls": tls} if tls else {}),
+            tls=TlsMaterial(open_bundle(shift.bundle_fd), TicketKeys(shift.tickets)),
         )
-        os.close(shift.plan_fd)
-        if shift.bundle_fd >= 0:
-            os.close(shift.bundle_fd)
+        for fd in (shift.plan_fd, shift.bundle_fd):
+            if fd >= 0:
+                os.close(fd)
         if shift.listen:
             self.listen()
-        # What the master had frozen stays so: walking it would copy its pages.
-        gc.collect()
-        gc.freeze()
+        self.tidy()
         # From inside the loop: before it runs, uvloop loses a TERM that arrives.
         self.loop.call_soon(self.stand_ready)
 
@@ -193,12 +199,6 @@ class Worker:
             for given in self.shift.listeners:
                 self.plane.listen(given.index, given.socket.detach(), given.shared)
             self.shift.listeners.clear()
-
-    def material(self, bundle_fd: int) -> TlsMaterial | None:
-        """What TLS needs besides the plan; None: nothing."""
-        if bundle_fd < 0:
-            return None
-        return TlsMaterial(Bundle(mapped(bundle_fd)), TicketKeys(self.shift.tickets))
 
     def tidy(self) -> None:
         """Collect what is garbage; what is left stays for long: never walk it again."""
@@ -253,6 +253,10 @@ class Worker:
         """Somebody asks for our counters."""
         self.say("stats", id=message.get("id"), counters=plane.counters())
 
+    def told_log_level(self, _plane: DataPlane, message: Message) -> None:
+        """Another level of our own log."""
+        self.log.set_level(message["level"])
+
     def told_begin(self, _plane: DataPlane, _message: Message) -> None:
         """The whole new set is ready: accept."""
         self.listen()
@@ -279,8 +283,8 @@ class Worker:
         """Build the snapshot of another plan beside the running one."""
         number = message["generation"]
         try:
-            tls = self.material(message["fds"].get("certificates", -1))
-            steps = plane.prepare(map_plan(message["fds"]["plan"]), *([tls] if tls else []))
+            files = open_bundle(message["fds"].get("bundle", -1))
+            steps = plane.prepare(map_plan(message["fds"]["plan"]), files)
             self.building = (number, iter(steps))
         except Exception as e:
             self.refuse(number, e)

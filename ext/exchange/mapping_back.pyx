@@ -253,6 +253,8 @@ cdef void _map_cookie(Mapping* m, Span value) noexcept:
             _put(m, b";", 1)
             _map_attribute(m, span(p, stop - p))
         p = stop + 1
+    if value.n and value.p[value.n - 1] == 59:
+        _put(m, b";", 1)
 
 
 cdef void _map_attribute(Mapping* m, Span text) noexcept:

@@ -10,7 +10,7 @@ from libc.stdint cimport uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset, strlen
 from fastgw.ext.base.arena cimport Arena, arena_alloc
 from fastgw.ext.base.reasons cimport (
-    REASON_MEMORY, REASON_METHOD_NOT_ALLOWED, ReasonRow, reason_row,
+    REASON_FIXED_REPLY, REASON_MEMORY, REASON_METHOD_NOT_ALLOWED, ReasonRow, reason_row,
 )
 from fastgw.ext.base.span cimport Span, span
 from fastgw.ext.exchange.contract cimport Reply
@@ -23,7 +23,6 @@ from fastgw.ext.http.names cimport (
     NAME_ACCEPT, NAME_ACCEPT_RANGES, NAME_ALLOW, NAME_CACHE_CONTROL, NAME_CONTENT_DIGEST,
     NAME_CONTENT_TYPE, NAME_DIGEST, NAME_ETAG, NAME_REPR_DIGEST, NameId,
 )
-from fastgw.ext.policy.body_template cimport BodyTemplate
 from fastgw.ext.policy.error_pages cimport ErrorPage, find_page
 from fastgw.ext.policy.template cimport RENDER_DONE
 from fastgw.ext.route.snapshot cimport Snapshot
@@ -63,8 +62,9 @@ cdef void set_reply(Exchange x, Reason why) noexcept:
 
 
 cdef void refuse_method(Exchange x, uint32_t methods) noexcept:
-    """Make the reply to a method that no route takes; Allow names those that some take
-    (RFC 9110 section 15.5.6). `methods` has a bit a MethodId."""
+    """Make the reply to a method that no route takes; Allow names those that some take, and
+    OPTIONS, which is answered here (RFC 9110 sections 9.3.7, 15.5.6). `methods` has a bit a
+    MethodId."""
     cdef char* begin = <char*>arena_alloc(&x.arena, ALLOW_BYTES)
     cdef char* at = begin
     cdef int method
@@ -72,6 +72,10 @@ cdef void refuse_method(Exchange x, uint32_t methods) noexcept:
         set_reply(x, REASON_MEMORY)
         return
     set_reply(x, REASON_METHOD_NOT_ALLOWED)
+    if x.request.method_id == M_OPTIONS:
+        set_reply(x, REASON_FIXED_REPLY)
+        x.reply.status = 204
+    methods |= <uint32_t>1 << <int>M_OPTIONS
     for method in range(1, METHODS):
         if methods & (<uint32_t>1 << method):
             if at != begin:

@@ -13,6 +13,7 @@ cdef class RequestSide(Attempts):
     # -- the head -------------------------------------------------------------------------
     cdef bint take_route(self) noexcept
     cdef void take_id(self) noexcept
+    cdef void take_scheme(self) noexcept
     cdef bint admit(self) noexcept
     cdef bint rewrite(self) noexcept
     cdef bint enter_policies(self) noexcept

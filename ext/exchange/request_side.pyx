@@ -8,6 +8,7 @@ from fastgw.ext.base.reasons cimport (
     REASON_BAD_PATH, REASON_BODY_TOO_LARGE, REASON_MEMORY, REASON_MISDIRECTED, REASON_NONE,
     REASON_NO_ROUTE, Reason,
 )
+from fastgw.ext.base.span cimport span, span_eq_fold
 from fastgw.ext.exchange.contract cimport (
     HOOK_REQUEST, MODE_NONE, MODE_WHOLE, REQUEST_SIDE, RQ_BODY, RQ_COLLECT, RQ_CUT, RQ_DONE,
     RQ_HEAD, RQ_NEW, RQ_WAIT, RS_NONE, Attempt, Target,
@@ -21,7 +22,8 @@ from fastgw.ext.exchange.rewriting cimport rewrite_path, tell_prefix
 from fastgw.ext.exchange.shared cimport Shared
 from fastgw.ext.exchange.states cimport move_request
 from fastgw.ext.exchange.waiting cimport note_waiting
-from fastgw.ext.http.head cimport BODY_CHUNKED, BODY_LENGTH, BODY_NONE
+from fastgw.ext.http.head cimport BODY_CHUNKED, BODY_LENGTH, BODY_NONE, Field, fields_find
+from fastgw.ext.http.names cimport NAME_X_FORWARDED_PROTO
 from fastgw.ext.policy.runner cimport RAN_ON, RAN_REPLY, RAN_WAIT, run_hook
 from fastgw.ext.io.tls.identity cimport tls_directed
 from fastgw.ext.route.matcher cimport Found
@@ -80,6 +82,7 @@ cdef class RequestSide(Attempts):
         if not tls_directed(self.facts, self.request.host.p, self.request.host.n):
             self.refuse(REASON_MISDIRECTED)
             return False
+        self.take_scheme()
         s.match(&self.request, self.facts, &found)
         if found.route == NO_METHOD:
             refuse_method(self, found.methods)
@@ -97,6 +100,20 @@ cdef class RequestSide(Attempts):
         self.timeouts = &self.route.timeouts
         self.target = <Target>s.targets[self.route.target]
         return True
+
+    cdef void take_scheme(self) noexcept:
+        """The connection's, whatever the target said (its absolute form is the client's own
+        word); a trusted peer tells what its client used."""
+        cdef Field* f = NULL
+        if self.facts == NULL:
+            return
+        self.request.scheme = span(b"https", 5) if self.facts.tls else span(b"http", 4)
+        if self.trusted:
+            f = fields_find(&self.request.fields, NAME_X_FORWARDED_PROTO)
+        if f != NULL and span_eq_fold(span(f.value, f.value_n), span(b"https", 5)):
+            self.request.scheme = span(b"https", 5)
+        elif f != NULL and span_eq_fold(span(f.value, f.value_n), span(b"http", 4)):
+            self.request.scheme = span(b"http", 4)
 
     cdef void take_id(self) noexcept:
         """A new request id, unless the downstream took over a trusted one."""

@@ -7,7 +7,6 @@ from libc.stdint cimport uint8_t
 from libc.string cimport memcpy
 from fastgw.ext.base.arena cimport arena_alloc
 from fastgw.ext.base.reasons cimport REASON_BAD_PATH, REASON_MEMORY, REASON_NONE
-from fastgw.ext.base.span cimport span
 from fastgw.ext.http.scan cimport UNRESERVED, hex_value, is_class
 from fastgw.ext.http.uri cimport NormalPath, normalise_path
 from fastgw.ext.policy.options import only

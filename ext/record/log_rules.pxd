@@ -23,7 +23,7 @@ cdef struct AnyOf:
 cdef struct LogRule:
     uint16_t status_from, status_to
     int64_t slower_us           # 0 = no condition
-    uint64_t reasons            # bit per Reason; 0 = no condition
+    uint64_t reasons[2]         # bit per Reason; none = no condition
     AnyOf routes, methods
     AnyOf paths                 # what the path begins with
 

@@ -27,29 +27,32 @@ cdef bint _begins_any(const AnyOf* any_of, Span s) noexcept nogil:
     return any_of.n == 0
 
 
+cdef inline bint _has_reason(const LogRule* r, int reason) noexcept nogil:
+    return (r.reasons[0] | r.reasons[1]) == 0 or (r.reasons[reason >> 6] >> (reason & 63)) & 1
+
+
 cdef bint _holds(const LogRule* r, Exchange x) noexcept:
     """Whether all conditions of a rule hold."""
     return (
         r.status_from <= x.response.status <= r.status_to
         and (r.slower_us == 0 or x.times.end - x.times.begin > r.slower_us)
-        and (r.reasons == 0 or (r.reasons >> <int>x.reason) & 1)
+        and _has_reason(r, x.reason)
         and _equals_any(&r.routes, x.route_name) and _equals_any(&r.methods, x.request.method)
         and _begins_any(&r.paths, x.request.path)
     )
 
 
-cdef uint64_t _reason_bits(names) except? 0:
+cdef int _set_reasons(LogRule* r, names) except -1:
     """A bit for each named reason; `any` is all of them."""
-    cdef uint64_t bits = 0
+    cdef int i
     numbers = {row[0]: i for i, row in enumerate(REASON_TABLE, 1)}
-    assert REASONS <= 64
+    assert REASONS <= 128
     for name in names:
-        if name == "any":
-            return ~<uint64_t>1
-        if name not in numbers:
+        if name not in numbers and name != "any":
             raise ValueError(f"reason: there is none that is called '{name}'")
-        bits |= <uint64_t>1 << <int>numbers[name]
-    return bits
+        for i in numbers.values() if name == "any" else (numbers[name],):
+            r.reasons[i >> 6] |= <uint64_t>1 << (i & 63)
+    return 0
 
 
 @cython.final
@@ -73,7 +76,7 @@ cdef class LogRules:
         """Lower a rule; its lists may be NAMES long."""
         to.status_from, to.status_to = rule.status
         to.slower_us = rule.slower_us
-        to.reasons = _reason_bits(rule.reasons)
+        _set_reasons(to, rule.reasons)
         self.set_names(&to.routes, "route", rule.routes)
         self.set_names(&to.methods, "method", rule.methods)
         self.set_names(&to.paths, "path", rule.paths)

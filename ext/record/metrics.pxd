@@ -19,7 +19,7 @@ cdef class Metrics(Recorder):
     cdef dict endpoints               # name -> EndpointTally, of every generation so far
     cdef uint64_t* nowhere            # of requests that no route took
     cdef uint64_t statuses[6]         # of this process, by class; 0 = no answer was begun
-    cdef uint64_t reasons[64]         # of this process, by Reason
+    cdef uint64_t reasons[128]        # of this process, by Reason
     cdef Recorder following           # told after this one, or None
 
     cdef void count_upstream(self, Exchange x, int status_class) noexcept

@@ -27,7 +27,7 @@ cdef class Metrics(Recorder):
     """See metrics.pxd."""
 
     def __init__(self, Rows rows not None, Recorder following=None) -> None:
-        assert REASONS <= 64
+        assert REASONS <= 128
         self.rows = rows
         self.following = following
         self.endpoints = {}
@@ -60,7 +60,7 @@ cdef class Metrics(Recorder):
         cdef bytes name = (target.name or "").encode()
         target.cells = self.rows.row(ROW_UPSTREAM, name)
         for e in target.endpoints() if hasattr(target, "endpoints") else ():
-            e.tally = self.endpoint(name + bytes((LABEL_BREAK,)) + e.url_text)
+            e.tally = self.endpoint(name + bytes((LABEL_BREAK,)) + e.url.encode())
 
     def endpoint(self, bytes name) -> EndpointTally:
         """The tally of an endpoint, whose row may be another than in an earlier generation."""

@@ -2,7 +2,6 @@
 
 from libc.stdlib cimport calloc, free
 from libc.string cimport memchr, memcmp, memcpy, memset
-from fastgw.ext.base.span cimport span
 from fastgw.ext.route.conditions cimport tests_fit
 from fastgw.ext.route.errors import PlanError
 from fastgw.ext.route.plan cimport (
@@ -18,6 +17,10 @@ from fastgw.ext.route.regex cimport (
 cdef extern from *:
     int __builtin_clzll(unsigned long long x) noexcept nogil
     int __builtin_ctzll(unsigned long long x) noexcept nogil
+    void __builtin_prefetch(const void* p) noexcept nogil
+
+cdef enum:
+    AHEAD = 8                   # shapes whose slots are fetched at the same time
 
 cdef uint64_t MULTIPLIER = 0x9E3779B97F4A7C15
 cdef uint64_t PARAMETER = 0x5851F42D4C957F2D    # stands for a parameter's segment in a hash
@@ -157,14 +160,13 @@ cdef int32_t _find_host(const Matcher* m, const char* name, size_t n) noexcept n
     cdef uint64_t h = hash_bytes(0, name, n)
     cdef uint32_t at = <uint32_t>(h >> 32) & m.host_mask
     cdef const Slot* slot
-    cdef const HostRow* row
     while True:
         slot = &m.host_slots[at]
         if slot.row == EMPTY_SLOT:
             return -1
-        if slot.hash == <uint32_t>h:
-            row = &m.hosts[slot.row]
-            if row.name.n == n and memcmp(m.strings + row.name.at, name, n) == 0:
+        if slot.hash == <uint32_t>h and slot.text.n == n:
+            __builtin_prefetch(&m.hosts[slot.row])
+            if memcmp(m.strings + slot.text.at, name, n) == 0:
                 return slot.row
         at = (at + 1) & m.host_mask
 
@@ -221,10 +223,11 @@ cdef const PathRow* _find_path(
         slot = &m.path_slots[at]
         if slot.row == EMPTY_SLOT:
             return NULL
-        if slot.hash == <uint32_t>h:
+        if slot.hash == <uint32_t>h and slot.text.n == n:
             row = &m.paths[slot.row]
-            if row.host == host and row.path.n == n and row.params == 0 and (
-                memcmp(m.strings + row.path.at, c.path.p, n) == 0
+            __builtin_prefetch(row)
+            if memcmp(m.strings + slot.text.at, c.path.p, n) == 0 and (
+                row.host == host and row.params == 0
             ):
                 return row
         at = (at + 1) & m.path_mask
@@ -257,11 +260,14 @@ cdef inline bint _offer(
 
 
 cdef inline bint _pick(
-    const Matcher* m, uint32_t first, uint32_t n, const Cut* c, int depth, Found* found
+    const Matcher* m, const PathRow* path, uint32_t before, uint32_t n, const Cut* c,
+    int depth, Found* found
 ) noexcept nogil:
-    """Whether one of some candidates takes the request: the first that does."""
-    cdef const Candidate* row = m.candidates + first
+    """Whether one of `n` candidates of a path takes the request: the first that does."""
+    cdef const Candidate* row = m.candidates + path.first + before
     cdef uint32_t i
+    if path.exact_n + path.prefix_n == 1:
+        return n and _offer(m, &path.own, c, depth, found)
     for i in range(n):
         if _offer(m, &row[i], c, depth, found):
             return True
@@ -279,25 +285,30 @@ cdef bint _match_plain(
     cdef int depth
     if c.whole and h.exact_depths & bit:
         row = _find_path(m, host, c, c.depth)
-        if row != NULL and _pick(m, row.first, row.exact_n, c, c.depth, found):
+        if row != NULL and _pick(m, row, 0, row.exact_n, c, c.depth, found):
             return True
     while depths:
         depth = 63 - __builtin_clzll(depths)
         depths &= ~(<uint64_t>1 << depth)
         row = _find_path(m, host, c, depth)
-        if row != NULL and _pick(m, row.first + row.exact_n, row.prefix_n, c, depth, found):
+        if row != NULL and _pick(m, row, row.exact_n, row.prefix_n, c, depth, found):
             return True
     return False
 
 
 # -- shapes --------------------------------------------------------------------------------
 
-cdef uint64_t _shape_hash(const Cut* c, const ShapeRow* shape, uint32_t host) noexcept nogil:
-    """Like hash_path, of a request's path seen through a shape; 0 when a parameter's
+cdef bint _shape_hash(
+    const Cut* c, const ShapeRow* shape, uint32_t host, uint64_t* out
+) noexcept nogil:
+    """Like hash_path, of a request's path seen through a shape; False when a parameter's
     segment is empty."""
-    cdef int k = __builtin_ctzll(shape.params)
-    cdef uint64_t h = c.borders[k].hash
+    cdef int k = shape.depth
+    cdef uint64_t h
     cdef size_t n
+    if shape.params:
+        k = __builtin_ctzll(shape.params)
+    h = c.borders[k].hash
     for k in range(k, shape.depth):
         n = c.borders[k + 1].n - c.borders[k].n - 1
         if not shape.params >> k & 1:
@@ -305,8 +316,9 @@ cdef uint64_t _shape_hash(const Cut* c, const ShapeRow* shape, uint32_t host) no
         elif n:
             h = _mix(h, PARAMETER)
         else:
-            return 0
-    return _mix(h, host)
+            return False
+    out[0] = _mix(h, host)
+    return True
 
 
 cdef bint _same_segments(
@@ -332,28 +344,29 @@ cdef bint _same_segments(
     return p == end and k == depth
 
 
+cdef inline bint _may_fit(const Cut* c, const ShapeRow* shape) noexcept nogil:
+    """Whether a path has the segments that a shape asks for."""
+    if shape.kind == SHAPE_EXACT:
+        return shape.depth == c.depth and c.whole
+    return shape.depth <= c.depth
+
+
 cdef const PathRow* _find_shape(
-    const Matcher* m, uint32_t host, const Cut* c, const ShapeRow* shape
+    const Matcher* m, uint32_t host, const Cut* c, const ShapeRow* shape, uint64_t h
 ) noexcept nogil:
     """The row of a host's path of this shape that the request's path fits; NULL = none."""
-    cdef uint64_t h
-    cdef uint32_t at
+    cdef uint32_t at = <uint32_t>(h >> 32) & m.path_mask
     cdef const Slot* slot
     cdef const PathRow* row
-    if shape.params == 0:
-        return _find_path(m, host, c, shape.depth)
-    h = _shape_hash(c, shape, host)
-    if h == 0:
-        return NULL
-    at = <uint32_t>(h >> 32) & m.path_mask
     while True:
         slot = &m.path_slots[at]
         if slot.row == EMPTY_SLOT:
             return NULL
         if slot.hash == <uint32_t>h:
             row = &m.paths[slot.row]
-            if row.host == host and row.params == shape.params and (
-                _same_segments(c, matcher_text(m, row.path), row.params, shape.depth)
+            __builtin_prefetch(row)
+            if _same_segments(c, matcher_text(m, slot.text), shape.params, shape.depth) and (
+                row.host == host and row.params == shape.params
             ):
                 return row
         at = (at + 1) & m.path_mask
@@ -395,31 +408,46 @@ cdef bint _ask_each(
     return False
 
 
+cdef bint _try_shape(
+    const Matcher* m, uint32_t host, Cut* c, const ShapeRow* shape, uint64_t h, Found* found
+) noexcept nogil:
+    """Whether a host's path of one shape has a route for the request."""
+    cdef const PathRow* row
+    if shape.params == 0:
+        row = _find_path(m, host, c, shape.depth)
+    else:
+        row = _find_shape(m, host, c, shape, h)
+    if row == NULL:
+        return False
+    if shape.kind == SHAPE_EXACT:
+        return _pick(m, row, 0, row.exact_n, c, shape.depth, found)
+    if shape.kind == SHAPE_REGEX:
+        return row.regex_n and _pick_regex(m, row, c, shape.depth, found)
+    return _pick(m, row, row.exact_n, row.prefix_n, c, shape.depth, found)
+
+
 cdef bint _match_shapes(
     const Matcher* m, uint32_t host, Cut* c, Found* found
 ) noexcept nogil:
-    """Whether a host with parameters or regexes has a route for the request."""
+    """Whether a host with parameters or regexes has a route for the request. The slots of
+    several shapes come from memory at the same time."""
     cdef const ShapeRow* shape = m.shapes + m.hosts[host].shapes
     cdef const ShapeRow* end = shape + m.hosts[host].shapes_n
-    cdef const PathRow* row
-    cdef bint taken
+    cdef const ShapeRow* fit[AHEAD]
+    cdef uint64_t hashes[AHEAD]
+    cdef int i, n
     c.searched = False
     while shape < end:
-        row = NULL
-        if shape.depth == c.depth and c.whole or (
-            shape.depth <= c.depth and shape.kind != SHAPE_EXACT
-        ):
-            row = _find_shape(m, host, c, shape)
-        if row != NULL:
-            if shape.kind == SHAPE_EXACT:
-                taken = _pick(m, row.first, row.exact_n, c, shape.depth, found)
-            elif shape.kind == SHAPE_REGEX:
-                taken = row.regex_n and _pick_regex(m, row, c, shape.depth, found)
-            else:
-                taken = _pick(m, row.first + row.exact_n, row.prefix_n, c, shape.depth, found)
-            if taken:
+        n = 0
+        while shape < end and n < AHEAD:
+            if _may_fit(c, shape) and _shape_hash(c, shape, host, &hashes[n]):
+                fit[n] = shape
+                __builtin_prefetch(&m.path_slots[<uint32_t>(hashes[n] >> 32) & m.path_mask])
+                n += 1
+            shape += 1
+        for i in range(n):
+            if _try_shape(m, host, c, fit[i], hashes[i], found):
                 return True
-        shape += 1
     return False
 
 

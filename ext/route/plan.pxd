@@ -1,6 +1,6 @@
 """The plan: one segment that a generation of configuration is compiled into.
 
-    header | table of sections | sections, each at a multiple of 8
+    header | table of sections | sections, each at a multiple of 64
 
 Flat sections (this file: little-endian, fixed rows, offsets from the start of the
 strings section, no pointers) are read in place by every worker. What must be an object
@@ -163,9 +163,11 @@ cdef struct ListenerRow:
 # -- the matcher's tables -------------------------------------------------------------
 
 # Open addressing with linear probing; a power of two of slots, at least one of them empty.
+# The name stands in the slot, too, so that it and the row come from memory at the same time.
 cdef struct Slot:
     uint32_t hash               # low half of the key's hash; its high half picks the slot
     uint32_t row                # index into the table's rows, or EMPTY_SLOT
+    Text text                   # the row's name or path
 
 
 cdef struct HostRow:
@@ -193,18 +195,6 @@ cdef struct ShapeRow:
     uint8_t pad[6]
 
 
-cdef struct PathRow:
-    uint64_t params             # bit n: segment n is a parameter
-    uint32_t host               # index of its HostRow
-    Text path                   # /orders for both /orders and /orders/*; "" for /*;
-                                # parameters are written {}
-    uint32_t first              # first Candidate: those of the exact path, then of the
-    uint32_t exact_n            # prefix, then of regexes with this front
-    uint32_t prefix_n
-    uint32_t regex_n
-    uint32_t regex              # number within the host's set of the first one's pattern
-
-
 cdef enum Check:
     CHECK_TESTS = 1 << 0        # its ExtraRow has tests
     CHECK_REST  = 1 << 1        # the path must go on after a slash: {name...}
@@ -215,6 +205,21 @@ cdef struct Candidate:
     uint32_t route              # index of its RouteRow
     uint32_t extra              # index of its ExtraRow, or NOTHING
     uint32_t checks             # Check bits
+
+
+# A line of the cache: sections begin at multiples of 64, and the rows of this one are as long.
+cdef struct PathRow:
+    uint64_t params             # bit n: segment n is a parameter
+    uint32_t host               # index of its HostRow
+    Text path                   # /orders for both /orders and /orders/*; "" for /*;
+                                # parameters are written {}
+    uint32_t first              # first Candidate: those of the exact path, then of the
+    uint32_t exact_n            # prefix, then of regexes with this front
+    uint32_t prefix_n
+    uint32_t regex_n
+    uint32_t regex              # number within the host's set of the first one's pattern
+    Candidate own               # the first candidate; when there is no other one, it is
+    uint32_t pad[2]             # read here
 
 
 # What a candidate has besides methods.

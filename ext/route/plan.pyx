@@ -114,7 +114,7 @@ cdef int _check_texts(const Plan* p) except -1:
         check_text(p, listeners[i].name, "listeners", i)
         check_text(p, listeners[i].address, "listeners", i)
         check_run(listeners[i].options_at, listeners[i].options_n, p.count[<int>SECTION_DATA],
-             "listeners", i, "options")
+                  "listeners", i, "options")
         check_optional(listeners[i].route, p.count[<int>SECTION_ROUTES], "listeners", i, "route")
     for i in range(p.count[<int>SECTION_NETWORKS]):
         check_text(p, networks[i], "networks", i)
@@ -161,7 +161,7 @@ cdef int _check_objects(const Plan* p) except -1:
     cdef size_t i
     for i in range(p.count[<int>SECTION_CHAINS]):
         check_run(chains[i].first, chains[i].count, p.count[<int>SECTION_STEPS],
-             "chains", i, "steps")
+                  "chains", i, "steps")
         if chains[i].count > 0xFFFF:
             raise PlanError(f"chains[{i}]: {chains[i].count} policies are too many")
     for i in range(p.count[<int>SECTION_STEPS]):
@@ -174,7 +174,7 @@ cdef int _check_objects(const Plan* p) except -1:
         check_text(p, objects[i].kind, "objects", i)
         check_text(p, objects[i].name, "objects", i)
         check_run(objects[i].data_at, objects[i].data_n, p.count[<int>SECTION_DATA],
-             "objects", i, "data")
+                  "objects", i, "data")
     return 0
 
 

@@ -53,6 +53,7 @@ cdef int _check_slots(const Plan* p, SectionId slots_id, uint32_t rows, str sect
         if slots[i].row != EMPTY_SLOT:
             used += 1
             check_index(slots[i].row, rows, section, i, "row")
+            check_text(p, slots[i].text, section, i)
     if used == n:
         raise PlanError(f"{section}: no slot is empty")
     return 0
@@ -95,6 +96,7 @@ cdef int _check_paths(const Plan* p) except -1:
         check_text(p, paths[i].path, "paths", i)
         n = <uint64_t>paths[i].exact_n + paths[i].prefix_n + paths[i].regex_n
         check_run(paths[i].first, n, p.count[<int>SECTION_CANDIDATES], "paths", i, "candidates")
+        _check_candidate(p, &paths[i].own, "paths", i)
         if paths[i].regex_n:
             of = hosts[paths[i].host].set
             check_index(of, p.count[<int>SECTION_SETS], "paths", i, "set")
@@ -106,11 +108,16 @@ cdef int _check_candidates(const Plan* p) except -1:
     cdef const Candidate* rows = <const Candidate*>p.rows[<int>SECTION_CANDIDATES]
     cdef size_t i
     for i in range(p.count[<int>SECTION_CANDIDATES]):
-        check_index(rows[i].route, p.count[<int>SECTION_ROUTES], "candidates", i, "route")
-        check_optional(rows[i].extra, p.count[<int>SECTION_EXTRAS], "candidates", i, "extra")
-        check_index(rows[i].checks, (CHECK_TESTS | CHECK_REST) + 1, "candidates", i, "checks")
-        if rows[i].checks & CHECK_TESTS:
-            check_index(rows[i].extra, p.count[<int>SECTION_EXTRAS], "candidates", i, "extra")
+        _check_candidate(p, &rows[i], "candidates", i)
+    return 0
+
+
+cdef int _check_candidate(const Plan* p, const Candidate* row, str section, size_t i) except -1:
+    check_index(row.route, p.count[<int>SECTION_ROUTES], section, i, "route")
+    check_optional(row.extra, p.count[<int>SECTION_EXTRAS], section, i, "extra")
+    check_index(row.checks, (CHECK_TESTS | CHECK_REST) + 1, section, i, "checks")
+    if row.checks & CHECK_TESTS:
+        check_index(row.extra, p.count[<int>SECTION_EXTRAS], section, i, "extra")
     return 0
 
 

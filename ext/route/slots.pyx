@@ -20,13 +20,14 @@ cdef bytearray _empty(size_t rows):
     return bytearray(b"\xff") * (size * sizeof(Slot))
 
 
-cdef void _put(Slot* slots, uint32_t mask, uint64_t h, uint32_t row) noexcept nogil:
+cdef void _put(Slot* slots, uint32_t mask, uint64_t h, uint32_t row, Text text) noexcept nogil:
     """Note a row in the first empty slot from its hash's on."""
     cdef uint32_t at = <uint32_t>(h >> 32) & mask
     while slots[at].row != EMPTY_SLOT:
         at = (at + 1) & mask
     slots[at].hash = <uint32_t>h
     slots[at].row = row
+    slots[at].text = text
 
 
 cdef Span _text(bytes strings, Text t) except *:
@@ -47,7 +48,7 @@ def fill_hosts(bytes rows not None, bytes strings not None):
     cdef Span name
     for i in range(1, n):
         name = _text(strings, row[i].name)
-        _put(slots, mask, hash_bytes(0, name.p, name.n), i)
+        _put(slots, mask, hash_bytes(0, name.p, name.n), i, row[i].name)
     return bytes(table)
 
 
@@ -59,8 +60,10 @@ def fill_paths(bytes rows not None, bytes strings not None):
     cdef Slot* slots = <Slot*><char*>table
     cdef uint32_t mask = <uint32_t>(<size_t>len(table) // sizeof(Slot)) - 1
     cdef size_t i
+    cdef Span path
     for i in range(n):
-        _put(slots, mask, hash_path(_text(strings, row[i].path), row[i].params, row[i].host), i)
+        path = _text(strings, row[i].path)
+        _put(slots, mask, hash_path(path, row[i].params, row[i].host), i, row[i].path)
     return bytes(table)
 
 

@@ -1,8 +1,8 @@
 """Doors to the matcher, to what a load made, and policies and targets to load."""
 
 from libc.stdlib cimport calloc, free
-from libc.string cimport memset
-from time import perf_counter_ns
+from libc.string cimport memcpy, memset
+from time import thread_time_ns
 from fastgw.ext.base.arena cimport Arena, arena_free, arena_init
 from fastgw.ext.base.buffers cimport BufferPool
 from fastgw.ext.base.span cimport Span, span
@@ -115,9 +115,9 @@ def parameter(
 
 
 def match_ns(PlanSnapshot s not None, list requests, int rounds) -> float:
-    """Nanoseconds a match, over `rounds` of (host, path, method id)."""
-    cdef Found found
-    cdef int i
+    """Nanoseconds a match, over `rounds` of (host, path, method id). What a request costs
+    before it is matched, to come from memory, is measured alone and taken off: a worker has
+    just parsed it."""
     cdef size_t k, n = len(requests)
     cdef RequestHead* heads = <RequestHead*>calloc(n, sizeof(RequestHead))
     if heads == NULL:
@@ -127,13 +127,31 @@ def match_ns(PlanSnapshot s not None, list requests, int rounds) -> float:
         heads[k].host = span(<bytes>host, len(host))
         heads[k].path = span(<bytes>path, len(path))
         heads[k].method_id = <MethodId><int>method
-    began = perf_counter_ns()
+    least = [_rounds_ns(s, heads, n, rounds, False), _rounds_ns(s, heads, n, rounds, True)]
+    free(heads)
+    return (least[1] - least[0]) / (rounds * n)
+
+
+cdef object _rounds_ns(
+    PlanSnapshot s, const RequestHead* heads, size_t n, int rounds, bint matched
+):
+    """Nanoseconds to copy every request to one place `rounds` times, and to match it."""
+    cdef RequestHead head
+    cdef char place[512]
+    cdef Found found
+    cdef int i
+    cdef size_t k
+    memset(&head, 0, sizeof(RequestHead))
+    began = thread_time_ns()
     for i in range(rounds):  # no-cython-lint
         for k in range(n):
-            match_route(&s.matcher, &heads[k], NULL, &found)
-    took = perf_counter_ns() - began
-    free(heads)
-    return took / (rounds * n)
+            head.method_id = heads[k].method_id
+            head.host, head.path = span(place, heads[k].host.n), span(place + 256, heads[k].path.n)
+            memcpy(place, heads[k].host.p, min(head.host.n, 256))
+            memcpy(place + 256, heads[k].path.p, min(head.path.n, 256))
+            if matched:
+                match_route(&s.matcher, &head, NULL, &found)
+    return thread_time_ns() - began
 
 
 def route_row(PlanSnapshot s not None, int i) -> dict[str, object]:

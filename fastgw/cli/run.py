@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from fastgw.cli.help import Command
+from fastgw.cli.observe import observe_options, take_observe
 from fastgw.cli.source import option, read_source, source_options
 from fastgw.log import LEVELS
 from fastgw.master.machine import usable_cpus
@@ -16,8 +17,7 @@ from fastgw.master.settings import Settings
 EPILOG = """\b
 Signals: TERM, INT  drain: accept no more, finish what is under way (a second one: at once)
          QUIT       end at once
-         HUP        read the configuration again, without a connection noticing
-         TTIN, TTOU one worker more, one less
+         USR1       open the access log's file again
 \b
 Exit codes: 0 ended as told, 1 could not start, 2 configuration or command line wrong."""
 
@@ -57,30 +57,6 @@ def read_seconds(_ctx: click.Context, _option: click.Parameter, value: str) -> f
     help="How long a drain may take before the rest is ended.",
 )
 @option(
-    "--timeout-streams",
-    section="Processes",
-    callback=read_seconds,
-    metavar="DURATION",
-    default="5m",
-    show_default=True,
-    help="The same for upgraded connections, which may go on for so long.",
-)
-@option(
-    "--watch",
-    section="Processes",
-    is_flag=True,
-    help="Reload when the configuration's file, or one of its kind below its folder, changes.",
-)
-@option(
-    "--timeout-hung",
-    section="Processes",
-    callback=read_seconds,
-    metavar="DURATION",
-    default="5s",
-    show_default=True,
-    help="A worker that makes no turns for so long is ended; after 1 s it gets no connections.",
-)
-@option(
     "--workers",
     section="Processes",
     callback=read_workers,
@@ -111,23 +87,13 @@ def read_seconds(_ctx: click.Context, _option: click.Parameter, value: str) -> f
     show_default=True,
     help="Least important level that is written to standard error.",
 )
-@option(
-    "--access-log",
-    section="Logs",
-    metavar="PATH",
-    default="",
-    help="File (or pipe) that gets a JSON line for each request.  [default: none]",
-)
+@observe_options
 def run(
     timeout_drain: float,
-    timeout_streams: float,
-    watch: bool,
-    timeout_hung: float,
     workers: int,
     run_dir: str | None,
     name: str,
     log_level: str,
-    access_log: str,
     **options: Any,
 ) -> None:
     """Run a gateway, from FILE or before one upstream (--to).
@@ -138,16 +104,15 @@ def run(
     """
     from fastgw.master import launch
 
+    control, log_options = take_observe(options, log_level)
     settings = Settings(
         source=read_source(options),
         workers=workers,
         run_dir=run_dir,
         name=name,
         log_level=log_level,
-        access_log=access_log,
+        control=control,
+        log_options=log_options,
         drain_s=timeout_drain,
-        streams_s=max(timeout_streams, timeout_drain),
-        watch=watch,
-        hung_s=timeout_hung,
     )
     sys.exit(launch.run(settings))

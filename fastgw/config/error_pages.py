@@ -41,6 +41,8 @@ class ErrorPages:
         """The pages, and the statuses of upstreams that get one, of the innermost scope
         that says any."""
         for layer in reversed(layers):
+            if "errors" not in layer.scope.model_fields_set:
+                continue
             errors: Errors | None = getattr(layer.scope, "errors", None)
             if errors is not None:
                 where = (*layer.where, "errors")

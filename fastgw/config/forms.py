@@ -71,13 +71,16 @@ class Short:
 
 @dataclass(frozen=True, slots=True)
 class OneOrMore:
-    """One value stands for a list of it."""
+    """One value stands for a list of it, or for what `split` makes of it."""
 
     kinds: tuple[type, ...] = (str,)
+    split: Callable[[Any], list[Any]] | None = None
 
     def read(self, value: Any) -> Any:
         """A list."""
-        return [value] if isinstance(value, self.kinds) else value
+        if not isinstance(value, self.kinds):
+            return value
+        return [value] if self.split is None else self.split(value)
 
     def __get_pydantic_core_schema__(
         self, source: Any, handler: GetCoreSchemaHandler

@@ -120,9 +120,10 @@ class Routes:
     def inner(self, layers: Layers, key: str) -> Any:
         """What the innermost scope says that says something."""
         for layer in reversed(layers):
-            value = getattr(layer.scope, key, None)
-            if value is not None:
-                return value
+            if key in layer.scope.model_fields_set:
+                value = getattr(layer.scope, key)
+                if value is not None:
+                    return value
         return None
 
     # -- rewriting -----------------------------------------------------------------------
@@ -136,6 +137,8 @@ class Routes:
                     noted(self.document, (*layer.where, "host"), host_rule, layer.scope.host) or ""
                 )
         for layer in reversed(layers):
+            if "rewrite" not in layer.scope.model_fields_set:
+                continue
             written = getattr(layer.scope, "rewrite", None)
             if written is not None:
                 return rewrite(self.document, (*layer.where, "rewrite"), written, host, found)

@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import Field
 
-from fastgw.config.forms import Model
+from fastgw.config.forms import Model, OneOrMore, Short
 from fastgw.config.units import Duration
 
 Version = Literal["1.0", "1.1", "1.2", "1.3"]
 
 
-def _listed(value: Any) -> Any:
-    return [value] if isinstance(value, (str, dict)) else value
-
-
-def _colons(value: Any) -> Any:
+def _colons(value: str) -> list[str]:
     """OpenSSL's own form, a:b:c, is a list too."""
-    return value.split(":") if isinstance(value, str) else value
+    return value.split(":")
 
 
-Words = Annotated[list[str], BeforeValidator(_colons), Field(min_length=1)]
+Words = Annotated[list[str], Field(min_length=1), OneOrMore(split=_colons)]
 
 
 class ClientCertificates(Model):
@@ -52,10 +48,9 @@ class TlsSettings(Model):
     ciphers: Words | None = Field(default=None, description="Of TLS 1.2 and before, in our order.")
     suites: Words | None = Field(default=None, description="Ciphers of TLS 1.3.")
     groups: Words | None = Field(default=None, description="Curves of the key exchange.")
-    client: Annotated[
-        ClientCertificates | None,
-        BeforeValidator(lambda v: {"mode": v} if isinstance(v, str) else v),
-    ] = Field(default=None, description="Client certificates; in short their mode.")
+    client: Annotated[ClientCertificates, Short("mode", shows="the mode")] | None = Field(
+        default=None, description="Client certificates; in short their mode."
+    )
 
 
 class CertificateFiles(Model):
@@ -67,7 +62,7 @@ class CertificateFiles(Model):
         description="PEM file of the key; else it is in `cert`, or beside it as `.key`.",
     )
     ocsp: str | None = Field(default=None, description="OCSP answer (DER) that is stapled.")
-    names: Annotated[list[str], BeforeValidator(_listed)] | None = Field(
+    names: Annotated[list[str], OneOrMore()] | None = Field(
         default=None, description="In place of those of the certificate."
     )
 
@@ -80,13 +75,8 @@ class ListenTls(TlsSettings):
     )
     key: str | None = Field(default=None, description="PEM file of its key.")
     certificates: Annotated[
-        list[
-            Annotated[
-                CertificateFiles,
-                BeforeValidator(lambda v: {"cert": v} if isinstance(v, str) else v),
-            ]
-        ],
-        BeforeValidator(_listed),
+        list[Annotated[CertificateFiles, Short("cert", shows="a PEM file")]],
+        OneOrMore((str, dict)),
     ] = Field(
         default_factory=list,
         description="Certificates; a client gets the one for the name that it asks for.",
@@ -129,7 +119,7 @@ class UpstreamTls(Model):
     sni: str | None = Field(
         default=None, description="Name to ask for, in place of the server's host."
     )
-    names: Annotated[list[str], BeforeValidator(_listed)] | None = Field(
+    names: Annotated[list[str], OneOrMore()] | None = Field(
         default=None, description="Names of which the certificate must hold one, in place of `sni`."
     )
     min_version: Version | None = Field(default=None, description="In place of 1.2.")

@@ -1,12 +1,12 @@
 """What master and control say to each other, over one socket pair.
 
 Messages are those of fastgw/master/messages.py: length-prefixed msgpack maps with a `type`.
-A message may bring descriptors; `fds` then names them, in order. Whoever asks gives an `id`;
+A message may bring descriptors; `fds` names them, in order. Whoever asks gives an `id`;
 the answer, of type `answer`, bears the same.
 
 master says
-    hello       settings {...}; fds: `doorbell`, `statistics`, `admin`, `admin-tcp`,
-                `metrics` as far as there are; first of all
+    hello       settings {...}; fds: `doorbell`, `statistics`, `admin`, `admin-tcp-0`,
+                `metrics-0` ... as far as there are; first of all
     ring        fds: `ring`; one more ring of log lines, to be drained from now on
     workers     workers [{slot, pid, state, started_s, restarts}], totals {worker_restarts,
                 reloads, reload_failures, control_restarts, start_time_seconds,
@@ -30,17 +30,13 @@ stay with the workers, so that the next control process finds what they wrote me
 from __future__ import annotations
 
 import asyncio
-import os
 import socket
 from collections.abc import Callable, Mapping
 from itertools import count
 from typing import Any
 
-from fastgw.master.messages import BrokenMessage, Inbox, Message, pack
+from fastgw.master.messages import BrokenMessage, Inbox, Message, pack, receive
 
-#: Descriptors that one receive may bring; the kernel's own bound is 253.
-MOST_FDS = 64
-READ_BYTES = 65536
 ANSWER_S = 60.0
 
 
@@ -60,7 +56,6 @@ class Channel:
         self.sock = sock
         self.on_message, self.on_end = on_message, on_end
         self._inbox = Inbox()
-        self._fds: list[int] = []
         self._ids = count(1)
         self._asked: dict[int, asyncio.Future[Message]] = {}
         sock.setblocking(False)
@@ -68,16 +63,13 @@ class Channel:
 
     def _readable(self) -> None:
         try:
-            data, fds, _, _ = socket.recv_fds(
-                self.sock, READ_BYTES, MOST_FDS, socket.MSG_CMSG_CLOEXEC
-            )
+            data, fds = receive(self.sock)
         except BlockingIOError:
             return
         except OSError:
             data, fds = b"", []
-        self._fds += fds
         try:
-            messages = self._inbox.feed(data)
+            messages = self._inbox.feed(data, fds)
         except BrokenMessage:
             data, messages = b"", []
         for message in messages:
@@ -87,9 +79,7 @@ class Channel:
             self.on_end()
 
     def _take(self, message: Message) -> None:
-        names = message.get("fds", ())
-        fds = dict(zip(names, self._fds, strict=False))
-        del self._fds[: len(names)]
+        fds = message["fds"]
         if message["type"] == "answer":
             future = self._asked.pop(message.get("id", 0), None)
             if future is not None and not future.done():
@@ -129,9 +119,7 @@ class Channel:
             return
         asyncio.get_running_loop().remove_reader(self.sock.fileno())
         self.sock.close()
-        for fd in self._fds:
-            os.close(fd)
-        self._fds.clear()
+        self._inbox.close()
         for future in self._asked.values():
             if not future.done():
                 future.set_exception(MasterGone("the master is gone"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 from fastgw.config.child import CompilerCrashed, Options, compile_in_child
@@ -13,7 +13,6 @@ from fastgw.config.problems import ConfigError
 from fastgw.control.channel import Channel, MasterGone
 from fastgw.control.exposition import PROMETHEUS, Exposition, Row
 from fastgw.ext.record.catalogue import CELLS, kind_named, read_catalogue
-from fastgw.master.labels import upstreams_of
 from fastgw.plan import PlanReader
 
 
@@ -173,3 +172,11 @@ def _short_names(kind: str) -> dict[str, int]:
         for m in kind_named(kind).metrics
         if m.cells == 1
     }
+
+
+def upstreams_of(plan: PlanReader) -> Iterator[tuple[str, list[str]]]:
+    """(name, URLs of its servers) of each upstream."""
+    for row in plan.rows("objects"):
+        options = plan.options(*row[5:7])
+        if "servers" in options:
+            yield plan.text(*row[2:4]), [str(server["url"]) for server in options["servers"]]

@@ -10,10 +10,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from fastgw.config.child import CompilerCrashed, Options, compile_in_child
-from fastgw.config.problems import ConfigError
+from fastgw.config.problems import ConfigError, Problem
+from fastgw.log import Log
 from fastgw.master.settings import Compiled
 from fastgw.plan import PlanReader
-from fastgw.tls.bundle import BundleError, files_of, read_bundle
 
 #: Where the settings' row has the bytes of all buffers of one worker.
 _MEMORY = 13
@@ -21,6 +21,7 @@ _MEMORY = 13
 LABEL_BREAK = "\x1f"
 #: The row of each kind that takes what has none of its own, and requests without a route.
 OVERFLOW, NOWHERE = "overflow", "-"
+_LOG = Log("compiler")
 
 
 class CompileError(Exception):
@@ -33,12 +34,15 @@ class CompileError(Exception):
 
 def compile_plan(source: dict[str, Any]) -> Compiled:
     """Have a source read, {"file": FILE or None, "options": {...}}; or CompileError."""
+    warned: list[Problem] = []
     try:
-        plan = compile_in_child(source["file"], Options(**source["options"]))
+        plan = compile_in_child(source["file"], Options(**source["options"]), warned=warned)
     except ConfigError as e:
         raise CompileError([str(problem) for problem in e.problems]) from e
     except CompilerCrashed as e:
         raise CompileError(str(e).splitlines()) from e
+    for warning in warned:
+        _LOG.warning(str(warning))
     return read_facts(plan)
 
 
@@ -51,20 +55,15 @@ def read_facts(plan: bytes) -> Compiled:
         plan=plan,
         listen=[("https://" if "tls" in one.options else "") + one.address for one in listeners],
         memory=settings[_MEMORY],
+        tls=[one.options["tls"] for one in listeners if "tls" in one.options] + targets_tls(reader),
         labels=[*labels_of(reader)],
-        bundle=read_files(reader),
     )
 
 
-def read_files(reader: PlanReader) -> bytes:
-    """The files that listeners and targets need for TLS; empty: none."""
-    maps = [one.options for one in reader.listeners()]
-    maps += [reader.options(*row[5:7]) for row in reader.rows("objects")]
-    options: list[Mapping[str, Any]] = [one["tls"] for one in maps if one.get("tls")]
-    try:
-        return read_bundle(files_of(options)) if options else b""
-    except BundleError as e:
-        raise CompileError([str(e)]) from e
+def targets_tls(reader: PlanReader) -> list[Mapping[str, Any]]:
+    """The `tls` options of targets."""
+    found = (reader.options(*row[5:7]) for row in reader.rows("objects"))
+    return [options["tls"] for options in found if options.get("tls")]
 
 
 def labels_of(reader: PlanReader) -> Iterator[tuple[str, str]]:

@@ -13,13 +13,13 @@ import socket
 import sys
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from fastgw.log import Log
 from fastgw.master.addresses import AddressError, bind_all
-from fastgw.master.messages import BrokenMessage, Inbox, Message, pack
+from fastgw.master.messages import BrokenMessage, Inbox, Message, pack, receive
 from fastgw.master.signals import HANDLED
 from fastgw.master.slot import SETTLED_S, backoff_s, describe_end
 
@@ -28,8 +28,6 @@ CHILD_FD = 3
 SOCKET_NAME = "admin.sock"
 #: How long it may take to write what is left of the log and end.
 END_S = 3.0
-READ_BYTES = 65536
-MOST_FDS = 16
 
 #: Answers a request of the control process: `answer(ok=True, ...)`.
 Answer = Callable[..., None]
@@ -144,6 +142,12 @@ class Rings:
         if fd >= 0:
             self._free.append(fd)
 
+    def forget(self, keep: int) -> None:
+        """In a worker: close the rings of others."""
+        for fd in self.all:
+            if fd != keep:
+                os.close(fd)
+
     def close(self) -> None:
         """Close everything."""
         for fd in (*self.all, self.doorbell):
@@ -164,11 +168,12 @@ class ControlProcess:
         self.pid = 0
         self.sock: socket.socket | None = None
         self.restarts = 0
+        #: When the gateway was started, in seconds since the epoch.
+        self.begun_s = time.time()
         self.is_ready = False
         #: What a request of the control process is answered by, by its type.
         self.on_request: dict[str, Callable[[dict[str, Any], Answer], None]] = {}
         self._inbox = Inbox()
-        self._fds: list[int] = []
         self._started_s = self._due_s = 0.0
         self._deaths = 0
         self._ending = False
@@ -255,21 +260,20 @@ class ControlProcess:
         self.sockets.close()
         self.rings.close()
 
-    def forget(self, keep_ring: int) -> None:
-        """In a forked worker: close all that is not its own."""
+    def forget(self) -> None:
+        """In a forked child: close what is the master's."""
         self._close_channel()
         self.sockets.forget()
-        for fd in self.rings.all:
-            if fd != keep_ring:
-                os.close(fd)
 
     def _close_channel(self) -> None:
         if self.sock is not None:
             self.sock.close()
             self.sock = None
-        for fd in self._fds:
-            os.close(fd)
-        self._fds.clear()
+        self._inbox.close()
+
+    def fileno(self) -> int:
+        """What the master polls; -1 = nothing."""
+        return self.sock.fileno() if self.sock is not None else -1
 
     # -- telling it ------------------------------------------------------------------------
 
@@ -280,11 +284,24 @@ class ControlProcess:
             self._say("ring", {}, {"ring": fd})
         return fd
 
+    def give_ring_back(self, ring: int) -> None:
+        """The ring's writer is dead."""
+        self.rings.give_back(ring)
+
     def tell(self, kind: str, fds: Mapping[str, int] | None = None, **fields: Any) -> None:
         """Tell it something, now and whenever it is started again: `workers`, `generation`,
         `drain`. Descriptors stay the caller's and must stay open."""
         self._facts[kind] = (fields, dict(fds or {}))
         self._say(kind, *self._facts[kind])
+
+    def tell_workers(self, workers: list[dict[str, Any]], totals: dict[str, int]) -> None:
+        """Tell it how the workers are, and the sums that the master keeps."""
+        begun = {"start_time_seconds": int(self.begun_s)}
+        self.tell("workers", workers=workers, totals={**totals, **begun})
+
+    def set_log_level(self, level: str) -> None:
+        """What a new process is told; the one that asked knows."""
+        self.settings = replace(self.settings, log_level=level)
 
     def tell_once(self, kind: str, **fields: Any) -> None:
         """Tell it something that only holds now: `reopen`."""
@@ -324,9 +341,8 @@ class ControlProcess:
         """Take its messages."""
         assert self.sock is not None
         try:
-            data, fds, _, _ = socket.recv_fds(self.sock, READ_BYTES, MOST_FDS)
-            self._fds += fds
-            messages = self._inbox.feed(data)
+            data, fds = receive(self.sock)
+            messages = self._inbox.feed(data, fds)
         except BlockingIOError:
             return
         except (OSError, BrokenMessage) as e:
@@ -338,20 +354,18 @@ class ControlProcess:
             self._close_channel()
 
     def _take(self, message: Message) -> None:
-        names = message.get("fds", ())
-        fds = dict(zip(names, self._fds, strict=False))
-        del self._fds[: len(names)]
+        fds = message["fds"]
         try:
             if message["type"] == "ready":
                 self.is_ready = True
                 self.log.info(f"control (pid {self.pid}) serves {self.sockets.path}")
             else:
-                self._requested(message, fds)
+                self._requested(message)
         finally:
             for fd in fds.values():
                 os.close(fd)
 
-    def _requested(self, message: Message, fds: dict[str, int]) -> None:
+    def _requested(self, message: Message) -> None:
         """Something that it wants to be done."""
         number = message.get("id", 0)
 
@@ -362,4 +376,4 @@ class ControlProcess:
         if call is None:
             answer(ok=False, errors=[f"{message['type']}: not in this version"])
         else:
-            call({**message, "fds": fds}, answer)
+            call(message, answer)

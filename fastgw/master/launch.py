@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import faulthandler
 import gc
-import mmap
 from typing import NoReturn
 
 from fastgw.ext.shm.statistics import Column, Statistics, create_statistics
@@ -19,13 +18,16 @@ from fastgw.master import machine
 from fastgw.master.addresses import AddressError, bind_all
 from fastgw.master.compile_job import Compile
 from fastgw.master.compiler import CompileError, compile_plan
+from fastgw.master.control import ControlProcess
+from fastgw.master.control_link import ControlLink
 from fastgw.master.generation import from_compiled
 from fastgw.master.master import EXIT_FAILED, Master
 from fastgw.master.settings import Compiled, Settings
 from fastgw.master.signals import SignalQueue
 from fastgw.master.workforce import Birth, Workforce
 from fastgw.run_dir import Lock, RunDirError, run_folder
-from fastgw.tls.tickets import shared_ring
+from fastgw.tls.bundle import BundleError
+from fastgw.tls.tickets import NodeTickets
 from fastgw.worker import MakeDataPlane, Shift, work
 
 EXIT_CONFIG = 2
@@ -45,15 +47,25 @@ def run(
     faulthandler.enable()
     lock: Lock | None = None
     try:
-        lock = Lock(run_folder(settings.run_dir, settings.name))
+        folder = run_folder(settings.run_dir, settings.name)
+        lock = Lock(folder)
         lock.take()
         compiled = compile_source(settings.source)
-        return supervise(settings, compiled, compile_source, make or data_plane(), lock, log)
+        control = None
+        if settings.control is not None:
+            control = ControlProcess(settings.control, folder, log)
+        try:
+            return supervise(
+                settings, compiled, compile_source, make or data_plane(), lock, log, control
+            )
+        finally:
+            if control is not None:
+                control.end()
     except CompileError as e:
         for line in e.lines:
             log.error(line)
         return EXIT_CONFIG
-    except (RunDirError, AddressError) as e:
+    except (RunDirError, AddressError, BundleError) as e:
         log.error(str(e))
         return EXIT_FAILED
     finally:
@@ -77,6 +89,7 @@ def supervise(
     make: MakeDataPlane,
     lock: Lock,
     log: Log,
+    control: ControlProcess | None,
 ) -> int:
     """Listen, fork and keep the workers."""
     descriptors = machine.raise_descriptors()
@@ -86,22 +99,35 @@ def supervise(
         for bound in listening.bound:
             log.info(f"listening on {bound.name}")
         generation = from_compiled(1, compiled)
+        tickets = NodeTickets()
+        tickets.take(generation)
         statistics = create_statistics(COLUMNS_A_WORKER * settings.workers + COLUMNS_MORE)
-        statistics.assign(generation.labels, 0)
-        tickets = shared_ring()
         most = machine.connections_for(descriptors)
         log.info(f"descriptors {descriptors}, client connections a worker {most}")
 
         def become(birth: Birth) -> NoReturn:
             lock.forget()
-            raise SystemExit(work(new_shift(settings, birth, statistics, tickets, make, most, log)))
+            bell = -1
+            if control is not None:
+                control.rings.forget(birth.ring)
+                bell = control.rings.doorbell
+            raise SystemExit(
+                work(new_shift(settings, birth, bell, statistics, tickets, make, most, log))
+            )
 
         workforce = Workforce(settings, listening, statistics, generation, become, signals, log)
         workforce.forget_more.append(lock.forget)
+        workforce.assign_rows(generation)
+        master = Master(settings, workforce, compile_source, log)
+        master.reload.on_switched.append(tickets.take)
+        if control is not None:
+            ControlLink(control, master, lock.folder)
+            for line in control.sockets.describe():
+                log.info(line)
         # Pages of the parent's objects stay shared: no collection touches them in a child.
         gc.collect()
         gc.freeze()
-        return Master(settings, workforce, compile_source, log).run()
+        return master.run()
     finally:
         listening.close()
         signals.close()
@@ -110,8 +136,9 @@ def supervise(
 def new_shift(
     settings: Settings,
     birth: Birth,
+    doorbell: int,
     statistics: Statistics,
-    tickets: mmap.mmap,
+    tickets: NodeTickets,
     make: MakeDataPlane,
     max_connections: int,
     log: Log,
@@ -126,10 +153,12 @@ def new_shift(
         generation=birth.generation.number,
         plan_fd=birth.generation.plan_fd,
         bundle_fd=birth.generation.bundle_fd,
-        tickets=tickets,
+        tickets=tickets.ring,
         memory=birth.generation.memory,
         max_connections=max_connections,
-        access_log=settings.access_log,
+        log_options=settings.log_options,
+        log_ring=birth.ring,
+        doorbell=doorbell,
         make=make,
         new_loop=new_loop,
         log=log.sibling(f"worker-{birth.slot}"),

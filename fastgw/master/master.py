@@ -48,6 +48,11 @@ class Master:
         self.announced = False
         #: More descriptors to wait for, and what is called when one is readable.
         self.readers: dict[int, Callable[[], None]] = {}
+        #: Called every round, and when logs are to be opened again.
+        self.rounds: list[Callable[[], None]] = []
+        self.on_reopen: list[Callable[[], None]] = []
+        #: Pids of children that are no workers; 0 = there is none.
+        self.more_pids: list[Callable[[], int]] = []
         workforce.on_ready = self.ready
         workforce.on_loss = self.lost
 
@@ -99,6 +104,8 @@ class Master:
 
     def look_at_clock(self) -> None:
         """Do what is due."""
+        for look in self.rounds:
+            look()
         self.workforce.look_at_clock()
         self.workforce.look_at_hearts()
         self.reload.look_at_clock()
@@ -202,6 +209,7 @@ class Master:
         """As process 1 of a container: orphans of others become our children."""
         if os.getpid() == 1:
             known = {w.pid for w in self.workforce.everyone()}
+            known |= {pid() for pid in self.more_pids}
             if self.reload.job is not None:
                 known.add(self.reload.job.pid)
             while (pid := next_ended()) and pid not in known:
@@ -215,8 +223,8 @@ class Master:
     def handle_usr1(self) -> None:
         """Reopen logs."""
         self.log.info("USR1: logs are opened again")
-        for worker in self.workforce.everyone():
-            worker.send("reopen")
+        for told in self.on_reopen:
+            told()
 
     def handle_usr2(self) -> None:
         """Hand over to a new binary: a later version's."""

@@ -36,12 +36,15 @@ class WorkerProcess:
         column: int,
         generation: int,
         now_s: float,
+        ring: int = -1,
     ) -> None:
         self.slot = slot
         self.pid = pid
         self.control: socket.socket | None = control
         #: Of the statistics; cleared when the process is dead.
         self.column = column
+        #: Where it writes log lines; -1 = nowhere.
+        self.ring = ring
         #: Number of the plan that it serves, and of that which it has prepared; 0 = none.
         self.generation = generation
         self.prepared = 0

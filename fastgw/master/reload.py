@@ -44,6 +44,8 @@ class Reload:
         self.number = workforce.generation.number
         #: Told of each generation that runs.
         self.on_switched: list[Callable[[Generation], None]] = []
+        #: Reloads that changed nothing.
+        self.failures = 0
         self._new_set = False
         self._because = ""
         self._waiting: list[Done] = []
@@ -116,8 +118,7 @@ class Reload:
         self._look()
 
     def _assign(self, generation: Generation) -> None:
-        now_s = int(time.clock_gettime(time.CLOCK_BOOTTIME))
-        self.workforce.statistics.assign(generation.labels, now_s)
+        self.workforce.assign_rows(generation)
 
     # -- preparing -------------------------------------------------------------------------
 
@@ -275,6 +276,7 @@ class Reload:
         for line in lines:
             self.log.error(line)
         if lines:
+            self.failures += 1
             self.log.error(f"reload ({self._because}) failed: generation {number} goes on")
         else:
             self.log.info(

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
+
+from fastgw.master.control import ControlSettings
 
 
 @dataclass(frozen=True)
@@ -16,8 +19,10 @@ class Settings:
     run_dir: str | None = None
     name: str = "default"
     log_level: str = "info"
-    #: Where workers write a line an exchange; empty: nowhere.
-    access_log: str = ""
+    #: What the control process is told; None: there is none.
+    control: ControlSettings | None = None
+    #: How a line of the access log looks (ext/record/log_options.py).
+    log_options: dict[str, Any] = field(default_factory=dict)
     #: Seconds that a drain may take before the rest is ended.
     drain_s: float = 30.0
     #: The same for upgraded connections and tunnels of a worker that was replaced.
@@ -36,8 +41,8 @@ class Compiled:
     listen: list[str] = field(default_factory=list)
     #: Bytes of all buffers of one worker.
     memory: int = 64 << 20
-    #: Certificates, keys and other files that the plan names by digest (fastgw/tls/bundle.py).
-    bundle: bytes = b""
+    #: `tls` options of listeners and upstreams, which name files to be handed to workers.
+    tls: list[Mapping[str, Any]] = field(default_factory=list)
     #: (kind, name) of everything that has a row in the statistics.
     labels: list[tuple[str, str]] = field(default_factory=list)
     #: What the plugins' code is; workers can't take another one up.

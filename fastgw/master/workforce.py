@@ -14,7 +14,7 @@ import time
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NoReturn
+from typing import NoReturn, Protocol
 
 from fastgw.ext.shm.statistics import Statistics
 from fastgw.log import Log
@@ -52,6 +52,18 @@ class Birth:
     column: int
     #: Accept at once, or wait for `begin`.
     listen: bool
+    #: Where it writes log lines; -1 = nowhere.
+    ring: int = -1
+
+
+class RingSource(Protocol):
+    """Where rings of log lines come from: the control process, see control.py."""
+
+    def take_ring(self) -> int:
+        """A ring that nobody writes to; -1 where there is no log."""
+
+    def give_ring_back(self, ring: int) -> None:
+        """Its writer is dead."""
 
 
 class Workforce:
@@ -78,6 +90,8 @@ class Workforce:
         self.on_ready: Callable[[WorkerProcess], None] = lambda worker: None
         self.on_loss: Callable[[WorkerProcess, str], None] = lambda worker, text: None
         self.filling = True
+        #: Where rings of log lines come from; None = there is no log.
+        self.rings: RingSource | None = None
         #: Closed in the children of ours that are no workers.
         self.forget_more: list[Callable[[], None]] = []
         self._watch = Watch(time.monotonic())
@@ -123,12 +137,13 @@ class Workforce:
         ours, theirs = socket.socketpair()
         ours.setblocking(False)
         column = 0
+        ring = self.rings.take_ring() if self.rings is not None else -1
         # A signal between fork and reset would be put into the master's queue by the child.
         signal.pthread_sigmask(signal.SIG_BLOCK, HANDLED)
         try:
             column = self.statistics.open_column("worker", slot.index)
             listeners = self.listening.of_slot(slot.index, change)
-            birth = Birth(slot.index, theirs, generation, listeners, column, listen)
+            birth = Birth(slot.index, theirs, generation, listeners, column, listen, ring)
             pid = os.fork()
             if pid == 0:
                 self._become_worker(birth, ours, change)
@@ -136,6 +151,7 @@ class Workforce:
             ours.close()
             if column:
                 self.statistics.fold(column)
+            self._give_ring_back(ring)
             slot.due_s = time.monotonic() + 1.0
             self.log.error(f"worker {slot.index}: can't be started: {e}; trying again in 1 s")
             return None
@@ -144,7 +160,17 @@ class Workforce:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, HANDLED)
         self.statistics.set_pid(column, pid)
         now_s = time.monotonic()
-        return WorkerProcess(slot.index, pid, ours, column, generation.number, now_s)
+        return WorkerProcess(slot.index, pid, ours, column, generation.number, now_s, ring)
+
+    def _give_ring_back(self, ring: int) -> None:
+        if self.rings is not None:
+            self.rings.give_ring_back(ring)
+
+    def assign_rows(self, generation: Generation) -> None:
+        """Give the labels of a generation, and of the slots, their rows of the statistics."""
+        slots = [("worker", str(s.index)) for s in self.slots]
+        now_s = int(time.clock_gettime(time.CLOCK_BOOTTIME))
+        self.statistics.assign([*generation.labels, *slots], now_s)
 
     def _become_worker(self, birth: Birth, ours: socket.socket, change: Change | None) -> NoReturn:
         """In the child: drop all that is the master's and work."""
@@ -239,6 +265,7 @@ class Workforce:
             self.hear(worker)
         worker.close_control()
         self.statistics.fold(worker.column)
+        self._give_ring_back(worker.ring)
         self._watch.forget(worker.column)
         how = "worker_hung" if worker.hung else describe_end(status)
         text = f"worker {worker.slot} (pid {worker.pid}) ended: {how}"
@@ -290,6 +317,7 @@ class Workforce:
         for b in self.listening.bound:
             b.add_slot()
         self.slots.append(Slot(len(self.slots)))
+        self.assign_rows(self.generation)
         self.fill()
 
     def drop_slot(self) -> None:

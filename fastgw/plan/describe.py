@@ -82,12 +82,13 @@ def _listeners(reader: PlanReader) -> Iterator[str]:
 
 
 def _matcher(reader: PlanReader) -> Iterator[str]:
-    used = sum(row != EMPTY_SLOT for _, row in reader.rows("path_slots"))
+    used = sum(row[1] != EMPTY_SLOT for row in reader.rows("path_slots"))
     yield f"matches ({used} of {reader.count('path_slots')} path slots):"
     hosts = [(reader.text(*row[0:2]), row[6]) for row in reader.rows("hosts")]
     sets = [row[0] for row in reader.rows("sets")]
     candidates = _Candidates(reader)
-    for _params, host, at, n, first, exact_n, prefix_n, regex_n, number in reader.rows("paths"):
+    for row in reader.rows("paths"):
+        host, at, n, first, exact_n, prefix_n, regex_n, number = row[1:9]
         name, of = hosts[host]
         name = "*" + name if name.startswith(".") else name
         where = name + reader.text(at, n)

@@ -10,6 +10,8 @@ MAGIC: Final = b"FGWPLAN\0"
 EMPTY_SLOT: Final = 0xFFFFFFFF
 #: An index that points nowhere.
 NOTHING: Final = 0xFFFFFFFF
+#: Sections begin at multiples of this, a line of the cache.
+ALIGN: Final = 64
 #: The most segments a path in the plan may have: a bit each in a host's masks.
 MAX_SEGMENTS: Final = 63
 
@@ -21,9 +23,9 @@ TIMEOUTS: Final = Struct("<8I")
 SETTINGS: Final = Struct("<4IQ8IQIIQIB3x")
 LISTENER: Final = Struct("<IIIIQQI4x")
 HOST: Final = Struct("<IIQQIII4x")
-SLOT: Final = Struct("<II")
+SLOT: Final = Struct("<4I")
 SHAPE: Final = Struct("<QBB6x")
-PATH: Final = Struct("<Q8I")
+PATH: Final = Struct("<Q12I8x")
 CANDIDATE: Final = Struct("<4I")
 EXTRA: Final = Struct("<5I")
 TEST: Final = Struct("<BBHI6IQ")

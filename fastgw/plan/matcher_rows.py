@@ -97,15 +97,18 @@ class MatcherRows:
     def _add_path(self, node: Node, set_at: int, patterns: list[str]) -> None:
         """A path and its candidates; its regexes go to the end of `patterns`."""
         first, number = len(self.rows["candidates"]), len(patterns)
+        own: tuple[int, ...] = ()
         for run in (node.exact, node.prefix, node.regex):
             for c in ordered(run):
-                self._append("candidates", CANDIDATE.pack(c.methods, c.route, c.extra, c.checks))
+                row = c.methods, c.route, c.extra, c.checks
+                own = own or row
+                self._append("candidates", CANDIDATE.pack(*row))
                 if run is node.regex:
                     self._note_regex(c, set_at + len(patterns))
                     patterns.append(c.match.path)
         counts = len(node.exact), len(node.prefix), len(node.regex)
-        row = PATH.pack(node.params, node.host, *self.text(node.text), first, *counts, number)
-        self._append("paths", row)
+        said = node.params, node.host, *self.text(node.text), first, *counts, number
+        self._append("paths", PATH.pack(*said, *own))
 
     def _note_regex(self, candidate: Candidate, at: int) -> None:
         """The pattern whose groups are the candidate's parameters."""

@@ -41,11 +41,17 @@ class Candidate:
     extra: int = NOTHING
     checks: int = 0
 
-    def rank(self) -> tuple[int, int, str, str]:
-        """Sorts into the order in which candidates are asked. The last parts only say that
-        the order is not that of the file."""
-        of_pattern = f"{-len(self.match.path):06}{self.match.path}" if self.match.regex else ""
-        return -matcher_count(self.match), -self.priority, of_pattern, repr(self.match)
+    def rank(self) -> tuple[int, int, int, str, str]:
+        """Sorts into the order in which candidates are asked: longer regexes before shorter
+        ones. The last part only sees to it that the order is not that of the file."""
+        pattern = self.match.path if self.match.regex else ""
+        return (
+            -matcher_count(self.match),
+            -self.priority,
+            -len(pattern),
+            pattern,
+            repr(self.match),
+        )
 
 
 @dataclass(slots=True)
@@ -65,8 +71,8 @@ def ordered(found: list[Candidate]) -> list[Candidate]:
     if len(found) > 1:
         found = sorted(found, key=Candidate.rank)
     for candidate in found:
-        lone = candidate.methods & _GET and not candidate.methods & _HEAD
-        if lone and not any(_serves_head(other, candidate) for other in found):
+        gets = candidate.methods & _GET and not candidate.methods & _HEAD
+        if gets and not any(_serves_head(other, candidate) for other in found):
             candidate.methods |= _HEAD
     return found
 

@@ -4,28 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import lru_cache
-from ipaddress import IPv4Network, ip_network
 
 from fastgw.ext.route.errors import PlanError
 
-_MAPPED = 0xFFFF << 32
+#: Where IPv4 stands; no IPv6 network holds any of it, however large.
+_MAPPED, _MAPPED_END = 0xFFFF << 32, (0xFFFF << 32) + (1 << 32)
 
 
-def address_range(text: str) -> tuple[int, int]:
-    """The first and last address of a network."""
+def _range(text: str) -> list[tuple[int, int]]:
+    """The addresses of a network: a range, or two around those that are IPv4."""
+    from fastgw.ext.base.networks import parse_network  # compiled: only where one is used
+
     try:
-        network = ip_network(text)
+        low, high = parse_network(text)
     except ValueError as e:
         raise PlanError(f"clients: {e}") from None
-    base = _MAPPED if isinstance(network, IPv4Network) else 0
-    return base + int(network.network_address), base + int(network.broadcast_address)
+    if low < _MAPPED <= high:
+        parts = [(low, _MAPPED - 1), (_MAPPED_END, high)]
+        return [part for part in parts if part[0] <= part[1]]
+    return [(low, high)]
 
 
 @lru_cache(maxsize=4096)
 def address_ranges(texts: frozenset[str]) -> tuple[tuple[int, int], ...]:
     """The ranges of some networks, in order, with none that touches another."""
     merged: list[tuple[int, int]] = []
-    for low, high in sorted(address_range(text) for text in texts):
+    for low, high in sorted(part for text in texts for part in _range(text)):
         if merged and low <= merged[-1][1] + 1:
             merged[-1] = (merged[-1][0], max(high, merged[-1][1]))
         else:

@@ -10,6 +10,7 @@ from zlib import crc32
 
 from fastgw.ext.route.errors import PlanError
 from fastgw.plan.layout import (
+    ALIGN,
     CHAIN,
     CLIENT_EOF,
     HEADER,
@@ -82,15 +83,15 @@ def allow_bits(names: Iterable[str]) -> int:
 def seal(body: list[tuple[bytes, int]], number: int) -> bytes:
     """Header and table of sections before the sections (bytes, rows)."""
     at = HEADER.size + SECTION.size * len(SECTIONS)
-    table, sections = b"", b""
+    parts = [bytes(-at % ALIGN)]
+    at += len(parts[0])
+    table = b""
     for i, ((data, count), row) in enumerate(zip(body, SECTIONS.values(), strict=True)):
         table += SECTION.pack(at, count, row.size, i)
-        padded = data + bytes(-len(data) % 8)
-        sections += padded
-        at += len(padded)
-    return checksummed(
-        HEADER.pack(MAGIC, LAYOUT, len(SECTIONS), at, number, 0, 0) + table + sections
-    )
+        parts += [data, bytes(-len(data) % ALIGN)]
+        at += len(data) + len(parts[-1])
+    header = HEADER.pack(MAGIC, LAYOUT, len(SECTIONS), at, number, 0, 0)
+    return checksummed(b"".join((header, table, *parts)))
 
 
 def checksummed(plan: bytes) -> bytes:

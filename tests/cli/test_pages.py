@@ -9,9 +9,10 @@ import pytest
 from tests.cli.page import Block, Shell, blocks, fits, problems
 from tests.meta.tree import ROOT
 
-PAGES = [p for p in sorted((ROOT / "docs").rglob("*.md")) if "errors" not in p.parts]
+PAGES = [ROOT / "README.md"]
+PAGES += [p for p in sorted((ROOT / "docs").rglob("*.md")) if "errors" not in p.parts]
 WHOLE = [
-    pytest.param(block, id=f"{page.relative_to(ROOT / 'docs')}:{i}")
+    pytest.param(block, id=f"{page.relative_to(ROOT)}:{i}")
     for page in PAGES
     for i, block in enumerate(blocks(page))
     if block.is_configuration and "tls" not in block.text
@@ -24,7 +25,7 @@ def test_a_configuration_is_right(block: Block) -> None:
     assert problems(block.text) == []
 
 
-@pytest.mark.parametrize("page", RUN, ids=lambda p: str(p.relative_to(ROOT / "docs")))
+@pytest.mark.parametrize("page", RUN, ids=lambda p: str(p.relative_to(ROOT)))
 def test_commands_print_what_the_page_says(page: Path, tmp_path: Path) -> None:
     with Shell(tmp_path) as shell:
         for block in blocks(page):

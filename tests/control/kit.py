@@ -27,9 +27,14 @@ class Master:
         self.folder = folder
         read, self._write = os.pipe()
         self._log = os.fdopen(read, "r")
-        self.control = ControlProcess(
-            ControlSettings(**settings), folder, Log("master", "debug", self._write)
-        )
+        try:
+            self.control = ControlProcess(
+                ControlSettings(**settings), folder, Log("master", "debug", self._write)
+            )
+        except BaseException:
+            self._log.close()
+            os.close(self._write)
+            raise
         self.asked: list[dict[str, Any]] = []
         self._lock = threading.Lock()
         self._end = threading.Event()

@@ -12,7 +12,7 @@ from fastgw.ext.base.reasons import REASON_TABLE
 from fastgw.ext.record.catalogue import LABEL_BREAK, kind_named, read_catalogue
 from fastgw.ext.record.rows import SharedRows
 from fastgw.ext.shm.statistics import Column, Statistics, create_statistics
-from fastgw.master.labels import labels_of
+from fastgw.master.compiler import labels_of
 from fastgw.plan import PlanReader, build_plan
 from fastgw.plan.model import Match, ObjectSpec, PlanModel, Route
 from tests.scenario.client import Client
@@ -110,7 +110,7 @@ def test_requests_are_seen_in_the_segment() -> None:
         target = upstream(origin.address, name="shop")
         url = f"http://127.0.0.1:{origin.address[1]}"
         plan = PlanReader(build_plan(PlanModel((route_to(target),))))
-        statistics.assign(labels_of(plan, 1), 0)
+        statistics.assign([*labels_of(plan), ("worker", "0")], 0)
         rows = SharedRows(columns(statistics, 1)[0])
         with Gateway(route_to(target), rows=rows) as gw, Client(gw.address) as client:
             for _ in range(3):
@@ -129,7 +129,7 @@ def test_requests_are_seen_in_the_segment() -> None:
 def test_what_has_no_row_is_counted_as_overflow() -> None:
     statistics = create_statistics(2, rows=4)
     plan = PlanReader(build_plan(PlanModel(tuple(nothing(i) for i in range(10)))))
-    statistics.assign(labels_of(plan, 1), 0)
+    statistics.assign([*labels_of(plan), ("worker", "0")], 0)
     rows = SharedRows(columns(statistics, 1)[0])
     with Gateway(*(nothing(i) for i in range(10)), rows=rows) as gw, Client(gw.address) as client:
         for i in range(10):

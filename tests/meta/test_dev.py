@@ -46,14 +46,19 @@ def test_it_is_plain_sh() -> None:
     ("hide", "named"),
     [
         ("gcc", "gcc ccache"),
-        ("python3", "python3 python3-venv python3-dev gcc libc6-dev libssl-dev ccache"),
+        ("g++", "g++"),
+        (
+            "python3",
+            "python3 python3-venv python3-dev gcc g++ libc6-dev libre2-dev libssl-dev ccache",
+        ),
     ],
 )
 def test_missing_packages_are_named(tmp_path: Path, hide: str, named: str) -> None:
     """Without root and without sudo the one apt line is printed."""
     tools = tmp_path / "bin"
     tools.mkdir()
-    for tool in ("sh", "cat", "dirname", "rm", "python3", "gcc", "env", "bash", "tr", "cksum"):
+    needed = ("sh", "cat", "dirname", "rm", "python3", "gcc", "g++", "env", "bash", "tr", "cksum")
+    for tool in needed:
         # The interpreter itself, not a wrapper that looks for its own tools.
         found = os.path.realpath(sys.executable) if tool == "python3" else shutil.which(tool)
         if tool != hide and found:

@@ -32,9 +32,13 @@ class FakePlane:
         *,
         memory: int,
         max_connections: int,
-        access_log: str,
+        log_options: dict[str, Any],
+        log_ring: int,
+        doorbell: int,
+        slot: int,
         log: Callable[[str, str], None],
         column: Any,
+        tls: Any,
     ) -> None:
         self.loop = loop
         self.open: dict[int, socket.socket] = {}
@@ -89,7 +93,7 @@ class FakePlane:
         self.listening.remove(fd)
         os.close(fd)
 
-    def prepare(self, plan: Any) -> Iterator[None]:
+    def prepare(self, plan: Any, files: Any) -> Iterator[None]:
         """Takes any plan, unless it is told to refuse."""
         if ORDERS.get("refuse"):
             raise RuntimeError("this plan can't be used")

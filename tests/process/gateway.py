@@ -20,6 +20,14 @@ ROOT = Path(__file__).resolve().parents[2]
 DEADLINE_S = 15.0
 
 
+def is_control(pid: int) -> bool:
+    """Whether a process is a control process."""
+    try:
+        return b"fastgw.control" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return False
+
+
 class Gateway:
     """One process and its standard error."""
 
@@ -69,6 +77,15 @@ class Gateway:
         self.wait_for(r"ready with \d+ worker")
 
     def workers(self) -> list[int]:
+        """Pids of the master's children, but not of the control process."""
+        return [pid for pid in self.children() if not is_control(pid)]
+
+    def control(self) -> int:
+        """Pid of the control process."""
+        (pid,) = (pid for pid in self.children() if is_control(pid))
+        return pid
+
+    def children(self) -> list[int]:
         """Pids of the master's children."""
         pid = self.process.pid
         return [int(p) for p in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import os
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from fastgw.ext.record.log_options import DEFAULT
+from fastgw.ext.record.log_options import DEFAULT, FIELDS
 from fastgw.ext.record.ring import RingReader, create_ring
 from tests.scenario.client import Client
 from tests.scenario.gateway import Gateway, Match, ObjectSpec, Route, Step, policy, upstream
@@ -169,3 +170,19 @@ def test_ring_gets_the_lines_and_drops_when_full() -> None:
         c.get("/again")
         assert reader.peek(4096) == b'{"path":"/again"}\n'
     os.close(ring)
+
+
+# -- the page --------------------------------------------------------------------------------
+
+
+def test_every_field_is_on_the_page() -> None:
+    page = (Path(__file__).resolve().parents[2] / "docs/access-log.md").read_text()
+    rows = re.findall(r"^\| `([\w.]+)` \|[^|]+\| (yes)? ?\|$", page, re.M)
+    assert {name.removesuffix(".NAME") for name, _ in rows} == set(FIELDS)
+    assert {name for name, yes in rows if yes} == set(DEFAULT)
+
+
+def test_unknown_reason_is_refused() -> None:
+    with pytest.raises(ValueError, match="there is none that is called 'no_rute'"):
+        with Gateway(fixed(), log={"keep": ["reason=no_rute"]}):
+            pass

@@ -95,10 +95,15 @@ def test_a_routes_row_says_what_the_model_said() -> None:
         "allow": 0b1001,
         "methods": 0,
         "client_eof": 1,
+        "host_mode": 0,
+        "host": b"",
+        "pages": layout.NOTHING,
+        "statuses": 0,
+        "statuses_n": 0,
         "stat": 2,
         "body_limit": 1 << 40,
     }
-    assert route_doors.rewrite_row(s, 0) == (2, b"/v1")
+    assert route_doors.rewrite_row(s, 0) == (b"/r", b"/v1")
     assert route_doors.route_row(s, 0)["rewrite"] == -1
     assert route_doors.settings(s)["allow_any"] == 0b1001
 

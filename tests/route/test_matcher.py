@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_address
+from random import Random
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fastgw.ext.route.load import PlanSnapshot, load_plan
 from fastgw.ext.testing import route_doors
-from fastgw.plan import Match, ObjectSpec, PlanError, PlanModel, Route, build_plan
+from fastgw.plan import (
+    Condition,
+    Listener,
+    Match,
+    ObjectSpec,
+    PlanError,
+    PlanModel,
+    Route,
+    build_plan,
+)
 from fastgw.plan.layout import METHODS, method_names
-from fastgw.plan.matching import hash_bytes
-from tests.route.reference import NO_METHOD, NO_ROUTE, reference
+from fastgw.plan.ties import TieError, find_ties
+from tests.route.reference import FRONTS, NO_METHOD, NO_ROUTE, Request, reference, rivals
 
 TARGET = ObjectSpec("none", "nothing")
 
@@ -21,9 +33,12 @@ def routes_of(*matches: Match) -> list[Route]:
     return [Route(f"r{i}", (match,), TARGET) for i, match in enumerate(matches)]
 
 
+BUILDERS = {"none": route_doors.AnyTarget}
+
+
 def snapshot(routes: list[Route]) -> PlanSnapshot:
     """The routes, built and loaded."""
-    return load_plan(build_plan(PlanModel(tuple(routes))), {"none": route_doors.AnyTarget})
+    return load_plan(build_plan(PlanModel(tuple(routes))), BUILDERS)
 
 
 def ask(s: PlanSnapshot, host: str, path: str, method: str = "GET") -> tuple[int, int]:
@@ -195,39 +210,139 @@ def test_one_of_ten_thousand_routes_is_found() -> None:
         assert ask(s, f"h{(i + 1) % 50}", f"/v1/s{i}/x")[0] == NO_ROUTE
 
 
-@given(st.integers(0, 2**64 - 1), st.binary(max_size=40))
-def test_writer_and_matcher_have_one_hash(seed: int, data: bytes) -> None:
-    assert route_doors.hash_of(seed, data) == hash_bytes(seed, data)
-
-
 # A small alphabet, so that routes and requests meet often.
 SEGMENTS = st.sampled_from(["a", "b", "ab", "", "longer-than-eight"])
+PATTERNS = st.sampled_from(["a", "b", "ab", "longer-than-eight", "{x}", "{y}"])
 LABELS = st.sampled_from(["a", "b", "example", "com"])
-HOSTS = st.lists(LABELS, min_size=1, max_size=4).map(".".join)
+HOSTS = st.lists(LABELS, min_size=1, max_size=3).map(".".join)
 PATHS = st.lists(SEGMENTS, min_size=1, max_size=4).map(lambda s: "/" + "/".join(s))
 SOME_METHODS = st.frozensets(st.sampled_from(METHODS[1:8]), max_size=3)
+REGEXES = list(FRONTS)
+CONDITIONS = [
+    Condition("header", "X-A"),
+    Condition("header", "x-a", "exact", "1"),
+    Condition("header", "x-a", "exact", "2"),
+    Condition("header", "Accept", "regex", ".*json.*"),
+    Condition("query", "q"),
+    Condition("query", "q", "exact", "a b"),
+    Condition("query", "q", "regex", "[a-z ]+"),
+    Condition("cookie", "c", "exact", "1"),
+    Condition("cookie", "c"),
+]
+HEADERS = [("X-A", "1"), ("x-a", "2"), ("Accept", "x/json"), ("Cookie", "b=2; c=1"), ("B", "")]
+QUERIES = ["", "q", "q=a+b", "q=a%20b&q=1", "r=1&q=%61", "q=%zz", "%71=1", "&&=&q"]
+LISTENERS = ("main", "other")
 
 
 @st.composite
 def matches(draw: st.DrawFn) -> Match:
     """Any match of the small alphabet."""
-    host = draw(st.one_of(st.just(""), HOSTS, HOSTS.map("*.".__add__)))
-    path = draw(PATHS)
-    prefix = draw(st.booleans())
-    if prefix:
-        path = draw(st.sampled_from(["", path.rstrip("/")]))
-    return Match(path, prefix, host, draw(SOME_METHODS))
+    more: dict[str, object] = {
+        "host": draw(st.one_of(st.just(""), HOSTS, HOSTS.map("*.".__add__))),
+        "methods": draw(SOME_METHODS),
+    }
+    if draw(st.booleans()):
+        more["conditions"] = tuple(draw(st.lists(st.sampled_from(CONDITIONS), max_size=2)))
+        more["clients"] = draw(st.sampled_from([(), ("192.0.2.0/25", "2001:db8::/32")]))
+        more["listeners"] = draw(st.sampled_from([frozenset(), frozenset({"main"})]))
+    kind = draw(st.integers(0, 4))
+    if kind == 0:
+        return Match(draw(st.sampled_from(REGEXES)), regex=True, **more)  # type: ignore[arg-type]
+    segments = draw(st.lists(PATTERNS, min_size=0, max_size=3))
+    segments = [f"{{p{i}}}" if "{" in s else s for i, s in enumerate(segments)]
+    path = "".join("/" + s for s in segments)
+    if kind == 1:
+        return Match(path + "/{rest...}", False, **more)  # type: ignore[arg-type]
+    return Match(path or "/", False, **more) if kind == 2 else Match(path, True, **more)  # type: ignore[arg-type]
 
 
-@settings(max_examples=200, deadline=None)
-@given(
-    st.lists(st.lists(matches(), min_size=1, max_size=3), min_size=1, max_size=12),
-    st.lists(st.tuples(HOSTS, PATHS, st.sampled_from(METHODS)), min_size=1, max_size=12),
+@st.composite
+def requests(draw: st.DrawFn) -> Request:
+    """Any request of the small alphabet."""
+    return Request(
+        draw(HOSTS),
+        draw(PATHS),
+        draw(st.sampled_from(METHODS)),
+        draw(st.sampled_from(QUERIES)),
+        tuple(draw(st.lists(st.sampled_from(HEADERS), unique=True, max_size=3))),
+        draw(st.sampled_from(["192.0.2.1", "192.0.2.200", "2001:db8::1", "::1"])),
+        draw(st.sampled_from(LISTENERS)),
+    )
+
+
+def ask_all(s: PlanSnapshot, request: Request) -> tuple[int, int]:
+    """What the matcher says to a whole request."""
+    return route_doors.match(
+        s,
+        request.host.encode(),
+        request.path.encode(),
+        METHODS.index(request.method),
+        query=request.query.encode(),
+        fields=[(n.encode(), v.encode()) for n, v in request.headers],
+        client=ip_address(request.client).packed,
+        listener=LISTENERS.index(request.listener),
+    )
+
+
+def answer(told: tuple[int, int]) -> tuple[int, int]:
+    """The methods count where none of the routes takes the request's."""
+    route, methods = told
+    return route, methods if route == NO_METHOD else 0
+
+
+def untied(routes: list[Route]) -> list[Route]:
+    """The routes without those that tie with one before them."""
+    while ties := find_ties(tuple(routes)):
+        tied = {tie.second for tie in ties}
+        routes = [route for route in routes if route.name not in tied]
+    return routes
+
+
+ANY_ROUTES = st.lists(
+    st.tuples(st.lists(matches(), min_size=1, max_size=3), st.integers(0, 1)),
+    min_size=1,
+    max_size=12,
 )
+
+
+@settings(max_examples=150, deadline=None)
+@given(ANY_ROUTES, st.lists(requests(), min_size=1, max_size=12))
 def test_any_routes_match_as_the_reference_says(
-    all_matches: list[list[Match]], requests: list[tuple[str, str, str]]
+    any_routes: list[tuple[list[Match], int]], asked: list[Request]
 ) -> None:
-    routes = [Route(f"r{i}", tuple(ms), TARGET) for i, ms in enumerate(all_matches)]
-    s = snapshot(routes)
-    for host, path, method in requests:
-        assert ask(s, host, path, method) == reference(routes, host, path, method)
+    routes = untied(
+        [Route(f"r{i}", tuple(ms), TARGET, priority=p) for i, (ms, p) in enumerate(any_routes)]
+    )
+    listeners = tuple(Listener(name, ":0") for name in LISTENERS)
+    s = load_plan(build_plan(PlanModel(tuple(routes), listeners)), BUILDERS)
+    for request in asked:
+        if rivals(routes, request):
+            # Two lines of one header can fit two exact values: the one thing that is no tie.
+            assert len([n for n, _ in request.headers if n.lower() == "x-a"]) > 1
+        else:
+            assert answer(ask_all(s, request)) == answer(reference(routes, request)), request
+
+
+@settings(max_examples=60, deadline=None)
+@given(ANY_ROUTES, st.lists(requests(), min_size=1, max_size=6), st.randoms())
+def test_the_order_of_routes_does_not_matter(
+    any_routes: list[tuple[list[Match], int]], asked: list[Request], random: Random
+) -> None:
+    routes = untied(
+        [Route(f"r{i}", tuple(ms), TARGET, priority=p) for i, (ms, p) in enumerate(any_routes)]
+    )
+    mixed = list(routes)
+    random.shuffle(mixed)
+    listeners = tuple(Listener(name, ":0") for name in LISTENERS)
+    one, two = (
+        load_plan(build_plan(PlanModel(tuple(r), listeners)), BUILDERS) for r in (routes, mixed)
+    )
+    for request in asked:
+        (a, by_a), (b, by_b) = ask_all(one, request), ask_all(two, request)
+        assert by_a == by_b
+        assert (routes[a].name if a >= 0 else a) == (mixed[b].name if b >= 0 else b)
+
+
+def test_routes_that_tie_are_no_plan() -> None:
+    with pytest.raises(TieError, match="r0 and r1: both take"):
+        snapshot(routes_of(Match("/a/{x}"), Match("/a/{y}")))

@@ -88,8 +88,8 @@ def test_errors_to_head_have_no_body() -> None:
 @pytest.mark.parametrize(
     ("methods", "allow"),
     [
-        ({"GET"}, b"GET, HEAD"),
-        ({"POST", "DELETE"}, b"POST, DELETE"),
+        ({"GET"}, b"GET, HEAD, OPTIONS"),
+        ({"POST", "DELETE"}, b"POST, DELETE, OPTIONS"),
         ({"GET", "PUT", "OPTIONS", "QUERY"}, b"GET, HEAD, PUT, OPTIONS, QUERY"),
     ],
 )
@@ -110,7 +110,7 @@ def test_405_gathers_what_several_routes_allow() -> None:
         ) as gw,
         Client(gw.address) as c,
     ):
-        assert c.get("/a").value("Allow") == b"POST, DELETE"
+        assert c.get("/a").value("Allow") == b"POST, DELETE, OPTIONS"
 
 
 def test_reflected_bytes_are_harmless() -> None:

@@ -59,7 +59,7 @@ def test_the_dump_tells_what_matters() -> None:
         "*.example.com/orders/* GET,HEAD -> orders",
         "  /* * -> all",
         "policy: headers 'h' shadow on_failure=pass timeout_ms=250",
-        "rewrite: strip 7 bytes, prefix '/v1'",
+        "rewrite: strip '/orders', prefix '/v1', told upstream, answers mapped back",
         "trusted proxy: 10.0.0.0/8",
         "endpoint orders http://10.0.0.1:80",
         "route all",

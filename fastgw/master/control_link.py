@@ -1,0 +1,157 @@
+"""The control process in the master's loop: who tells it what, and who does what it asks."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+from fastgw.log import LEVELS
+from fastgw.master.control import Answer, ControlProcess
+from fastgw.master.generation import Generation
+from fastgw.master.master import Master
+from fastgw.master.process import WorkerProcess
+
+#: Where a configuration that was put stands, in the run directory.
+PUT_NAME = "put-config.yaml"
+
+
+class ControlLink:
+    """Ties a control process to a master; `look` is called every round."""
+
+    def __init__(self, control: ControlProcess, master: Master, folder: Path) -> None:
+        self.control, self.master = control, master
+        self.force, self.reload = master.workforce, master.reload
+        self.put_path = folder / PUT_NAME
+        self._fd = -1
+        self._told: tuple[Any, ...] = ()
+        self._drained = False
+        self._restarts = self._switches = 0
+        #: Of a configuration that was put; None = the one that the gateway was started with.
+        self._source: dict[str, Any] | None = None
+        #: When each process was started, in seconds since the epoch.
+        self._started: dict[int, float] = {}
+        control.statistics_fd = self.force.statistics.segment.fd
+        control.on_request = {
+            "reload": self.asked_reload,
+            "put_config": self.asked_config,
+            "log_level": self.asked_log_level,
+        }
+        self.force.rings = control
+        self.force.forget_more.append(control.forget)
+        self.reload.on_switched.append(self.switched)
+        master.rounds.append(self.look)
+        master.on_reopen.append(lambda: control.tell_once("reopen"))
+        master.more_pids.append(lambda: control.pid)
+        self.tell_generation(self.force.generation)
+
+    # -- every round -----------------------------------------------------------------------
+
+    def look(self) -> None:
+        """Keep it alive, listen to it, tell it what has changed."""
+        self.control.reap()
+        self.control.fill()
+        fd = self.control.fileno()
+        if fd != self._fd:
+            self.master.readers.pop(self._fd, None)
+            if fd >= 0:
+                self.master.readers[fd] = self.control.hear
+            self._fd = fd
+        if self.master.draining and not self._drained:
+            self._drained = True
+            self.control.tell("drain")
+        self.tell_workers()
+
+    def tell_workers(self) -> None:
+        """How the workers are, if that is news."""
+        rows = [self.row(w) for w in self.force.everyone()]
+        self._restarts = max(self._restarts, sum(s.restarts for s in self.force.slots))
+        totals = {
+            "worker_restarts": self._restarts,
+            "reloads": self._switches,
+            "reload_failures": self.reload.failures,
+            "statistics_rows": self.force.statistics.row_count,
+            "control_restarts": self.control.restarts,
+        }
+        news = (rows, totals)
+        if news != self._told:
+            self._told = news
+            self.control.tell_workers(rows, totals)
+
+    def row(self, worker: WorkerProcess) -> dict[str, Any]:
+        """A worker as the admin API shows it."""
+        if worker.pid not in self._started:
+            ago_s = time.monotonic() - worker.started_s
+            self._started[worker.pid] = round(time.time() - ago_s, 3)
+        slots = self.force.slots
+        return {
+            "slot": worker.slot,
+            "pid": worker.pid,
+            "state": worker.state.value,
+            "generation": worker.generation,
+            "started_s": self._started[worker.pid],
+            "restarts": slots[worker.slot].restarts if worker.slot < len(slots) else 0,
+        }
+
+    # -- generations -----------------------------------------------------------------------
+
+    def switched(self, generation: Generation) -> None:
+        """Another generation runs."""
+        self._switches += 1
+        self.tell_generation(generation)
+
+    def tell_generation(self, generation: Generation) -> None:
+        """Which configuration runs, and its plan."""
+        plan = os.pread(generation.plan_fd, generation.plan_size, 0)
+        self.control.tell(
+            "generation",
+            {"plan": generation.plan_fd},
+            number=generation.number,
+            hash=hashlib.sha256(plan).hexdigest(),
+            source=self._source or self.master.settings.source,
+            loaded_s=time.time(),
+        )
+
+    # -- what it asks for ------------------------------------------------------------------
+
+    def asked_reload(self, message: dict[str, Any], answer: Answer) -> None:
+        """Read the configuration again."""
+        self._change(None, answer)
+
+    def asked_config(self, message: dict[str, Any], answer: Answer) -> None:
+        """Switch to the configuration in the message. It is kept in the run directory: what
+        workers are started with later is the plan, but errors name a file that is there."""
+        fd = message["fds"]["config"]
+        text = os.pread(fd, os.fstat(fd).st_size, 0)
+        fresh = self.put_path.with_suffix(".new")
+        fresh.write_bytes(text)
+        fresh.replace(self.put_path)
+        options = {k: v for k, v in self.reload.source["options"].items() if k != "to"}
+        self._change({"file": str(self.put_path), "options": options}, answer)
+
+    def _change(self, source: dict[str, Any] | None, answer: Answer) -> None:
+        if self.reload.busy or self.master.draining:
+            answer(ok=False, busy=True)
+            return
+        before, self._source = self._source, source
+
+        def done(lines: list[str]) -> None:
+            if lines:
+                self._source = before
+            answer(ok=not lines, errors=lines, generation=self.force.generation.number)
+
+        self.reload.begin("admin API", done, source)
+
+    def asked_log_level(self, message: dict[str, Any], answer: Answer) -> None:
+        """Set the level of every process's log."""
+        level = message.get("level")
+        if level not in LEVELS:
+            answer(ok=False, errors=[f"log level {level!r}"])
+            return
+        self.master.log.set_level(level)
+        for worker in self.force.everyone():
+            worker.send("log_level", level=level)
+        self.control.set_log_level(level)
+        answer(ok=True)

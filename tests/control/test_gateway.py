@@ -1,0 +1,157 @@
+"""A whole gateway: its log, its command line, its traffic when control is in trouble."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.control.kit import until
+from tests.process.gateway import Gateway
+from tests.scenario.service import Service
+
+CONFIG = """\
+version: 1
+routes:
+  all: {{match: /*, upstream: '{url}'}}
+"""
+
+
+@contextmanager
+def running(tmp_path: Path, *options: str) -> Iterator[tuple[Gateway, str]]:
+    """A gateway with one worker before a service, and its URL."""
+    with Service() as service:
+        config = tmp_path / "gateway.yaml"
+        config.write_text(CONFIG.format(url=service.url))
+        with Gateway(
+            [sys.executable, "-m", "fastgw", "run", str(config), "--workers", "1", "--listen",
+             "127.0.0.1:0", "--run-dir", str(tmp_path), *options]
+        ) as gw:  # fmt: skip
+            host, port = gw.address()
+            gw.ready()
+            yield gw, f"http://{host}:{port}"
+
+
+def fastgw(tmp_path: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    """Run a verb on this gateway."""
+    return subprocess.run(
+        [sys.executable, "-m", "fastgw", *words, "--run-dir", str(tmp_path)],
+        capture_output=True, text=True, timeout=30,
+    )  # fmt: skip
+
+
+def test_log_and_command_line(tmp_path: Path) -> None:
+    log = tmp_path / "access.log"
+    with running(tmp_path, "--access-log", str(log)) as (gw, url):
+        gw.wait_for("serves .*admin.sock")
+        for path in ("/a?secret=1", "/b"):
+            assert httpx.get(url + path).status_code == 200
+        until(lambda: log.exists() and log.read_text().count("\n") == 2, "logged")
+        assert [json.loads(line)["path"] for line in log.read_text().splitlines()] == ["/a", "/b"]
+        assert "secret" not in log.read_text()
+        said = fastgw(tmp_path, "status")
+        assert said.returncode == 0, said.stderr
+        assert said.stdout.startswith("ready\ngeneration 1 (") and "worker 0: ready" in said.stdout
+        found = json.loads(fastgw(tmp_path, "status", "--json").stdout)
+        assert found["config"]["source"]["file"].endswith("gateway.yaml")
+        log.rename(tmp_path / "access.log.1")
+        gw.signal(signal.SIGUSR1)
+        until(log.exists, "opened again")
+        httpx.get(url + "/c")
+        gw.signal(signal.SIGTERM)
+        assert gw.wait() == 0
+    assert [json.loads(line)["path"] for line in log.read_text().splitlines()] == ["/c"]
+
+
+def test_traffic_flows_without_control(tmp_path: Path) -> None:
+    log = tmp_path / "access.log"
+    with running(tmp_path, "--access-log", str(log)) as (gw, url), httpx.Client() as client:
+        gw.wait_for("serves")
+        os.kill(gw.control(), signal.SIGKILL)
+        for i in range(20):
+            assert client.get(f"{url}/{i}").status_code == 200
+        gw.wait_for("control .* ended: killed by SIGKILL")
+        gw.wait_for("serves")
+        until(lambda: log.exists() and log.read_text().count("\n") == 20, "logged")
+
+
+def test_full_stdout_that_nobody_reads(tmp_path: Path) -> None:
+    """The pipe fills, the ring fills, lines are dropped; requests are answered all the while,
+    and our end of the pipe keeps its flags."""
+    read, write = os.pipe()
+    with Service() as service:
+        command = [
+            sys.executable, "-m", "fastgw", "run", "--to", service.url, "--workers", "1",
+            "--listen", "127.0.0.1:0", "--run-dir", str(tmp_path), "--access-log", "-",
+            "--access-log-format", "{path}" * 60,
+        ]  # fmt: skip
+        process = subprocess.Popen(command, stdout=write, stderr=subprocess.PIPE, text=True)
+        try:
+            assert process.stderr is not None
+            for line in process.stderr:
+                if "listening on" in line:
+                    url = line.split("listening on ")[1].strip()
+                if "serves" in line:
+                    break
+            path = "/" + "p" * 1500
+            with httpx.Client() as client:
+                for _ in range(20):
+                    assert client.get(url + path).status_code == 200
+                assert os.get_blocking(write)
+            transport = httpx.HTTPTransport(uds=str(tmp_path / "default" / "admin.sock"))
+            with httpx.Client(transport=transport, base_url="http://x") as api:
+                assert api.get("/healthz").status_code == 200
+        finally:
+            process.terminate()
+            assert process.wait(15) == 0
+            process.stderr.close()  # type: ignore[union-attr]
+            os.close(write)
+            os.close(read)
+
+
+@pytest.mark.parametrize("verb", ["status", "reload"])
+def test_nobody_is_there(tmp_path: Path, verb: str) -> None:
+    said = fastgw(tmp_path, verb)
+    assert said.returncode == 1
+    assert "no gateway runs here" in said.stderr and said.stderr.count("\n") == 1
+
+
+def test_control_that_does_not_answer(tmp_path: Path) -> None:
+    with running(tmp_path) as (gw, _):
+        gw.wait_for("serves")
+        (tmp_path / "default" / "admin.sock").unlink()
+        (tmp_path / "default" / "admin.sock").write_text("")
+        said = fastgw(tmp_path, "status")
+        assert said.returncode == 1 and "admin.sock" in said.stderr
+        assert str(gw.process.pid) in said.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (["--access-log", "tcp:host"], "is no target"),
+        (["--access-log", "-", "--access-log-format", "{clinet}"], "did you mean 'client'"),
+        (["--access-log", "-", "--access-log-fields", "path,path"], "each only once"),
+        (["--access-log", "-", "--access-log-sample", "200%"], "neither a part"),
+        (["--access-log", "-", "--access-log-skip", "paht=/x"], "did you mean 'path'"),
+        (["--access-log-format", "combined"], "without --access-log"),
+        (["--admin-listen", "127.0.0.1:0"], "needs --admin-token-file"),
+        (["--admin-token-file", "/nowhere/token"], "No such file"),
+        (["--metrics-listen", "nonsense"], "an address is"),
+    ],
+)
+def test_wrong_options_end_the_start(tmp_path: Path, options: list[str], says: str) -> None:
+    said = fastgw(
+        tmp_path, "run", "--to", "http://127.0.0.1:1", "--listen", "127.0.0.1:0", *options
+    )
+    assert said.returncode in (1, 2)
+    assert says in said.stderr, said.stderr
+    assert "Traceback" not in said.stderr
