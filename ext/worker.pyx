@@ -1,6 +1,6 @@
 """The worker's wiring: which parts there are and who knows whom. Nothing else stands here.
 
-    Listener [-> TlsAcceptor] -> H1Server -> H1Downstream -> LiveExchange -> HttpTarget -> H1Attempt
+    Listener [-> Doorway] [-> TlsAcceptor] -> H1Server -> H1Downstream -> LiveExchange -> HttpTarget -> H1Attempt
                                               Snapshot      Endpoint -> IdlePool -> H1Connection
 """
 
@@ -13,7 +13,9 @@ from fastgw.ext.downstream.h1_ends cimport R_TUNNEL
 from fastgw.ext.exchange.exchange cimport Dispatcher
 from fastgw.ext.io.connection_limit cimport ConnectionLimit
 from fastgw.ext.io.engine cimport Engine
+from fastgw.ext.io.doorway import Doorway, door_options
 from fastgw.ext.io.listener cimport Listener
+from fastgw.ext.io.relay cimport PipeRelays
 from fastgw.ext.io.tls.listeners cimport TlsListeners
 from fastgw.ext.record.access_log cimport AccessLog
 from fastgw.ext.record.lines cimport LineWriter
@@ -64,9 +66,9 @@ cdef class Worker:
     cdef AccessLog lines              # or None
     cdef H1Server server
     cdef ConnectionLimit limit
-    cdef object tickets               # TicketKeys of the node, or None
-    cdef TlsListeners tls
     cdef list listeners
+    cdef TlsListeners tls
+    cdef list doors                   # Doorways, also those of generations before
     cdef Column column                # this process's statistics, or None
     cdef Snapshot prepared            # of the next generation, or None
 
@@ -77,7 +79,6 @@ cdef class Worker:
     ) -> None:
         self.loop = loop
         self.log = log
-        self.tickets = tls.tickets if tls is not None else None
         self.engine = Engine(BufferPool(memory))
         made = builders(tls.files if tls is not None else {}, log)
         self.lines = self.open_access_log(access_log, log_ring, doorbell, log_options or {})
@@ -92,11 +93,13 @@ cdef class Worker:
         self.dispatcher.log = log
         self.server = H1Server(self.dispatcher)
         self.limit = ConnectionLimit(max_connections)
-        self.listeners = []
+        self.listeners, self.doors = [], []
         self.tls = TlsListeners(self.server, self.listener_says)
-        for _ in self.prepare_tls(self.dispatcher.snapshot, {} if tls is None else tls.files):
+        for _ in self.tls.prepare(self.dispatcher.snapshot.tls_options(), tls):
             pass
         self.tls.switch({})
+        self.server.learns = self.announces()
+        PipeRelays().serve(self.engine)
         self.engine.attach(loop)
         self.column = column
         if self.column is not None:
@@ -123,14 +126,8 @@ cdef class Worker:
         descriptor is the data plane's from here on. `shared`: others accept from it, too."""
         self.listeners.append(Listener(
             self.engine, fd, self.tls.of(index), self.limit, index=index, shared=shared,
-            user_timeout_ms=USER_TIMEOUT_MS, log=self.listener_says,
+            user_timeout_ms=USER_TIMEOUT_MS, log=self.listener_says, door=self.door(index),
         ))
-
-    def prepare_tls(self, snapshot, files):
-        """Build what a plan's listeners with TLS show and ask for, a little at a time."""
-        given = enumerate(snapshot.listener_options())
-        options = {i: one["tls"] for i, one in given if one.get("tls")}
-        yield from self.tls.prepare(options, files, self.tickets)
 
     def unlisten(self, fd: int) -> None:
         """Stop accepting from the socket that came as descriptor `fd`, and close it."""
@@ -142,17 +139,16 @@ cdef class Worker:
 
     # -- another generation -----------------------------------------------------------------
 
-    def prepare(self, plan, files=None):
+    def prepare(self, plan, tls=None):
         """Build the snapshot of another plan, a little at a time: an iterator. What the running
-        one has under the same content hash is kept; a plan that can't be used raises. `files`:
-        those that the plan names by digest."""
+        one has under the same content hash is kept; a plan that can't be used raises. `tls`:
+        the TlsMaterial that it needs."""
         self.prepared = None
-        files = files if files is not None else {}
-        steps = load_slices(plan, builders(files, self.log), self.dispatcher.snapshot)
-        for made in steps:  # no-cython-lint
+        objects = builders(tls.files if tls is not None else {}, self.log)
+        for made in load_slices(plan, objects, self.dispatcher.snapshot):
             yield
         yield from self.bind(made)
-        yield from self.prepare_tls(made, files)
+        yield from self.tls.prepare(made.tls_options(), tls)
         self.prepared = made
 
     def bind(self, snapshot):
@@ -181,7 +177,7 @@ cdef class Worker:
         self.dispatcher.snapshot, self.prepared = self.prepared, None
         self.tls.switch(indexes)
         self.move_listeners(indexes)
-        self.renew_tls()
+        self.renew_doors()
         kept = {id(target) for target in self.dispatcher.snapshot.target_list}
         for target in old.target_list:
             if id(target) not in kept and isinstance(target, HttpTarget):
@@ -195,6 +191,8 @@ cdef class Worker:
         after a while, in which handshakes that have begun come to their end, no socket."""
         cdef Listener listener
         cdef H1Downstream d
+        for listener in self.listeners:
+            listener.acceptor = self.tls.of(indexes.get(listener.index, listener.index))
         if all(was == now for was, now in indexes.items()):
             return
         rows = {was: now if now >= 0 else NO_LISTENER for was, now in indexes.items()}
@@ -206,12 +204,33 @@ cdef class Worker:
             if d.facts != NULL:
                 d.facts.listener = rows.get(d.facts.listener, d.facts.listener)
 
-    def renew_tls(self) -> None:
-        """New connections get the certificates and rules of the running plan."""
+    # -- before a stream --------------------------------------------------------------------
+
+    def door(self, index: int) -> Doorway | None:
+        """What a listener asks of its connections first; all its sockets have the same one, which
+        stays over generations that say the same of it."""
+        snapshot = self.dispatcher.snapshot
+        options = door_options(snapshot.listener_options(index), snapshot.trusted)
+        if options is None:
+            return None
+        for door in self.doors:
+            if door.options == options:
+                return door
+        self.doors.append(Doorway(options, snapshot.trusted))
+        return self.doors[len(self.doors) - 1]
+
+    def renew_doors(self) -> None:
+        """New connections are asked what the running plan says."""
         cdef Listener listener
         for listener in self.listeners:
             if listener.index != NO_LISTENER:
-                listener.acceptor = self.tls.of(listener.index)
+                listener.door = self.door(listener.index)
+        self.server.learns = self.announces()
+
+    def announces(self) -> bool:
+        """Whether some upstream is told, by a PROXY header, where clients came in."""
+        targets = self.dispatcher.snapshot.target_list
+        return any(getattr(target, "send_proxy", 0) for target in targets)
 
     # -- the end ----------------------------------------------------------------------------
 
@@ -223,18 +242,9 @@ cdef class Worker:
         """Stop accepting, let what is under way end, then call `done()`."""
         self.close_listeners()
         self.engine.enter()
-        self.tls.abort()
+        self.end_beginnings()
         self.server.drain(self.and_sample(done))
         self.engine.leave()
-
-    def retire(self, done) -> None:
-        """Another worker has taken over: accept no more, answer the next request of each
-        connection with `Connection: close`, then call `done()`. `drain` ends what stays idle."""
-        self.close_listeners()
-        self.dispatcher.draining = True
-        self.server.on_empty = self.and_sample(done)
-        if not self.server.connections:
-            self.server.on_empty()
 
     def and_sample(self, done):
         """`done`, after what is counted once a second was counted for the last time."""
@@ -248,6 +258,15 @@ cdef class Worker:
     def sample(self) -> None:
         """Count now what is counted once a second."""
         self.sampler.sample()
+
+    def retire(self, done) -> None:
+        """Another worker has taken over: accept no more, answer the next request of each
+        connection with `Connection: close`, then call `done()`. `drain` ends what stays idle."""
+        self.close_listeners()
+        self.dispatcher.draining = True
+        self.server.on_empty = self.and_sample(done)
+        if not self.server.connections:
+            self.server.on_empty()
 
     def end_requests(self) -> None:
         """Close every connection but tunnels; called while it drains."""
@@ -265,12 +284,20 @@ cdef class Worker:
             listener.close()
         self.listeners.clear()
 
+    def end_beginnings(self) -> None:
+        """Close connections that are not open yet; called within a turn."""
+        self.tls.abort()
+        for door in self.doors:
+            door.abort()
+
     def stop(self) -> None:
         """End at once: connections are closed, nothing is finished."""
         self.close_listeners()
         self.engine.enter()
-        self.tls.abort()
+        self.end_beginnings()
         self.server.abort()
+        for door in self.doors:
+            door.abort_passes()
         for target in self.dispatcher.snapshot.target_list:
             if isinstance(target, HttpTarget):
                 target.trim()
@@ -281,6 +308,15 @@ cdef class Worker:
         self.engine.beat_in(NULL, None)
         self.engine.detach(self.loop)
 
+    def door_counters(self) -> dict[str, int]:
+        """What the listeners' doors counted, those that are not zero."""
+        found: dict[str, int] = {}
+        for door in self.doors:
+            for name, value in door.counters().items():
+                if value:
+                    found[name] = found.get(name, 0) + value
+        return found
+
     def counters(self) -> dict[str, int]:
         """What was counted since the start, and how many are there now."""
         idle = busy = 0
@@ -289,13 +325,15 @@ cdef class Worker:
                 waiting, working = target.connections()
                 idle += waiting
                 busy += working
-        return self.record.totals() | {
+        return self.record.totals() | self.door_counters() | {
             "upstream_idle": idle,
             "upstream_busy": busy,
             "connections": self.limit.current,
             "connections_accepted": self.server.accepted,
             "connections_timed_out": self.server.timeouts,
             "exchanges_live": self.dispatcher.live,
+            "tunnels_live": self.dispatcher.tunnels,
+            "tunnels_opened": self.dispatcher.tunnels_opened,
             "buffer_bytes": self.engine.pool.in_use,
             "buffers_refused": self.engine.pool.refused,
             "sends": self.engine.sends,

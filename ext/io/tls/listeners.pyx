@@ -11,15 +11,15 @@ cdef class TlsListeners:
         self.behind, self.log = behind, log
         self.acceptors, self.gone = {}, []
 
-    def prepare(self, options: dict, files, tickets):
-        """Build what `options`, {row: tls options}, want; an iterator, a little at a time. `files`
-        maps digests to bytes. What can't be used raises, and changes nothing."""
+    def prepare(self, options: dict, material):
+        """Build what `options`, {row: tls options}, want; an iterator, a little at a time. What
+        can't be used raises, and changes nothing."""
         cdef dict made = {}
         cdef TlsAcceptor old
         self.prepared = None
         for index, one in options.items():
             old = self.acceptors.get(index)
-            server = TlsServer(one, files, tickets)
+            server = TlsServer(one, material.files, material.tickets)
             yield from server.fill(None if old is None else old.server)
             made[index] = server
         self.prepared = made

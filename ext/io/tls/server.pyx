@@ -21,6 +21,7 @@ from fastgw.ext.io.tls.openssl cimport (
 from fastgw.ext.io.tls.pem cimport last_error
 from fastgw.ext.io.tls.stream cimport TlsFacts
 from fastgw.ext.io.tls.tickets cimport TicketKey
+from fastgw.ext.io.tls.tickets import RING_BYTES, make_ring
 
 cdef extern from "<openssl/ssl.h>" nogil:
     X509* SSL_get_certificate(const SSL* ssl)
@@ -45,7 +46,8 @@ cdef class TlsServer(TlsSide):
     `files` maps its digests to bytes. ValueError says what can't be used."""
 
     def __init__(self, options: dict, files: object, TicketKeys tickets not None) -> None:
-        self.files, self.tickets = files, tickets
+        self.files = files
+        self.tickets = ticket_keys(options, files, tickets)
         self.contexts = [self.context(s) for s in options["settings"]]
         self.asks = any(c.asks for c in self.contexts)
         self.certificates = options["certificates"]
@@ -207,6 +209,15 @@ cdef class TlsServer(TlsSide):
         """Keep OpenSSL's words for the log."""
         self.trouble = last_error(self.trouble or "ended by the peer")
         return REASON_TLS_FAILED
+
+
+cdef TicketKeys ticket_keys(dict options, object files, TicketKeys node):
+    """Keys of a file, for several nodes, or the node's own."""
+    if not options.get("ticket_keys"):
+        return node
+    ring = bytearray(RING_BYTES)
+    make_ring(ring, files[options["ticket_keys"]])
+    return TicketKeys(ring)
 
 
 # -- what OpenSSL calls ------------------------------------------------------------------------
