@@ -17,9 +17,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from bench import process
-from bench.contenders import PEER_MAKERS, Contender, fastgw
-from bench.plain import cores
+from bench.contenders import PEER_MAKERS
+from fastgw.bench import gateway, process
+from fastgw.bench.contender import Contender
 
 MIB = 1024 * 1024
 #: Bytes that the worker may grow by.
@@ -214,14 +214,14 @@ def main(argv: list[str]) -> int:
         return SlowReader(stall, trickle=2 * MIB, pause_every=256 * MIB)
 
     # The default limit of a body is far below what is sent here.
-    field = [] if args.no_fastgw else [fastgw("--limit-body", "none")]
+    field = [] if args.no_fastgw else [gateway.fastgw("large-bodies")]
     field += [c for n in args.peers.split(",") if n and (c := PEER_MAKERS[n]())]
     failed = False
     for contender in field:
         origin = BodyOrigin(size, make_reader)
         origin.start()
         with tempfile.TemporaryDirectory(prefix="fastgw-bench-") as made:
-            contender.start(origin.port, Path(made), cores()[0])
+            contender.start(origin.port, Path(made), process.cores()[0])
             try:
                 for way in ("down", "up", "down-chunked", "up-chunked"):
                     result = one(contender, origin, size, way, make_reader)

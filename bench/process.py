@@ -1,80 +1,21 @@
-"""What the kernel says of a contender: CPU time and memory of all its processes."""
+"""Processes under measurement; everything is in fastgw.bench.process, which is installed."""
 
-from __future__ import annotations
+from fastgw.bench.process import (
+    cpu_ns,
+    family,
+    free_port,
+    memory,
+    pinned,
+    raise_nofile,
+    threads_of,
+)
 
-import contextlib
-import os
-import socket
-from collections.abc import Callable, Iterable
-from pathlib import Path
-
-PROC = Path("/proc")
-
-
-def family(pid: int) -> list[int]:
-    """`pid` and all its living descendants, parents first."""
-    children: dict[int, list[int]] = {}
-    for entry in PROC.iterdir():
-        if entry.name.isdigit():
-            with contextlib.suppress(OSError):
-                parent = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
-                children.setdefault(parent, []).append(int(entry.name))
-    found = [pid]
-    for each in found:  # grows while it is walked
-        found.extend(sorted(children.get(each, [])))
-    return found
-
-
-def cpu_ns(pids: Iterable[int]) -> int:
-    """Nanoseconds on a CPU of every thread of these processes, by schedstat.
-
-    A thread or process that has gone is an error of the measurement, so it raises."""
-    total = 0
-    for pid in pids:
-        for task in (PROC / str(pid) / "task").iterdir():
-            total += int((task / "schedstat").read_text().split()[0])
-    return total
-
-
-def memory(pids: Iterable[int]) -> dict[str, int]:
-    """Bytes of RSS, PSS and private memory of these processes together."""
-    names = {"Rss": "rss", "Pss": "pss", "Private_Dirty": "private"}
-    out = dict.fromkeys(names.values(), 0)
-    for pid in pids:
-        for line in (PROC / str(pid) / "smaps_rollup").read_text().splitlines():
-            key, _, rest = line.partition(":")
-            if key in names:
-                out[names[key]] += int(rest.split()[0]) * 1024
-    return out
-
-
-def threads_of(pid: int) -> int:
-    """How many threads a process has."""
-    return len(list((PROC / str(pid) / "task").iterdir()))
-
-
-def pinned(cpu: int | None) -> Callable[[], None]:
-    """A `preexec_fn` that pins the child (and its children) to a CPU and raises its limits."""
-
-    def prepare() -> None:
-        if cpu is not None:
-            os.sched_setaffinity(0, {cpu})
-        raise_nofile()
-
-    return prepare
-
-
-def raise_nofile() -> int:
-    """Raise the soft limit of open files to the hard one, and return it."""
-    import resource
-
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    return hard
-
-
-def free_port() -> int:
-    """A TCP port of the loopback that nobody listens on now."""
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return int(s.getsockname()[1])
+__all__ = [
+    "cpu_ns",
+    "family",
+    "free_port",
+    "memory",
+    "pinned",
+    "raise_nofile",
+    "threads_of",
+]

@@ -14,10 +14,9 @@ from fastgw.ext.exchange.exchange cimport Dispatcher
 from fastgw.ext.io.connection_limit cimport ConnectionLimit
 from fastgw.ext.io.engine cimport Engine
 from fastgw.ext.io.doorway import Doorway, door_options
-from fastgw.ext.io.listener cimport Acceptor, Listener
+from fastgw.ext.io.listener cimport Listener
 from fastgw.ext.io.relay cimport PipeRelays
-from fastgw.ext.io.tls.acceptor cimport TlsAcceptor
-from fastgw.ext.io.tls.server import TlsServer
+from fastgw.ext.io.tls.listeners cimport TlsListeners
 from fastgw.ext.record.access_log cimport AccessLog
 from fastgw.ext.record.lines cimport LineWriter
 from fastgw.ext.record.metrics cimport Metrics
@@ -67,11 +66,8 @@ cdef class Worker:
     cdef AccessLog lines              # or None
     cdef H1Server server
     cdef ConnectionLimit limit
-    cdef object tls                   # TlsMaterial, or None
     cdef list listeners
-    cdef dict tls_servers             # row of a listener with TLS -> its TlsServer
-    cdef dict prepared_tls            # the same of the next generation
-    cdef list tls_acceptors
+    cdef TlsListeners tls
     cdef list doors                   # Doorways, also those of generations before
     cdef Column column                # this process's statistics, or None
     cdef Snapshot prepared            # of the next generation, or None
@@ -83,7 +79,6 @@ cdef class Worker:
     ) -> None:
         self.loop = loop
         self.log = log
-        self.tls = tls
         self.engine = Engine(BufferPool(memory))
         made = builders(tls.files if tls is not None else {}, log)
         self.lines = self.open_access_log(access_log, log_ring, doorbell, log_options or {})
@@ -98,10 +93,11 @@ cdef class Worker:
         self.dispatcher.log = log
         self.server = H1Server(self.dispatcher)
         self.limit = ConnectionLimit(max_connections)
-        self.listeners, self.tls_acceptors, self.doors = [], [], []
-        self.tls_servers = self.new_tls_servers(
-            self.dispatcher.snapshot, {} if tls is None else tls.files
-        )
+        self.listeners, self.doors = [], []
+        self.tls = TlsListeners(self.server, self.listener_says)
+        for _ in self.tls.prepare(self.dispatcher.snapshot.tls_options(), tls):
+            pass
+        self.tls.switch({})
         self.server.learns = self.announces()
         PipeRelays().serve(self.engine)
         self.engine.attach(loop)
@@ -129,28 +125,9 @@ cdef class Worker:
         """Accept from a bound, listening, non-blocking socket of listener `index`; the
         descriptor is the data plane's from here on. `shared`: others accept from it, too."""
         self.listeners.append(Listener(
-            self.engine, fd, self.acceptor(index), self.limit, index=index, shared=shared,
+            self.engine, fd, self.tls.of(index), self.limit, index=index, shared=shared,
             user_timeout_ms=USER_TIMEOUT_MS, log=self.listener_says, door=self.door(index),
         ))
-
-    def acceptor(self, index: int) -> Acceptor:
-        """What takes the connections of a listener: TLS before the rest, where it has that."""
-        cdef Acceptor behind = self.server
-        server = self.tls_servers.get(index)
-        if server is None:
-            return behind
-        acceptor = TlsAcceptor(behind, server, self.listener_says)
-        self.tls_acceptors.append(acceptor)
-        return acceptor
-
-    def new_tls_servers(self, Snapshot snapshot, files) -> dict[int, TlsServer]:
-        """What listeners with TLS show and ask for, by their row in the plan."""
-        found = {}
-        for index, given in enumerate(snapshot.listener_options()):
-            options = given.get("tls")
-            if options is not None:
-                found[index] = TlsServer(options, files, self.tls.tickets)
-        return found
 
     def unlisten(self, fd: int) -> None:
         """Stop accepting from the socket that came as descriptor `fd`, and close it."""
@@ -162,16 +139,16 @@ cdef class Worker:
 
     # -- another generation -----------------------------------------------------------------
 
-    def prepare(self, plan, files=None):
+    def prepare(self, plan, tls=None):
         """Build the snapshot of another plan, a little at a time: an iterator. What the running
-        one has under the same content hash is kept; a plan that can't be used raises. `files`:
-        those that the plan names by digest."""
+        one has under the same content hash is kept; a plan that can't be used raises. `tls`:
+        the TlsMaterial that it needs."""
         self.prepared = None
-        files = files if files is not None else {}
-        for made in load_slices(plan, builders(files, self.log), self.dispatcher.snapshot):
+        objects = builders(tls.files if tls is not None else {}, self.log)
+        for made in load_slices(plan, objects, self.dispatcher.snapshot):
             yield
         yield from self.bind(made)
-        self.prepared_tls = self.new_tls_servers(made, files)
+        yield from self.tls.prepare(made.tls_options(), tls)
         self.prepared = made
 
     def bind(self, snapshot):
@@ -188,7 +165,7 @@ cdef class Worker:
     def forget(self) -> None:
         """The prepared snapshot is not wanted any more."""
         self.prepared = None
-        self.prepared_tls = {}
+        self.tls.forget()
 
     def switch(self, indexes: dict) -> None:
         """Serve from the prepared snapshot from now on; exchanges under way end with theirs.
@@ -198,9 +175,8 @@ cdef class Worker:
             raise ValueError("nothing is prepared")
         self.engine.enter()
         self.dispatcher.snapshot, self.prepared = self.prepared, None
-        self.tls_servers, self.prepared_tls = self.prepared_tls, {}
+        self.tls.switch(indexes)
         self.move_listeners(indexes)
-        self.renew_tls()
         self.renew_doors()
         kept = {id(target) for target in self.dispatcher.snapshot.target_list}
         for target in old.target_list:
@@ -215,6 +191,8 @@ cdef class Worker:
         after a while, in which handshakes that have begun come to their end, no socket."""
         cdef Listener listener
         cdef H1Downstream d
+        for listener in self.listeners:
+            listener.acceptor = self.tls.of(indexes.get(listener.index, listener.index))
         if all(was == now for was, now in indexes.items()):
             return
         rows = {was: now if now >= 0 else NO_LISTENER for was, now in indexes.items()}
@@ -226,21 +204,13 @@ cdef class Worker:
             if d.facts != NULL:
                 d.facts.listener = rows.get(d.facts.listener, d.facts.listener)
 
-    def renew_tls(self) -> None:
-        """New connections get the certificates and rules of the running plan."""
-        cdef Listener listener
-        for listener in self.listeners:
-            if isinstance(listener.acceptor, TlsAcceptor) and listener.index in self.tls_servers:
-                (<TlsAcceptor>listener.acceptor).server = self.tls_servers[listener.index]
-
     # -- before a stream --------------------------------------------------------------------
 
     def door(self, index: int) -> Doorway | None:
         """What a listener asks of its connections first; all its sockets have the same one, which
         stays over generations that say the same of it."""
         snapshot = self.dispatcher.snapshot
-        given = snapshot.listener_options()
-        options = door_options(given[index] if index < len(given) else {}, snapshot.trusted)
+        options = door_options(snapshot.listener_options(index), snapshot.trusted)
         if options is None:
             return None
         for door in self.doors:
@@ -272,18 +242,9 @@ cdef class Worker:
         """Stop accepting, let what is under way end, then call `done()`."""
         self.close_listeners()
         self.engine.enter()
-        self.end_handshakes()
+        self.end_beginnings()
         self.server.drain(self.and_sample(done))
         self.engine.leave()
-
-    def retire(self, done) -> None:
-        """Another worker has taken over: accept no more, answer the next request of each
-        connection with `Connection: close`, then call `done()`. `drain` ends what stays idle."""
-        self.close_listeners()
-        self.dispatcher.draining = True
-        self.server.on_empty = self.and_sample(done)
-        if not self.server.connections:
-            self.server.on_empty()
 
     def and_sample(self, done):
         """`done`, after what is counted once a second was counted for the last time."""
@@ -297,6 +258,15 @@ cdef class Worker:
     def sample(self) -> None:
         """Count now what is counted once a second."""
         self.sampler.sample()
+
+    def retire(self, done) -> None:
+        """Another worker has taken over: accept no more, answer the next request of each
+        connection with `Connection: close`, then call `done()`. `drain` ends what stays idle."""
+        self.close_listeners()
+        self.dispatcher.draining = True
+        self.server.on_empty = self.and_sample(done)
+        if not self.server.connections:
+            self.server.on_empty()
 
     def end_requests(self) -> None:
         """Close every connection but tunnels; called while it drains."""
@@ -314,10 +284,9 @@ cdef class Worker:
             listener.close()
         self.listeners.clear()
 
-    def end_handshakes(self) -> None:
+    def end_beginnings(self) -> None:
         """Close connections that are not open yet; called within a turn."""
-        for acceptor in self.tls_acceptors:
-            acceptor.abort()
+        self.tls.abort()
         for door in self.doors:
             door.abort()
 
@@ -325,7 +294,7 @@ cdef class Worker:
         """End at once: connections are closed, nothing is finished."""
         self.close_listeners()
         self.engine.enter()
-        self.end_handshakes()
+        self.end_beginnings()
         self.server.abort()
         for door in self.doors:
             door.abort_passes()
@@ -368,4 +337,4 @@ cdef class Worker:
             "buffer_bytes": self.engine.pool.in_use,
             "buffers_refused": self.engine.pool.refused,
             "sends": self.engine.sends,
-        }
+        } | self.tls.counters()

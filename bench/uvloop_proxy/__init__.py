@@ -4,25 +4,25 @@ Both contenders are the same minimal proxy: one connection to the origin for eac
 client, bytes passed on untouched, in compiled code, in a uvloop loop. They differ only in
 who does the input and output: fastgw's `Stream` on an epoll set that is one reader of the
 loop, or uvloop's transports with `asyncio.Protocol` or `asyncio.BufferedProtocol`. The
-method is that of `bench plain` (interleaved rounds, pinned, CPU by schedstat, every answer
+method is that of the scenarios (interleaved rounds, pinned, CPU by schedstat, every answer
 checked). Meant for a release build; a debug build is refused.
 """
 
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import sys
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from bench import contenders, process
-from bench.contenders import Contender
-from bench.loads import Origin
-from bench.plain import Samples, column, cores, keep, rounds_of
-from bench.scenarios import SCENARIOS, Scenario
-from bench.statistics import ratios, spread
+from bench.contenders import PEER_MAKERS
+from bench.outcome import Outcome, RunFile
+from bench.report import outcome_lines
+from bench.suite import Options, run_field
 from bench.uvloop_proxy.instructions import report
+from fastgw.bench.contender import Contender
+from fastgw.bench.scenario import Scenario, scenarios
 from fastgw.ext.base import debug
 
 #: What each contender is, by the name that serve.py knows.
@@ -42,59 +42,18 @@ def contender(kind: str) -> Contender:
     return Contender(kind, "", command)
 
 
-def print_table(samples: Samples, scenarios: Sequence[Scenario]) -> None:
-    """Medians, and the ratio of the own epoll set to each of the others."""
-    for scenario in scenarios:
-        by_name = samples[scenario.name]
-        print(f"\n{scenario.name}: {scenario.title}")
-        print(
-            f"  {'':10}{'CPU us/req':>12}{'req/s':>10}{'p50 us':>9}{'p99 us':>9}{'errors':>8}"
-            "   CPU of own to it"
-        )
-        for name, rows in by_name.items():
-            line = f"  {name:10}"
-            for key, width, digits in (
-                ("cpu_us", 12, 2),
-                ("rps", 10, 0),
-                ("p50_us", 9, 0),
-                ("p99_us", 9, 0),
-            ):
-                line += f"{spread(column(rows, key)).median:{width}.{digits}f}"
-            line += f"{sum(int(r['errors']) for r in rows):8d}"
-            if name != "own":
-                line += f"   {ratios(column(by_name['own'], 'cpu_us'), column(rows, 'cpu_us'))}"
-            print(line)
-
-
-def measure(field: Sequence[Contender], args: argparse.Namespace) -> Samples:
-    """Start all, load them in turn, stop them."""
-    gateway_cpu, other_cpu = cores()
-    process.raise_nofile()
-    scenarios = [SCENARIOS[name] for name in args.only.split(",")]
-    with tempfile.TemporaryDirectory(prefix="fastgw-bench-") as made:
-        folder = Path(made)
-        with Origin(folder, other_cpu) as origin:
-            try:
-                for each in field:
-                    each.start(origin.port, folder / each.name, gateway_cpu)
-                return rounds_of(
-                    field,
-                    scenarios,
-                    folder,
-                    rounds=args.rounds,
-                    seconds=args.seconds,
-                    warmup=0.5,
-                    cpu=other_cpu,
-                )
-            finally:
-                for each in field:
-                    each.stop()
+def measure(scenario: Scenario, args: argparse.Namespace) -> Outcome:
+    """One scenario on all of them."""
+    field = [contender(kind) for kind in KINDS]
+    if args.haproxy and (peer := PEER_MAKERS["haproxy"]()) is not None:
+        field.append(peer)
+    return run_field(field, scenario, Options(rounds=args.rounds, seconds=args.seconds))
 
 
 def main(argv: Sequence[str]) -> int:
     """The command line of `bench io`."""
     parse = argparse.ArgumentParser(prog="python -m bench io")
-    parse.add_argument("--only", default="plain-64,rate-2000", help=", ".join(SCENARIOS))
+    parse.add_argument("--only", default="plain-64,rate-2000", help="scenarios")
     parse.add_argument("--rounds", type=int, default=7)
     parse.add_argument("--seconds", type=float, default=2.0)
     parse.add_argument(
@@ -109,11 +68,11 @@ def main(argv: Sequence[str]) -> int:
         return 2
     if args.instructions:
         return report(list(KINDS))
-    field = [contender(kind) for kind in KINDS]
-    peer = contenders.haproxy() if args.haproxy else None
-    if peer is not None:
-        field.append(peer)
-    samples = measure(field, args)
-    print_table(samples, [SCENARIOS[name] for name in args.only.split(",")])
-    print(f"\nraw results: {keep(samples, field, vars(args))}")
+    file = RunFile(vars(args))
+    for name in args.only.split(","):
+        base = scenarios()[name]
+        outcome = measure(dataclasses.replace(base, subject="own", bars=()), args)
+        file.add(outcome)
+        print("\n".join(outcome_lines(outcome)))
+    print(f"\nraw results: {file.path}")
     return 0

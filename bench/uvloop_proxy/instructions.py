@@ -15,9 +15,9 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from bench.contenders import Contender
-from bench.loads import Origin, measure
-from bench.scenarios import SCENARIOS
+from fastgw.bench.contender import Contender
+from fastgw.bench.drive import OriginProcess, put_load
+from fastgw.bench.scenario import origin_answers, scenarios
 
 SHORT_S, LONG_S = 0.5, 3.0
 START_S = 90.0  # valgrind takes its time to import Python
@@ -65,13 +65,12 @@ def one_run(kind: str, seconds: float) -> tuple[int, int]:
     """(requests, instructions) of a load of `seconds`."""
     with tempfile.TemporaryDirectory(prefix="fastgw-bench-") as made:
         folder = Path(made)
-        with Origin(folder, None) as origin:
+        with OriginProcess(origin_answers()) as origin:
             counted = under_callgrind(kind)
             counted.start(origin.port, folder / kind, None)
             try:
-                result = measure(
-                    counted, SCENARIOS["plain-64"], folder, seconds=seconds, warmup=0.1, cpu=None
-                )
+                spec = scenarios()["plain-64"].load(counted.port)
+                result = put_load(spec, seconds=seconds, warmup_s=0.1)
                 return int(result["requests"]), counted.instructions()
             finally:
                 counted.stop()

@@ -1,6 +1,6 @@
 """Generate docs/errors, a page for each code of `fastgw/config/codes.toml`.
 
-    python -m fastgw.ext.generate.error_pages [--check]
+python -m fastgw.ext.generate.error_pages [--check]
 """
 
 from __future__ import annotations

@@ -22,4 +22,3 @@ cdef class PlanSnapshot(Snapshot):
 
     cdef void match(self, const RequestHead* head, const Facts* facts, Found* found) noexcept
     cdef Span parameter(self, Exchange x, Span name) noexcept
-    cdef bytes _listener_data(self, size_t i)

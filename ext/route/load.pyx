@@ -73,16 +73,19 @@ cdef class PlanSnapshot(Snapshot):
         """See route/parameters."""
         return path_parameter(&self.matcher, x.matched, x.request.path, name)
 
-    def listener_options(self) -> list[dict]:
-        """What the plan says of each listener besides its address."""
-        return [
-            msgpack.unpackb(self._listener_data(i))
-            for i in range(self.plan.count[<int>SECTION_LISTENERS])
-        ]
+    def listener_options(self, index: int) -> dict:
+        """What the plan says of a listener besides its address."""
+        if not 0 <= index < self.plan.count[<int>SECTION_LISTENERS]:
+            return {}
+        rows = <const ListenerRow*>self.plan.rows[<int>SECTION_LISTENERS]
+        data = self.plan.rows[<int>SECTION_DATA] + rows[<int>index].options_at
+        return msgpack.unpackb(data[:rows[<int>index].options_n])
 
-    cdef bytes _listener_data(self, size_t i):
-        cdef const ListenerRow* row = <const ListenerRow*>self.plan.rows[<int>SECTION_LISTENERS] + i
-        return (self.plan.rows[<int>SECTION_DATA] + row.options_at)[:row.options_n]
+    def tls_options(self) -> dict:
+        """The `tls` options of the listeners that have some, by row."""
+        rows = range(self.plan.count[<int>SECTION_LISTENERS])
+        found = {i: self.listener_options(i).get("tls") for i in rows}
+        return {i: options for i, options in found.items() if options}
 
     def route_names(self) -> list[str]:
         """Names of the routes, by index."""
@@ -147,7 +150,8 @@ cdef int _take_settings(PlanSnapshot s) except -1:
 cdef list _client_fields(PlanSnapshot s):
     """The field of each listener that names the client; None when no listener says one."""
     try:
-        named = [options.get("client_field") for options in s.listener_options()]
+        rows = range(s.plan.count[<int>SECTION_LISTENERS])
+        named = [s.listener_options(i).get("client_field") for i in rows]
         if not any(named):
             return None
         return [ClientField(name) if name else None for name in named]

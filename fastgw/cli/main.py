@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from fastgw.cli.bench import bench
 from fastgw.cli.check import check
 from fastgw.cli.completion import completion
 from fastgw.cli.demo import demo
@@ -30,11 +31,11 @@ SECTIONS = {
     "Run": ("run", "demo"),
     "Write a configuration": ("init", "check", "fmt", "schema"),
     "Understand one": ("routes", "explain", "show", "diff"),
-    "A running gateway": ("status", "reload"),
+    "A running gateway": ("status", "reload", "bench"),
 }
 VERBS = (
     *(run, demo, init, check, fmt, schema, routes, explain, show, diff),
-    *(status, reload, completion, version),
+    *(status, reload, bench, completion, version),
 )
 
 

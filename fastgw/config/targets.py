@@ -115,6 +115,9 @@ class Targets:
         def say(at: Where, code: str, message: str) -> None:
             self.document.problem(code, (*where, *at), message)
 
+        if upstream.tls.insecure_skip_verify:
+            at = (*where, "insecure_skip_verify")
+            self.document.warn("FGW406", at, "whoever answers is believed to be the upstream")
         return upstream_options(upstream.tls, Path(self.document.file).parent, say)
 
     # -- of a scope ----------------------------------------------------------------------

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from fastgw.demo.tries import TRIES, Try, run_try
+from fastgw.ext.io.tls.self_signed import make_self_signed
 
 CONFIG = Path(__file__).with_name("demo.yaml")
 #: Addresses in demo.yaml that stand for the services' real ones.
@@ -22,7 +23,7 @@ ORDERS_ADDRESS, WEB_ADDRESS, BROKEN_ADDRESS = "127.0.0.1:9001", "127.0.0.1:9002"
 READY_S = 30.0
 END_S = 1.5
 
-_LISTENING = re.compile(r"listening on http://([^:]+):(\d+)")
+_LISTENING = re.compile(r"listening on (https?)://([^:]+):(\d+)")
 
 
 class DemoError(Exception):
@@ -75,6 +76,9 @@ class Stage:
         self.folder = folder
         self.port = port
         self.host = "127.0.0.1"
+        #: Of the listener with TLS, and the certificate that it shows.
+        self.secure_port = 0
+        self.certificate = folder / "demo-cert.pem"
         self.services: asyncio.subprocess.Process | None = None
         self.gateway: asyncio.subprocess.Process | None = None
         self.reading: asyncio.Task[None] | None = None
@@ -85,8 +89,12 @@ class Stage:
         ports = await self.begin_services()
         config = self.folder / "demo.yaml"
         config.write_text(configured(CONFIG.read_text(), ports))
+        self.make_certificate()
         command = ["run", str(config), "--listen", f"127.0.0.1:{self.port}", "--workers", "1"]
+        command += ["--listen", "https://127.0.0.1:0", "--tls-cert", str(self.certificate)]
         command += ["--run-dir", str(self.folder / "run"), "--timeout-drain", "1s"]
+        # Nobody starts another master for it.
+        command += ["--orphan-grace", "0s"]
         self.gateway = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
@@ -104,6 +112,12 @@ class Stage:
         ready.cancel()
         if not self.ready.is_set():
             raise DemoError("the gateway did not start")
+
+    def make_certificate(self) -> None:
+        """A certificate for this demo alone, with its key in the same file."""
+        certificate, key = make_self_signed(["localhost", "127.0.0.1"], days=2)
+        self.certificate.touch(0o600)
+        self.certificate.write_bytes(certificate + key)
 
     async def begin_services(self) -> dict[str, int]:
         """Start the two services; (address in demo.yaml -> real port)."""
@@ -132,8 +146,11 @@ class Stage:
         assert gateway.stderr is not None
         async for raw in gateway.stderr:
             line = raw.decode("utf-8", "replace").rstrip()
-            if found := _LISTENING.search(line):
-                self.host, self.port = found[1], int(found[2])
+            found = _LISTENING.search(line)
+            if found and found[1] == "https":
+                self.secure_port = int(found[3])
+            elif found:
+                self.host, self.port = found[2], int(found[3])
             if "ready with" in line:
                 self.ready.set()
             if " info " not in line:
@@ -148,16 +165,25 @@ class Stage:
     def tell(self) -> None:
         """Print what there is and what to try."""
         base = f"http://{self.host}:{self.port}"
-        print(f"The gateway listens on {base} before two sample services. Try:\n")
+        secure = f"https://{self.host}:{self.secure_port}"
+        print(f"The gateway listens on {base} and {secure} before two sample services. Try:\n")
         for one in TRIES:
-            print(f"  # {one.title}\n  {one.curl(base)}\n")
+            print(f"  # {one.title}\n  {one.curl(self.base(one), str(self.certificate))}\n")
         print(f"Its configuration: {CONFIG}\nCtrl-C ends all of it.", flush=True)
+
+    def base(self, one: Try) -> str:
+        """Where a try goes."""
+        if one.tls:
+            return f"https://{self.host}:{self.secure_port}"
+        return f"http://{self.host}:{self.port}"
 
     async def check(self) -> int:
         """Run what would be printed; 1 if an answer is not as it should be."""
         wrong = 0
         for one in TRIES:
-            found = await asyncio.to_thread(run_try, one, self.host, self.port)
+            port = self.secure_port if one.tls else self.port
+            ca = str(self.certificate) if one.tls else ""
+            found = await asyncio.to_thread(run_try, one, self.host, port, ca)
             wrong += bool(found)
             print(verdict(one, found))
         print(f"{len(TRIES) - wrong} of {len(TRIES)} as expected", flush=True)

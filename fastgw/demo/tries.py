@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import http.client
 import shlex
+import ssl
 import time
 from dataclasses import dataclass, field
 
@@ -26,10 +27,14 @@ class Try:
     expect: dict[str, str] = field(default_factory=dict)
     #: The body comes in pieces: its end this many seconds after its beginning, at least.
     spread_s: float = 0.0
+    #: Over the listener with TLS.
+    tls: bool = False
 
-    def curl(self, base: str) -> str:
+    def curl(self, base: str, certificate: str = "") -> str:
         """The command for a person."""
         words = ["curl", "-sN" if self.spread_s else "-si"]
+        if self.tls:
+            words += ["--cacert", certificate]
         if self.method != "GET":
             words += ["-X", self.method]
         for name, value in self.fields.items():
@@ -70,13 +75,22 @@ TRIES = (
         "connect_refused",
         expect={"Content-Type": "application/problem+json"},
     ),
+    Try("the same over TLS", "/orders/2", 200, '"tea"', tls=True),
     Try("streaming: events as they happen", "/orders/stream", 200, "delivered", spread_s=0.8),
 )
 
 
-def run_try(one: Try, host: str, port: int) -> list[str]:
+def connect(host: str, port: int, certificate: str) -> http.client.HTTPConnection:
+    """A connection; with a certificate, over TLS, and to nobody else."""
+    if not certificate:
+        return http.client.HTTPConnection(host, port, timeout=10)
+    context = ssl.create_default_context(cafile=certificate)
+    return http.client.HTTPSConnection(host, port, timeout=10, context=context)
+
+
+def run_try(one: Try, host: str, port: int, certificate: str = "") -> list[str]:
     """Do it; what was not as expected."""
-    connection = http.client.HTTPConnection(host, port, timeout=10)
+    connection = connect(host, port, certificate)
     try:
         connection.request(one.method, one.path, headers=one.fields)
         answer = connection.getresponse()

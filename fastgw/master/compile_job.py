@@ -16,11 +16,17 @@ from typing import Any
 import msgpack
 
 from fastgw.master.compiler import CompileError
-from fastgw.master.generation import Generation, facts_of, from_facts, new_memory, seal_compiled
+from fastgw.master.generation import (
+    Generation,
+    facts_of,
+    from_facts,
+    new_bundle_fd,
+    new_plan_fd,
+    seal_plan,
+)
 from fastgw.master.process import describe_end
 from fastgw.master.settings import Compiled
 from fastgw.master.signals import HANDLED
-from fastgw.tls.bundle import BundleError
 
 Compile = Callable[[dict[str, Any]], Compiled]
 
@@ -36,7 +42,7 @@ class CompileJob:
         leave: Callable[[], None],
     ) -> None:
         self.number = number
-        self.plan_fd, self.bundle_fd = new_memory("plan"), new_memory("files")
+        self.plan_fd, self.bundle_fd = new_plan_fd(), new_bundle_fd()
         self.answer_fd = os.memfd_create("fastgw-compiled", os.MFD_CLOEXEC)
         self.alive, theirs = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         signal.pthread_sigmask(signal.SIG_BLOCK, HANDLED)
@@ -57,14 +63,12 @@ class CompileJob:
             leave()
             signal.pthread_sigmask(signal.SIG_UNBLOCK, HANDLED)
             compiled = compile_source(source)
-            seal_compiled(self.plan_fd, self.bundle_fd, compiled)
+            seal_plan(self.plan_fd, compiled.plan)
+            seal_plan(self.bundle_fd, compiled.bundle)
             os.write(self.answer_fd, facts_of(compiled))
             code = 0
         except CompileError as e:
             os.write(self.answer_fd, msgpack.packb(e.lines))
-            code = 2
-        except BundleError as e:
-            os.write(self.answer_fd, msgpack.packb([str(e)]))
             code = 2
         except BaseException:
             os.write(self.answer_fd, msgpack.packb(traceback.format_exc().splitlines()))

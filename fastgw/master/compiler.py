@@ -14,6 +14,8 @@ from fastgw.config.problems import ConfigError, Problem
 from fastgw.log import Log
 from fastgw.master.settings import Compiled
 from fastgw.plan import PlanReader
+from fastgw.plugin_code import code_of
+from fastgw.tls.bundle import BundleError, files_of, read_bundle
 
 #: Where the settings' row has the bytes of all buffers of one worker.
 _MEMORY = 13
@@ -55,15 +57,27 @@ def read_facts(plan: bytes) -> Compiled:
         plan=plan,
         listen=[("https://" if "tls" in one.options else "") + one.address for one in listeners],
         memory=settings[_MEMORY],
-        tls=[one.options["tls"] for one in listeners if "tls" in one.options] + targets_tls(reader),
         labels=[*labels_of(reader)],
+        bundle=read_files(reader),
+        code=code_of(plugins_of(reader)),
     )
 
 
-def targets_tls(reader: PlanReader) -> list[Mapping[str, Any]]:
-    """The `tls` options of targets."""
-    found = (reader.options(*row[5:7]) for row in reader.rows("objects"))
-    return [options["tls"] for options in found if options.get("tls")]
+def plugins_of(reader: PlanReader) -> list[str]:
+    """`module:Class` of each plugin."""
+    rows = (row for row in reader.rows("objects") if reader.text(*row[:2]) == "plugin")
+    return [str(reader.options(*row[5:7]).get("class")) for row in rows]
+
+
+def read_files(reader: PlanReader) -> bytes:
+    """The files that listeners and targets need for TLS; empty: none."""
+    maps = [one.options for one in reader.listeners()]
+    maps += [reader.options(*row[5:7]) for row in reader.rows("objects")]
+    options: list[Mapping[str, Any]] = [one["tls"] for one in maps if one.get("tls")]
+    try:
+        return read_bundle(files_of(options)) if options else b""
+    except BundleError as e:
+        raise CompileError([str(e)]) from e
 
 
 def labels_of(reader: PlanReader) -> Iterator[tuple[str, str]]:

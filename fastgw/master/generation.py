@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 import msgpack
 
 from fastgw.master.settings import Compiled
-from fastgw.tls.bundle import files_of, read_bundle
 
 SEALS = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE | fcntl.F_SEAL_SEAL
 
@@ -26,32 +25,37 @@ class Generation:
     memory: int = 64 << 20
     labels: list[tuple[str, str]] = field(default_factory=list)
     code: str = ""
-    #: The files that the plan names by digest; -1: it names none.
+    #: Sealed certificate files (fastgw/tls/bundle.py); -1: the plan needs none.
     bundle_fd: int = -1
-    #: Digest of a file of ticket keys; empty: the node makes its own.
-    ticket_keys: str = ""
 
     def close(self) -> None:
-        """Let plan and files go; workers that look into them keep them."""
-        for fd in (self.plan_fd, self.bundle_fd):
-            if fd >= 0:
-                os.close(fd)
-        self.plan_fd = self.bundle_fd = -1
+        """Let the plan go; workers that look into it keep it."""
+        if self.plan_fd >= 0:
+            os.close(self.plan_fd)
+            self.plan_fd = -1
+        if self.bundle_fd >= 0:
+            os.close(self.bundle_fd)
+            self.bundle_fd = -1
 
     def fds(self) -> dict[str, int]:
-        """What workers are sent of it."""
-        found = {"plan": self.plan_fd, "bundle": self.bundle_fd}
-        return {name: fd for name, fd in found.items() if fd >= 0}
+        """What workers are handed."""
+        more = {"certificates": self.bundle_fd} if self.bundle_fd >= 0 else {}
+        return {"plan": self.plan_fd} | more
 
 
-def new_memory(name: str) -> int:
-    """Empty memory for a plan, or for the files that it names."""
-    return os.memfd_create(f"fastgw-{name}", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+def new_plan_fd() -> int:
+    """Empty memory for a plan."""
+    return os.memfd_create("fastgw-plan", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
 
 
-def seal(fd: int, content: bytes) -> None:
-    """Write it all and let nobody change it any more."""
-    view = memoryview(content)
+def new_bundle_fd() -> int:
+    """Empty memory for certificate files."""
+    return os.memfd_create("fastgw-certificates", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+
+
+def seal_plan(fd: int, plan: bytes) -> None:
+    """Write a plan (or the files beside it) and let nobody change it any more."""
+    view = memoryview(plan)
     while view:
         view = view[os.write(fd, view) :]
     fcntl.fcntl(fd, fcntl.F_ADD_SEALS, SEALS)
@@ -59,35 +63,32 @@ def seal(fd: int, content: bytes) -> None:
 
 def from_compiled(number: int, compiled: Compiled) -> Generation:
     """The generation of a plan that was compiled in this process."""
-    plan_fd, bundle_fd = new_memory("plan"), new_memory("files")
-    seal_compiled(plan_fd, bundle_fd, compiled)
-    return from_facts(number, plan_fd, bundle_fd, facts_of(compiled))
-
-
-def seal_compiled(plan_fd: int, bundle_fd: int, compiled: Compiled) -> None:
-    """Write the plan, and the files that it names if there are any; BundleError: one is not
-    what it was when the plan was made."""
-    seal(plan_fd, compiled.plan)
-    if compiled.tls:
-        seal(bundle_fd, read_bundle(files_of(compiled.tls)))
+    fd = new_plan_fd()
+    seal_plan(fd, compiled.plan)
+    bundle_fd = new_bundle_fd()
+    seal_plan(bundle_fd, compiled.bundle)
+    return from_facts(number, fd, bundle_fd, facts_of(compiled))
 
 
 def facts_of(compiled: Compiled) -> bytes:
     """All but the plan, for another process."""
-    keys = next((one["ticket_keys"] for one in compiled.tls if one.get("ticket_keys")), "")
-    facts: bytes = msgpack.packb(
-        [compiled.listen, compiled.memory, compiled.labels, compiled.code, keys]
-    )
+    facts: bytes = msgpack.packb([compiled.listen, compiled.memory, compiled.labels, compiled.code])
     return facts
 
 
 def from_facts(number: int, plan_fd: int, bundle_fd: int, facts: bytes) -> Generation:
-    """A generation whose plan, and files, are sealed already."""
-    listen, memory, labels, code, keys = msgpack.unpackb(facts, use_list=False)
-    if not os.fstat(bundle_fd).st_size:
+    """A generation whose plan and certificate files are sealed already."""
+    if os.fstat(bundle_fd).st_size == 0:
         os.close(bundle_fd)
         bundle_fd = -1
-    size = os.fstat(plan_fd).st_size
+    listen, memory, labels, code = msgpack.unpackb(facts, use_list=False)
     return Generation(
-        number, plan_fd, size, list(listen), memory, list(labels), code, bundle_fd, keys
+        number,
+        plan_fd,
+        os.fstat(plan_fd).st_size,
+        list(listen),
+        memory,
+        list(labels),
+        code,
+        bundle_fd,
     )

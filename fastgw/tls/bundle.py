@@ -65,6 +65,7 @@ class Bundle:
 
     def __init__(self, memory: bytes | memoryview | mmap.mmap) -> None:
         self._memory = memoryview(memory)
+        self._count: int
         magic, layout, self._count = _HEADER.unpack_from(self._memory)
         if magic != MAGIC or layout != LAYOUT:
             raise BundleError("not a bundle of certificate files")
@@ -84,11 +85,6 @@ class Bundle:
     def _row(self, i: int) -> tuple[bytes, int, int]:
         row: tuple[bytes, int, int] = _ROW.unpack_from(self._memory, _HEADER.size + i * _ROW.size)
         return row
-
-
-def open_bundle(fd: int) -> Bundle:
-    """A bundle of which this process has a descriptor; of -1, an empty one."""
-    return Bundle(mapped(fd) if fd >= 0 else pack_bundle({}))
 
 
 def mapped(fd: int) -> mmap.mmap:

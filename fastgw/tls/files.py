@@ -31,13 +31,18 @@ def digest(content: bytes) -> str:
 def read_regular(path: str | os.PathLike[str]) -> bytes:
     """The bytes of a regular file; FileError."""
     try:
-        with open(path, "rb") as f:
-            facts = os.fstat(f.fileno())
+        # A pipe must not be waited for.
+        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        try:
+            facts = os.fstat(fd)
             if not stat.S_ISREG(facts.st_mode):
                 raise FileError(f"{path}: is not a regular file")
             if facts.st_size > MOST_BYTES:
                 raise FileError(f"{path}: is larger than {MOST_BYTES >> 20} MiB")
-            return f.read(MOST_BYTES)
+            with open(fd, "rb", closefd=False) as f:
+                return f.read(MOST_BYTES)
+        finally:
+            os.close(fd)
     except OSError as e:
         raise FileError(f"{path}: {e.strerror}") from None
     except ValueError:

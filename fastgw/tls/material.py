@@ -8,13 +8,10 @@ from dataclasses import dataclass
 from fastgw.ext.io.tls.tickets import TicketKeys
 from fastgw.tls.bundle import Bundle
 
-#: Files by the digests that a plan names.
-Files = Bundle | Mapping[str, bytes]
-
 
 @dataclass(frozen=True)
 class TlsMaterial:
     """Files by the digests that the plan names, and the node's ticket keys."""
 
-    files: Files
+    files: Bundle | Mapping[str, bytes]
     tickets: TicketKeys

@@ -17,6 +17,7 @@ STEPS = (
     ("upstream", "target", "downstream"),
     ("record",),
     ("worker",),
+    ("load",),
 )
 RANK = {package: i for i, step in enumerate(STEPS) for package in step}
 #: Pages of types without code of their own: anyone may name them.

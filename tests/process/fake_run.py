@@ -93,7 +93,7 @@ class FakePlane:
         self.listening.remove(fd)
         os.close(fd)
 
-    def prepare(self, plan: Any, files: Any) -> Iterator[None]:
+    def prepare(self, plan: Any, tls: Any) -> Iterator[None]:
         """Takes any plan, unless it is told to refuse."""
         if ORDERS.get("refuse"):
             raise RuntimeError("this plan can't be used")

@@ -33,6 +33,7 @@ from tests.scenario.gateway import (
 from tests.scenario.origin import Origin, Peer, Script
 from tests.scenario.test_upstream_early import ASK, TUNNEL
 from tests.scenario.test_upstream_retry import full_backlog
+from tests.tls.reasons import PRODUCERS as TLS_PRODUCERS
 
 ROWS = {
     row["name"]: row
@@ -455,6 +456,18 @@ def _cancelled() -> Told:
     bed.attempts[1].answer(200, last=True)
     assert bed.attempts[0].events[-1] == "cancel:cancelled"
     return Told(None, None)
+
+
+# -- TLS -----------------------------------------------------------------------------------------
+
+
+def by_tls(make: Callable[[], tuple[dict[str, Any] | None, Answer | None]]) -> Producer:
+    """A producer of tests/tls."""
+    return lambda: Told(*make())
+
+
+for _name, _make in TLS_PRODUCERS.items():
+    PRODUCERS[_name] = by_tls(_make)
 
 
 # -- what has to be said of each -----------------------------------------------------------------

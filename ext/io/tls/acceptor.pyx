@@ -162,4 +162,3 @@ cdef class TlsAcceptor(Acceptor):
             self.log("tls_failed", {"peer": peer, "name": name, "why": self.server.trouble})
         except Exception:
             self.log = None
-

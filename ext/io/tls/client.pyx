@@ -11,11 +11,12 @@ from fastgw.ext.io.tls.hello cimport Hello
 from fastgw.ext.io.tls.openssl cimport (
     SSL_CIPHER_get_name, SSL_CTX_sess_set_new_cb, SSL_SESSION_free,
     SSL_SESSION_get_protocol_version, SSL_SESSION_is_resumable, SSL_add1_host, SSL_free,
-    SSL_get0_param, SSL_get1_peer_certificate, SSL_get_app_data, SSL_get_current_cipher,
+    SSL_get0_param, SSL_get_app_data, SSL_get_current_cipher,
     SSL_get_verify_result, SSL_new, SSL_session_reused, SSL_set1_host, SSL_set_connect_state,
     SSL_set_hostflags, SSL_set_session, SSL_set_tlsext_host_name, SSL_version, TLS1_3_VERSION,
     X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS, X509_VERIFY_PARAM_set1_ip_asc,
-    X509_V_ERR_CERT_HAS_EXPIRED, X509_V_ERR_CERT_NOT_YET_VALID, X509_V_ERR_CERT_UNTRUSTED,
+    X509_V_ERR_CERT_HAS_EXPIRED, X509_V_ERR_CERT_NOT_YET_VALID, X509_V_ERR_CERT_SIGNATURE_FAILURE,
+    X509_V_ERR_CERT_UNTRUSTED,
     X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT, X509_V_ERR_HOSTNAME_MISMATCH,
     X509_V_ERR_IP_ADDRESS_MISMATCH, X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN,
     X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT, X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY,
@@ -161,7 +162,8 @@ cdef Reason verdict_reason(long verdict) noexcept:
     if verdict in (X509_V_ERR_HOSTNAME_MISMATCH, X509_V_ERR_IP_ADDRESS_MISMATCH):
         return REASON_UPSTREAM_CERT_NAME
     if verdict in (
-        X509_V_ERR_CERT_UNTRUSTED, X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT,
+        X509_V_ERR_CERT_SIGNATURE_FAILURE, X509_V_ERR_CERT_UNTRUSTED,
+        X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT,
         X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN, X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT,
         X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY, X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE,
     ):

@@ -69,8 +69,12 @@ def check_settings(settings: dict, files: object, server: bool) -> None:
 
 
 cdef int _set_versions(TlsContext c, dict settings) except -1:
-    SSL_CTX_set_min_proto_version(c.ctx, VERSIONS[settings.get("min", "1.2")])
-    SSL_CTX_set_max_proto_version(c.ctx, VERSIONS[settings.get("max", "1.3")])
+    cdef int least = VERSIONS[settings.get("min", "1.2")]
+    cdef int most = VERSIONS[settings.get("max", "1.3")]
+    if least > most:
+        raise ValueError(f"min_version {settings['min']} is above max_version {settings['max']}")
+    SSL_CTX_set_min_proto_version(c.ctx, least)
+    SSL_CTX_set_max_proto_version(c.ctx, most)
     return 0
 
 

@@ -182,6 +182,8 @@ cdef extern from "<openssl/bio.h>" nogil:
     void BIO_set_retry_read(BIO* bio)
     void BIO_clear_retry_flags(BIO* bio)
     long BIO_get_mem_data(BIO* bio, char** p)
+    int BIO_eof(BIO* bio)
+    int BIO_tell(BIO* bio)
 
 cdef extern from "<openssl/err.h>" nogil:
     void ERR_clear_error()
@@ -197,9 +199,7 @@ cdef extern from "<openssl/pem.h>" nogil:
         PEM_R_NO_START_LINE, PEM_R_BAD_PASSWORD_READ
         ERR_LIB_PEM
     X509* PEM_read_bio_X509(BIO* bio, X509** x, password_fn callback, void* arg)
-    X509* PEM_read_bio_X509_AUX(BIO* bio, X509** x, password_fn callback, void* arg)
     X509_CRL* PEM_read_bio_X509_CRL(BIO* bio, X509_CRL** x, password_fn callback, void* arg)
-    EVP_PKEY* PEM_read_bio_PrivateKey(BIO* bio, EVP_PKEY** k, password_fn callback, void* arg)
     int PEM_write_bio_X509(BIO* bio, X509* x)
     int PEM_write_bio_PrivateKey(
         BIO* bio, EVP_PKEY* key, const EVP_CIPHER* cipher, unsigned char* pass_, int n,
@@ -244,6 +244,7 @@ cdef extern from "<openssl/x509_vfy.h>" nogil:
         X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT, X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY
         X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN, X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT
         X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE, X509_V_ERR_CERT_UNTRUSTED
+        X509_V_ERR_CERT_SIGNATURE_FAILURE
         X509_V_FLAG_CRL_CHECK, X509_V_FLAG_CRL_CHECK_ALL
         X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS
     X509_STORE* X509_STORE_new()
@@ -305,6 +306,20 @@ cdef extern from "<openssl/evp.h>" nogil:
     OSSL_PARAM OSSL_PARAM_construct_octet_string(const char* key, void* p, size_t n)
     OSSL_PARAM OSSL_PARAM_construct_utf8_string(const char* key, char* p, size_t n)
     OSSL_PARAM OSSL_PARAM_construct_end()
+
+cdef extern from "<openssl/decoder.h>" nogil:
+    enum:
+        EVP_PKEY_KEYPAIR
+    ctypedef struct OSSL_DECODER_CTX:
+        pass
+    OSSL_DECODER_CTX* OSSL_DECODER_CTX_new_for_pkey(
+        EVP_PKEY** key, const char* form, const char* structure, const char* kind, int selection,
+        void* library, const char* query
+    )
+    int OSSL_DECODER_CTX_set_pem_password_cb(
+        OSSL_DECODER_CTX* ctx, password_fn callback, void* arg
+    )
+    int OSSL_DECODER_from_bio(OSSL_DECODER_CTX* ctx, BIO* bio)
 
 cdef extern from "<openssl/rand.h>" nogil:
     int RAND_bytes(unsigned char* into, int n)

@@ -1,20 +1,24 @@
 # distutils: libraries = ssl crypto
 """PEM files; see pem.pxd."""
 
-from libc.stddef cimport size_t
 from fastgw.ext.io.tls.openssl cimport (
-    ASN1_STRING, ASN1_STRING_get0_data, ASN1_STRING_length, ASN1_STRFLGS_ESC_MSB, BIO, BIO_free,
-    BIO_get_mem_data, BIO_new, BIO_new_mem_buf, BIO_s_mem, ERR_GET_LIB, ERR_GET_REASON, ERR_LIB_PEM,
-    ERR_clear_error, ERR_get_error, ERR_peek_last_error, ERR_reason_error_string, EVP_PKEY,
-    GENERAL_NAME, GENERAL_NAMES_free, GENERAL_NAME_get0_value, GEN_DNS, GEN_EMAIL, GEN_IPADD,
-    GEN_URI, NID_subject_alt_name, PEM_R_BAD_PASSWORD_READ, PEM_R_NO_START_LINE,
-    PEM_read_bio_PrivateKey, PEM_read_bio_X509, PEM_read_bio_X509_CRL, X509, X509_CRL,
+    ASN1_STRFLGS_ESC_MSB, ASN1_STRING, ASN1_STRING_get0_data, ASN1_STRING_length, BIO, BIO_eof,
+    BIO_free, BIO_get_mem_data, BIO_new, BIO_new_mem_buf, BIO_s_mem, BIO_tell, ERR_GET_LIB,
+    ERR_GET_REASON, ERR_LIB_PEM, ERR_clear_error, ERR_peek_last_error, ERR_reason_error_string,
+    EVP_PKEY_KEYPAIR, GENERAL_NAME, GENERAL_NAMES_free, GENERAL_NAME_get0_value, GEN_DNS,
+    GEN_EMAIL, GEN_IPADD, GEN_URI, NID_subject_alt_name, OSSL_DECODER_CTX,
+    OSSL_DECODER_CTX_new_for_pkey, OSSL_DECODER_CTX_set_pem_password_cb, OSSL_DECODER_from_bio,
+    PEM_R_NO_START_LINE, PEM_read_bio_X509, PEM_read_bio_X509_CRL, X509, X509_CRL,
     X509_CRL_free, X509_NAME_print_ex, X509_STORE_add_cert, X509_STORE_add_crl,
     X509_STORE_set_flags, X509_V_FLAG_CRL_CHECK, X509_V_FLAG_CRL_CHECK_ALL, X509_free,
-    X509_get_ext_d2i, X509_get_issuer_name, X509_get_subject_name, X509_up_ref, XN_FLAG_RFC2253,
+    X509_get_ext_d2i, X509_get_issuer_name, X509_get_subject_name, XN_FLAG_RFC2253,
     sk_GENERAL_NAME_num, sk_GENERAL_NAME_value, sk_X509_new_null, sk_X509_push, stack_general,
 )
 import ipaddress
+
+
+cdef OSSL_DECODER_CTX* _decoder = NULL
+cdef EVP_PKEY* _decoded = NULL          # where the decoder puts a key
 
 
 class TlsFileError(ValueError):
@@ -107,7 +111,7 @@ cdef list read_chain(bytes pem):
 cdef EVP_PKEY* read_key(bytes pem) except NULL:
     """The one private key."""
     cdef BIO* bio = _open(pem)
-    cdef EVP_PKEY* key = PEM_read_bio_PrivateKey(bio, NULL, _no_password, NULL)
+    cdef EVP_PKEY* key = _decode_key(bio)
     BIO_free(bio)
     if key != NULL:
         ERR_clear_error()
@@ -125,6 +129,29 @@ cdef EVP_PKEY* read_key(bytes pem) except NULL:
     raise TlsFileError(
         f"private key can't be read: {last_error('damaged')}", about_key=True
     )
+
+
+cdef EVP_PKEY* _decode_key(BIO* bio) noexcept:
+    """The first private key among the blocks of a file; NULL: there is none that can be read.
+
+    One decoder serves all keys: to make it costs ten times what it does for a key."""
+    global _decoder, _decoded
+    cdef int at = 0, now
+    if _decoder == NULL:
+        _decoder = OSSL_DECODER_CTX_new_for_pkey(
+            &_decoded, b"PEM", NULL, NULL, EVP_PKEY_KEYPAIR, NULL, NULL
+        )
+        if _decoder == NULL:
+            return NULL
+        OSSL_DECODER_CTX_set_pem_password_cb(_decoder, _no_password, NULL)
+    _decoded = NULL
+    while not OSSL_DECODER_from_bio(_decoder, bio) or _decoded == NULL:
+        now = BIO_tell(bio)
+        if BIO_eof(bio) or now <= at:
+            return NULL
+        at = now
+        ERR_clear_error()
+    return _decoded
 
 
 cdef int fill_store(X509_STORE* store, bytes cas, bytes crls) except -1:

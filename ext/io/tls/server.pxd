@@ -14,6 +14,7 @@ from fastgw.ext.io.tls.tickets cimport TicketKeys
 
 cdef class TlsName:
     """What one name gets."""
+    cdef readonly bytes name          # .example.com for *.example.com
     cdef TlsContext context
     cdef tuple certificates           # indexes into the server's
     cdef tuple parsed                 # the same as Certificate, once asked for; or None
@@ -24,6 +25,7 @@ cdef class TlsServer(TlsSide):
     cdef object files                 # digest -> bytes
     cdef list contexts                # TlsContext of each settings
     cdef list certificates            # {cert, key, ocsp} digests
+    cdef dict rows                    # of the names that are not entered yet
     cdef dict names                   # bytes -> TlsName; b".example.com" for *.example.com
     cdef TlsName default              # for no name and, unless `strict`, for unknown ones
     cdef bint strict                  # unknown names are refused

@@ -1,3 +1,4 @@
+from collections.abc import Iterator
 from typing import Any
 
 from fastgw.ext.io.tls.tickets import TicketKeys
@@ -8,4 +9,5 @@ class TlsServer:
     most_by_address: int
     parsed_count: int
     trouble: str | None
+    def fill(self, previous: TlsServer | None = None) -> Iterator[None]: ...
     def __init__(self, options: dict[str, Any], files: Any, tickets: TicketKeys) -> None: ...

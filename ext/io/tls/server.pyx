@@ -21,11 +21,13 @@ from fastgw.ext.io.tls.openssl cimport (
 from fastgw.ext.io.tls.pem cimport last_error
 from fastgw.ext.io.tls.stream cimport TlsFacts
 from fastgw.ext.io.tls.tickets cimport TicketKey
+from fastgw.ext.io.tls.tickets import RING_BYTES, make_ring
 
 cdef extern from "<openssl/ssl.h>" nogil:
     X509* SSL_get_certificate(const SSL* ssl)
 
 cdef enum:
+    NAMES_A_SLICE = 256         # entered before the loop gets its share
     PARSED_MOST = 2048          # names whose certificates are kept parsed
     BEGUN_A_TURN = 8            # handshakes begun in one turn: others get theirs in between
     IV_BYTES = 16
@@ -36,27 +38,54 @@ cdef class TlsName:
 
 
 cdef class TlsServer(TlsSide):
-    """See server.pxd. `options` is what fastgw/config/tls.py resolves:
+    """See server.pxd; its names are entered by `fill`. `options` is what fastgw/tls/listener.py
+    makes:
 
     {settings: [...], certificates: [{cert, key, ocsp}], names: {name: [settings, [certificate]]},
      default: [settings, [certificate]], strict, handshake_ms, handshakes, by_address};
     `files` maps its digests to bytes. ValueError says what can't be used."""
 
     def __init__(self, options: dict, files: object, TicketKeys tickets not None) -> None:
-        self.files, self.tickets = files, tickets
+        self.files = files
+        self.tickets = ticket_keys(options, files, tickets)
         self.contexts = [self.context(s) for s in options["settings"]]
         self.asks = any(c.asks for c in self.contexts)
         self.certificates = options["certificates"]
         self.names = {}
-        for name, row in options["names"].items():
-            self.names[name.removeprefix("*").encode("ascii")] = self.name(row)
-        self.default = self.name(options["default"])
+        self.rows = options["names"]
+        self.default = self.name("", options["default"])
         self.strict = options.get("strict", False)
         self.handshake_ms = options.get("handshake_ms", 10_000)
         self.most_handshakes = options.get("handshakes", 1000)
         self.most_by_address = options.get("by_address", 200)
         self.recent = OrderedDict()
         self.parse(self.default)        # a wrong one is found now
+
+    def fill(self, TlsServer previous=None):
+        """Enter the names, a little at a time: an iterator. What `previous` has parsed of the same
+        files is taken over."""
+        cdef dict rows = self.rows
+        cdef int n = 0
+        self.rows = None
+        for name, row in rows.items():
+            entry = self.name(name, row)
+            self.names[entry.name] = entry
+            n += 1
+            if n % NAMES_A_SLICE == 0:
+                yield
+        for old in list(previous.recent) if previous is not None else ():
+            self.take_over(old, previous)
+            yield
+
+    def take_over(self, TlsName old, TlsServer previous) -> None:
+        """Keep parsed certificates of a name whose files are the same."""
+        cdef TlsName name = self.names.get(old.name)
+        if name is None or old.parsed is None or name.parsed is not None:
+            return
+        was = [previous.certificates[i] for i in old.certificates]
+        if was == [self.certificates[i] for i in name.certificates]:
+            name.parsed = old.parsed
+            self.recent[name] = None
 
     def context(self, settings: dict) -> TlsContext:
         """A context that knows tickets, names and stapling."""
@@ -66,9 +95,10 @@ cdef class TlsServer(TlsSide):
         SSL_CTX_set_tlsext_ticket_key_evp_cb(c.ctx, _seal_ticket)
         return c
 
-    def name(self, row: list) -> TlsName:
+    def name(self, name: str, row: list) -> TlsName:
         """What a name gets; its certificates wait."""
         cdef TlsName made = TlsName.__new__(TlsName)
+        made.name = name.removeprefix("*").encode("ascii")
         made.context = self.contexts[row[0]]
         made.certificates = tuple(row[1])
         return made
@@ -179,6 +209,15 @@ cdef class TlsServer(TlsSide):
         """Keep OpenSSL's words for the log."""
         self.trouble = last_error(self.trouble or "ended by the peer")
         return REASON_TLS_FAILED
+
+
+cdef TicketKeys ticket_keys(dict options, object files, TicketKeys node):
+    """Keys of a file, for several nodes, or the node's own."""
+    if not options.get("ticket_keys"):
+        return node
+    ring = bytearray(RING_BYTES)
+    make_ring(ring, files[options["ticket_keys"]])
+    return TicketKeys(ring)
 
 
 # -- what OpenSSL calls ------------------------------------------------------------------------

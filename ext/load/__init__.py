@@ -1,0 +1,1 @@
+"""The load generator and the origin of the benchmarks: installed, but no part of the gateway."""

@@ -1,0 +1,277 @@
+"""The suite's machinery, on tiny durations: it runs, judges, reports, and survives failures."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bench import compare, contenders, costs, judge, report, run, suite
+from bench.contenders import PEER_TABLE, PEERS, configured
+from bench.outcome import Outcome, RunFile, read_run
+from fastgw.bench import gateway
+from fastgw.bench.contender import Contender
+from fastgw.bench.scenario import Bar, Scenario, chosen, scenarios
+
+TINY = suite.Options(rounds=1, seconds=0.1, warmup_s=0.05, scale=0.1, peers=())
+
+
+def dead(label: str = "haproxy") -> Contender:
+    """A contender that ends at once."""
+    return Contender(
+        label, "1", lambda *_: [sys.executable, "-c", "raise SystemExit('no luck today')"]
+    )
+
+
+# -- scenarios -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("s", scenarios().values(), ids=lambda s: s.name)
+def test_every_scenario_is_sound(s: Scenario, tmp_path: Path) -> None:
+    assert s.title and s.subject in s.contenders
+    assert s.load(1).requests
+    for bar in s.bars:
+        assert not bar.peer or bar.peer in s.contenders
+    for label in s.contenders:
+        name, _, own = label.partition(":")
+        if name == "fastgw":
+            assert gateway.table(own or s.gateway)
+        else:
+            assert PEER_TABLE[name].file(own or s.gateway), f"{label}: no configuration"
+
+
+def test_bars_of_the_project_are_there() -> None:
+    known = {(s.name, b.peer, b.metric): b.at_most for s in scenarios().values() for b in s.bars}
+    assert known["plain-64", "haproxy", "cpu_us"] == 0.87
+    assert known["plain-1000", "haproxy", "cpu_us"] == 0.60
+    assert known["features", "haproxy:plain", "cpu_us"] == 1.0
+    assert known["idle", "", "bytes_each"] == 2048
+    assert known["routes", "fastgw:routes-10", "cpu_us"] == 1.05
+
+
+@pytest.mark.parametrize("file", sorted(PEERS.glob("*/*.*")), ids=lambda p: "/".join(p.parts[-2:]))
+def test_peers_files_can_be_filled_in(file: Path, tmp_path: Path) -> None:
+    text = configured(file, tmp_path, 1111, 2222, 1).read_text()
+    assert text.startswith("#"), "a file says what it is"
+    assert "1111" in text and "2222" in text
+
+
+def test_scenarios_are_chosen_by_name_group_or_set() -> None:
+    assert [s.name for s in chosen(["rates"])] == ["rate-2000", "rate-8000", "half-rate"]
+    assert [s.name for s in chosen(["browser", "plain-64", "browser"])] == ["browser", "plain-64"]
+    assert len(chosen(["all"])) == len(scenarios())
+    with pytest.raises(ValueError, match="no scenario 'plian'"):
+        chosen(["plian"])
+
+
+# -- races ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["plain-64", "rate-2000", "new-connection", "answer-64k",
+                                  "events", "header-edits", "idle", "slow-clients"])  # fmt: skip
+def test_kinds_of_scenario_run(name: str) -> None:
+    scenario = dataclasses.replace(scenarios()[name], contenders=("fastgw",), bars=())
+    scale = 0.02 if name == "idle" else 0.1
+    outcome = suite.run_scenario(scenario, dataclasses.replace(TINY, scale=scale))
+    assert outcome.state == "done", outcome.why
+    assert outcome.errors == 0
+    figure = "bytes_each" if name == "idle" else "cpu_us"
+    assert outcome.column("fastgw", figure)[0] > 0
+    assert outcome.column("fastgw", "pss_peak")[0] > 1 << 20
+
+
+def test_what_fails_takes_nothing_else_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = contenders.contender
+
+    def fake(label: str, *rest: Any) -> Contender | str:
+        if label == "nginx":
+            return "nginx is not here"
+        return dead() if label == "haproxy" else real(label, *rest)
+
+    monkeypatch.setattr(contenders, "contender", fake)
+    scenario = dataclasses.replace(
+        scenarios()["plain-64"], contenders=("fastgw", "haproxy", "nginx")
+    )
+    outcome = suite.run_scenario(scenario, dataclasses.replace(TINY, peers=None))
+    assert outcome.state == "done"
+    assert "no luck today" in outcome.absent["haproxy"]
+    assert outcome.absent["nginx"] == "nginx is not here"
+    assert list(outcome.samples) == ["fastgw"]
+    assert {j.state for j in judge.judge(outcome)} == {"unknown"}
+
+
+def test_a_contender_that_dies_is_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = suite.measure
+
+    def deadly(each: Contender, *rest: Any, **options: Any) -> dict[str, Any]:
+        if each.label == "floor":
+            assert each.running is not None
+            each.running.kill()
+            each.running.wait(5)
+        return real(each, *rest, **options)
+
+    monkeypatch.setattr(suite, "measure", deadly)
+    scenario = dataclasses.replace(scenarios()["plain-64"], contenders=("floor", "fastgw"))
+    outcome = suite.run_scenario(scenario, dataclasses.replace(TINY, peers=None))
+    assert outcome.state == "done"
+    assert "has ended" in outcome.absent["floor"]
+    assert outcome.samples["fastgw"]
+
+
+def test_subject_that_fails_fails_the_scenario(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(contenders, "contender", lambda label, *_: dead(label))
+    outcome = suite.run_scenario(scenarios()["plain-64"], TINY)
+    assert outcome.state == "failed"
+    assert "no luck today" in outcome.why
+
+
+def test_missing_features_are_skipped_with_their_name() -> None:
+    lacking = dataclasses.replace(scenarios()["plain-64"], needs=("99999 cores",))
+    outcome = suite.run_scenario(lacking, TINY)
+    assert (outcome.state, outcome.why) == ("skipped", "99999 cores")
+    assert report.state_line(outcome) == "  skipped: needs 99999 cores"
+
+
+def test_gateways_that_are_refused_say_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tables = {
+        "gateways.toml": {
+            "odd": {"config": "version: 1\nflying: true\n"},
+            "option": {"options": ["--teleport", "x"]},
+            "good": {"options": ["--to", "http://127.0.0.1:1"]},
+        }
+    }
+    monkeypatch.setattr(gateway, "tables", lambda file: tables[file])
+    assert "flying" in (gateway.refusal("odd", tmp_path / "a") or "")
+    assert gateway.refusal("option", tmp_path / "b") == "there is no option --teleport"
+    assert gateway.refusal("good", tmp_path / "c") is None
+
+
+# -- results -------------------------------------------------------------------------------
+
+
+def made(ours: list[float], theirs: list[float], *bars: Bar, **more: Any) -> Outcome:
+    """An outcome with these CPU times."""
+    rows = {
+        "fastgw": [{"cpu_us": v, "rps": 1000.0, "errors": 0} for v in ours],
+        "haproxy": [{"cpu_us": v, "rps": 900.0, "errors": 0} for v in theirs],
+    }
+    return Outcome("plain-64", "plain", "a load", "fastgw", bars=list(bars), samples=rows, **more)
+
+
+@pytest.mark.parametrize(
+    ("ours", "state"),
+    [([8.0] * 7, "met"), ([8, 8, 8, 8, 10, 10, 10], "median only"), ([10.0] * 7, "missed")],
+)
+def test_a_bar_is_met_when_the_interval_is_under_it(ours: list[float], state: str) -> None:
+    bar = Bar(peer="haproxy", at_most=0.87)
+    (judged,) = judge.judge(made(ours, [10.0] * 7, bar))
+    assert judged.state == state
+
+
+def test_bars_by_difference_and_by_figure() -> None:
+    plus = Bar(peer="haproxy", metric="cpu_us", plus=1.0)
+    own = Bar(metric="cpu_us", at_most=8.5)
+    assert [j.state for j in judge.judge(made([10.9] * 3, [10.0] * 3, plus, own))] == [
+        "met", "missed",
+    ]  # fmt: skip
+
+
+def test_results_survive_a_file_and_are_there_after_each_scenario(tmp_path: Path) -> None:
+    file = RunFile({"rounds": 1, "seconds": 1}, tmp_path / "deep" / "r.json")
+    first = made([1.0], [2.0], Bar(peer="haproxy"))
+    file.add(first)
+    assert read_run(file.path)[1] == [first]
+    file.add(dataclasses.replace(first, name="other"))
+    assert [o.name for o in read_run(file.path)[1]] == ["plain-64", "other"]
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"format": 1, "scenarios": []}'])
+def test_files_that_are_no_results(tmp_path: Path, text: str) -> None:
+    (tmp_path / "x").write_text(text)
+    with pytest.raises(ValueError, match="no result|has format"):
+        read_run(tmp_path / "x")
+    assert compare.main([str(tmp_path / "x"), str(tmp_path / "x")]) == 2
+    assert report.main([str(tmp_path / "x"), "--docs", str(tmp_path)]) == 2
+
+
+def test_compare_tells_better_from_worse(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files = []
+    for i, ours in enumerate(([10.0, 10.1, 9.9], [12.0, 12.1, 11.9], [10.1, 10.0, 9.9])):
+        files.append(tmp_path / f"{i}.json")
+        RunFile({}, files[-1]).add(made(ours, [20.0, 20.1, 19.9]))
+    old, slower, same = map(str, files)
+    assert compare.main([old, slower]) == 1
+    said = capsys.readouterr().out
+    assert "CPU to haproxy" in said and "worse" in said
+    assert compare.main([slower, old]) == 0
+    assert "better" in capsys.readouterr().out
+    assert compare.main([old, same]) == 0
+    assert "0 better, 0 worse" in capsys.readouterr().out
+
+
+def test_page_has_method_tables_and_drawings(tmp_path: Path) -> None:
+    options = {"rounds": 3, "seconds": 1}
+    done = made([8.0] * 3, [10.0] * 3, Bar(peer="haproxy", at_most=0.87))
+    done.histograms = {"fastgw": [[1000, 5], [2000, 4], [90_000, 1]], "haproxy": [[3000, 9]]}
+    done.absent = {"nginx": "nginx is not here"}
+    skipped = Outcome("tls-full", "tls", "x", "fastgw", state="skipped", why="tls (why)")
+    file = RunFile(options, tmp_path / "r.json")
+    file.add(done)
+    file.add(skipped)
+    assert report.main([str(file.path), "--docs", str(tmp_path / "docs")]) == 0
+    page = (tmp_path / "docs/benchmarks.md").read_text()
+    assert page.index("## Method") < page.index("## Results")
+    assert "| fastgw | 8.00 |" in page
+    assert "0.800 [0.800-0.800]" in page
+    assert "skipped: needs tls (why)." in page
+    assert "absent: nginx: nginx is not here" in page
+    for drawing in ("ratios", "plain-64"):
+        text = (tmp_path / f"docs/benchmarks/{drawing}.svg").read_text()
+        assert text.startswith("<svg") and "fastgw" in text
+
+
+def test_command_line_runs_a_scenario_into_a_file(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "r.json"
+    assert run.main(["plain-64", "--smoke", "--peers", "", "--out", str(out)]) == 0
+    assert json.loads(out.read_text())["scenarios"][0]["state"] == "done"
+    assert "bars: 0 of 3 met" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("argv", [["nonsense"], ["plain-64", "--peers", "apache"]])
+def test_wrong_command_lines(argv: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as e:
+        run.main(argv)
+    assert e.value.code == 2
+    assert "none of" in capsys.readouterr().err or argv[0] == "nonsense"
+
+
+def test_cost_table_has_a_line_for_each_feature(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = gateway.tables("costs.toml")
+    few = {name: table[name] for name in ("nothing", "ip")}
+    few["wings"] = {"title": "+ wings", "options": ["--wings", "2"]}
+    monkeypatch.setattr(gateway, "tables", lambda _: few)
+    assert costs.main(["--smoke", "--out", str(tmp_path / "r.json")]) == 0
+    said = capsys.readouterr().out
+    assert "forwarding alone" in said
+    assert "+ rules by address" in said
+    assert "skipped: needs wings (there is no option --wings)" in said
+    (outcome,) = read_run(tmp_path / "r.json")[1]
+    assert len(costs.rows(outcome)) == 4
+
+
+def test_further_contenders_and_unknown_ones(capsys: pytest.CaptureFixture[str]) -> None:
+    more = run.with_also(scenarios()["plain-64"], ("floor", "haproxy"))
+    assert more.contenders == (*scenarios()["plain-64"].contenders, "floor")
+    with pytest.raises(SystemExit):
+        run.main(["plain-64", "--also", "apache"])
+    assert "'apache' is none of" in capsys.readouterr().err
