@@ -210,27 +210,6 @@ cdef int fuzz_authority(const uint8_t* data, size_t n) noexcept nogil:
     return 0 if twice.host.p == once.host.p and twice.host.n == once.host.n else 3
 
 
-cdef int fuzz_hello(const uint8_t* data, size_t n) noexcept nogil:
-    """A ClientHello, whole and as it arrives: once it is known, more bytes change nothing."""
-    cdef const char* p = <const char*>data
-    cdef size_t step = _step(p, n), at = 0, i
-    cdef Hello whole, part
-    cdef HelloLook found = hello_look(p, n, &whole), early = HELLO_MORE
-    while at < n and early == HELLO_MORE:
-        at = min(at + step, n)
-        early = hello_look(p, at, &part)
-    if early != found:
-        return 1
-    if found != HELLO_WHOLE:
-        return 0
-    if part.name_n != whole.name_n or whole.name_n > HELLO_NAME_MOST:
-        return 2
-    for i in range(whole.name_n):
-        if part.name[i] != whole.name[i] or not 33 <= whole.name[i] <= 126:
-            return 3
-    return 0
-
-
 cdef int fuzz_proxy(const uint8_t* data, size_t n) noexcept nogil:
     """A PROXY header: each shorter piece of it is undecided or says the same, and what is kept of
     it can be walked."""
@@ -283,6 +262,27 @@ cdef int fuzz_frames(const uint8_t* data, size_t n) noexcept nogil:
     return 0 if whole.lost == pieces.lost else 5
 
 
+cdef int fuzz_hello(const uint8_t* data, size_t n) noexcept nogil:
+    """A ClientHello, whole and as it arrives: once it is known, more bytes change nothing."""
+    cdef const char* p = <const char*>data
+    cdef size_t step = _step(p, n), at = 0, i
+    cdef Hello whole, part
+    cdef HelloLook found = hello_look(p, n, &whole), early = HELLO_MORE
+    while at < n and early == HELLO_MORE:
+        at = min(at + step, n)
+        early = hello_look(p, at, &part)
+    if early != found:
+        return 1
+    if found != HELLO_WHOLE:
+        return 0
+    if part.name_n != whole.name_n or whole.name_n > HELLO_NAME_MOST:
+        return 2
+    for i in range(whole.name_n):
+        if part.name[i] != whole.name[i] or not 33 <= whole.name[i] <= 126:
+            return 3
+    return 0
+
+
 def run(str target, const unsigned char[::1] data):
     """The check that fails for an input; 0 when all hold. For the kept corpus in the tests."""
     cdef size_t n = data.shape[0]
@@ -293,10 +293,10 @@ def run(str target, const unsigned char[::1] data):
         return fuzz_response(p, n)
     if target == "chunked":
         return fuzz_chunked(p, n)
-    if target == "hello":
-        return fuzz_hello(p, n)
     if target == "proxy":
         return fuzz_proxy(p, n)
     if target == "frames":
         return fuzz_frames(p, n)
+    if target == "hello":
+        return fuzz_hello(p, n)
     return fuzz_path(p, n) if target == "path" else fuzz_authority(p, n)
