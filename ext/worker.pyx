@@ -1,7 +1,7 @@
 """The worker's wiring: which parts there are and who knows whom. Nothing else stands here.
 
-    Listener [-> TlsAcceptor] -> H1Server -> H1Downstream -> LiveExchange -> HttpTarget -> H1Attempt
-                                              Snapshot      Endpoint -> IdlePool -> H1Connection
+    Listener [-> Doorway] [-> TlsAcceptor] -> H1Server -> H1Downstream -> LiveExchange
+    LiveExchange -> Snapshot, HttpTarget -> H1Attempt -> Endpoint -> IdlePool -> H1Connection
 """
 
 from functools import partial
@@ -13,7 +13,9 @@ from fastgw.ext.downstream.h1_ends cimport R_TUNNEL
 from fastgw.ext.exchange.exchange cimport Dispatcher
 from fastgw.ext.io.connection_limit cimport ConnectionLimit
 from fastgw.ext.io.engine cimport Engine
+from fastgw.ext.io.doorway import Doorway, door_options
 from fastgw.ext.io.listener cimport Listener
+from fastgw.ext.io.relay cimport PipeRelays
 from fastgw.ext.io.tls.listeners cimport TlsListeners
 from fastgw.ext.record.access_log cimport AccessLog
 from fastgw.ext.record.lines cimport LineWriter
@@ -66,6 +68,7 @@ cdef class Worker:
     cdef ConnectionLimit limit
     cdef list listeners
     cdef TlsListeners tls
+    cdef list doors                   # Doorways, also those of generations before
     cdef Column column                # this process's statistics, or None
     cdef Snapshot prepared            # of the next generation, or None
 
@@ -90,11 +93,13 @@ cdef class Worker:
         self.dispatcher.log = log
         self.server = H1Server(self.dispatcher)
         self.limit = ConnectionLimit(max_connections)
-        self.listeners = []
+        self.listeners, self.doors = [], []
         self.tls = TlsListeners(self.server, self.listener_says)
         for _ in self.tls.prepare(self.dispatcher.snapshot.tls_options(), tls):
             pass
         self.tls.switch({})
+        self.server.learns = self.announces()
+        PipeRelays().serve(self.engine)
         self.engine.attach(loop)
         self.column = column
         if self.column is not None:
@@ -121,7 +126,7 @@ cdef class Worker:
         descriptor is the data plane's from here on. `shared`: others accept from it, too."""
         self.listeners.append(Listener(
             self.engine, fd, self.tls.of(index), self.limit, index=index, shared=shared,
-            user_timeout_ms=USER_TIMEOUT_MS, log=self.listener_says,
+            user_timeout_ms=USER_TIMEOUT_MS, log=self.listener_says, door=self.door(index),
         ))
 
     def unlisten(self, fd: int) -> None:
@@ -172,6 +177,7 @@ cdef class Worker:
         self.dispatcher.snapshot, self.prepared = self.prepared, None
         self.tls.switch(indexes)
         self.move_listeners(indexes)
+        self.renew_doors()
         kept = {id(target) for target in self.dispatcher.snapshot.target_list}
         for target in old.target_list:
             if id(target) not in kept and isinstance(target, HttpTarget):
@@ -198,6 +204,34 @@ cdef class Worker:
             if d.facts != NULL:
                 d.facts.listener = rows.get(d.facts.listener, d.facts.listener)
 
+    # -- before a stream --------------------------------------------------------------------
+
+    def door(self, index: int) -> Doorway | None:
+        """What a listener asks of its connections first; all its sockets have the same one, which
+        stays over generations that say the same of it."""
+        snapshot = self.dispatcher.snapshot
+        options = door_options(snapshot.listener_options(index), snapshot.trusted)
+        if options is None:
+            return None
+        for door in self.doors:
+            if door.options == options:
+                return door
+        self.doors.append(Doorway(options, snapshot.trusted))
+        return self.doors[len(self.doors) - 1]
+
+    def renew_doors(self) -> None:
+        """New connections are asked what the running plan says."""
+        cdef Listener listener
+        for listener in self.listeners:
+            if listener.index != NO_LISTENER:
+                listener.door = self.door(listener.index)
+        self.server.learns = self.announces()
+
+    def announces(self) -> bool:
+        """Whether some upstream is told, by a PROXY header, where clients came in."""
+        targets = self.dispatcher.snapshot.target_list
+        return any(getattr(target, "send_proxy", 0) for target in targets)
+
     # -- the end ----------------------------------------------------------------------------
 
     def listener_says(self, event: str, details: object) -> None:
@@ -208,7 +242,7 @@ cdef class Worker:
         """Stop accepting, let what is under way end, then call `done()`."""
         self.close_listeners()
         self.engine.enter()
-        self.tls.abort()
+        self.end_beginnings()
         self.server.drain(self.and_sample(done))
         self.engine.leave()
 
@@ -250,12 +284,20 @@ cdef class Worker:
             listener.close()
         self.listeners.clear()
 
+    def end_beginnings(self) -> None:
+        """Close connections that are not open yet; called within a turn."""
+        self.tls.abort()
+        for door in self.doors:
+            door.abort()
+
     def stop(self) -> None:
         """End at once: connections are closed, nothing is finished."""
         self.close_listeners()
         self.engine.enter()
-        self.tls.abort()
+        self.end_beginnings()
         self.server.abort()
+        for door in self.doors:
+            door.abort_passes()
         for target in self.dispatcher.snapshot.target_list:
             if isinstance(target, HttpTarget):
                 target.trim()
@@ -266,6 +308,15 @@ cdef class Worker:
         self.engine.beat_in(NULL, None)
         self.engine.detach(self.loop)
 
+    def door_counters(self) -> dict[str, int]:
+        """What the listeners' doors counted, those that are not zero."""
+        found: dict[str, int] = {}
+        for door in self.doors:
+            for name, value in door.counters().items():
+                if value:
+                    found[name] = found.get(name, 0) + value
+        return found
+
     def counters(self) -> dict[str, int]:
         """What was counted since the start, and how many are there now."""
         idle = busy = 0
@@ -274,13 +325,15 @@ cdef class Worker:
                 waiting, working = target.connections()
                 idle += waiting
                 busy += working
-        return self.record.totals() | {
+        return self.record.totals() | self.door_counters() | {
             "upstream_idle": idle,
             "upstream_busy": busy,
             "connections": self.limit.current,
             "connections_accepted": self.server.accepted,
             "connections_timed_out": self.server.timeouts,
             "exchanges_live": self.dispatcher.live,
+            "tunnels_live": self.dispatcher.tunnels,
+            "tunnels_opened": self.dispatcher.tunnels_opened,
             "buffer_bytes": self.engine.pool.in_use,
             "buffers_refused": self.engine.pool.refused,
             "sends": self.engine.sends,

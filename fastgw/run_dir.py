@@ -88,6 +88,7 @@ class Lock:
         self.folder = folder
         self.path = folder / "lock"
         self.fd = -1
+        self.owned = False
 
     def take(self) -> None:
         """Take the lock and write our pid, or raise HeldError."""
@@ -103,8 +104,19 @@ class Lock:
                 raise RunDirError(f"{self.path}: {e.strerror}") from e
             raise HeldError(self.folder.name, self.holder(), self.folder) from e
         self.fd = fd
-        os.ftruncate(fd, 0)
-        os.pwrite(fd, f"{os.getpid()}\n".encode(), 0)
+        self.own()
+
+    def inherit(self, fd: int) -> None:
+        """The lock that another master holds and hands over: the same open file. It is ours to
+        let go of once we `own` it."""
+        self.fd = fd
+        self.owned = False
+
+    def own(self) -> None:
+        """Write our pid into the lock."""
+        self.owned = True
+        os.ftruncate(self.fd, 0)
+        os.pwrite(self.fd, f"{os.getpid()}\n".encode(), 0)
 
     def holder(self) -> int | None:
         """The pid that stands in the lock; a holder that has just begun is waited for."""
@@ -120,7 +132,8 @@ class Lock:
     def release(self) -> None:
         """Let go; the file stays, since removing it would let two masters lock two files."""
         if self.fd >= 0:
-            os.ftruncate(self.fd, 0)
+            if self.owned:
+                os.ftruncate(self.fd, 0)
             os.close(self.fd)
             self.fd = -1
 

@@ -17,14 +17,16 @@ import socket
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from fastgw.ext.io.tls.tickets import TicketKeys
 from fastgw.ext.shm.statistics import Column
+from fastgw.health import serve
 from fastgw.log import Log
-from fastgw.master.addresses import Given
-from fastgw.master.messages import BrokenMessage, Inbox, Message, pack, receive
+from fastgw.master.addresses import Bound, Given
+from fastgw.master.heritage import HEALTH, hand_over
+from fastgw.master.messages import BrokenMessage, Inbox, Message, Outbox, pack, receive
 from fastgw.tls.bundle import Bundle, mapped
 from fastgw.tls.material import TlsMaterial
 
@@ -38,6 +40,8 @@ TIDY_AFTER_S = 0.5
 #: A replaced worker closes connections that stay idle for so long, and a little more.
 IDLE_S = 5.0
 IDLE_JITTER_S = 2.0
+#: How long an orphan may take to hand over its sockets; it serves nobody meanwhile.
+ADOPTION_S = 1.0
 
 
 class DataPlane(Protocol):
@@ -99,7 +103,7 @@ class MakeDataPlane(Protocol):
         """Map the plan and stand ready to listen."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class Shift:
     """All that a worker is born with."""
 
@@ -123,14 +127,18 @@ class Shift:
     log_options: dict[str, Any]
     log_ring: int
     doorbell: int
+    #: Where a new master comes if ours dies; None: nobody does.
+    adoption: socket.socket | None
+    orphan_grace_s: float
     make: MakeDataPlane
     new_loop: Callable[[], asyncio.AbstractEventLoop]
     log: Log
+    #: Sockets where probes of health are answered.
+    health: list[Bound] = field(default_factory=list)
 
 
 def work(shift: Shift) -> int:
     """Run a worker until it is told to end; its exit code."""
-    name_process(f"fastgw-w{shift.slot}")
     faulthandler.enable()
     # Ctrl-C goes to the whole process group: the master decides what it means.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -160,6 +168,9 @@ class Worker:
         self.exit_code = EXIT_OK
         #: The plan that is being built: its number and what is left to do.
         self.building: tuple[int, Iterator[None]] | None = None
+        #: What we accept from: (address, row in the plan, descriptor).
+        self.accepting: list[tuple[Bound, int, int]] = []
+        self.orphaned = False
         #: Sockets of siblings that we accept from meanwhile, by the master's key.
         self.helping: dict[str, int] = {}
 
@@ -193,14 +204,21 @@ class Worker:
         # What the master had frozen stays so: walking it would copy its pages.
         gc.collect()
         gc.freeze()
+        for probed in shift.health:
+            self.loop.create_task(serve(probed.sockets[0], self.is_ready))
         # From inside the loop: before it runs, uvloop loses a TERM that arrives.
         self.loop.call_soon(self.stand_ready)
+
+    def is_ready(self) -> bool:
+        """What /readyz says."""
+        column = self.shift.column
+        return not self.draining and not (column is not None and column.draining)
 
     def listen(self) -> None:
         """Accept from the slot's sockets."""
         if self.plane is not None:
             for given in self.shift.listeners:
-                self.plane.listen(given.index, given.socket.detach(), given.shared)
+                self.accept_from(given.bound, given.index, given.socket.detach())
             self.shift.listeners.clear()
 
     def material(self, bundle_fd: int) -> TlsMaterial | None:
@@ -208,6 +226,12 @@ class Worker:
         if bundle_fd < 0:
             return None
         return TlsMaterial(Bundle(mapped(bundle_fd)), TicketKeys(self.shift.tickets))
+
+    def accept_from(self, bound: Bound, index: int, fd: int) -> None:
+        """Accept from a socket of an address."""
+        assert self.plane is not None
+        self.accepting.append((bound, index, fd))
+        self.plane.listen(index, fd, bound.shared)
 
     def tidy(self) -> None:
         """Collect what is garbage; what is left stays for long: never walk it again."""
@@ -241,8 +265,7 @@ class Worker:
             self.told(message)
         if not data:
             self.loop.remove_reader(self.shift.control.fileno())
-            self.log.warning("the master is gone; draining")
-            self.drain()
+            self.be_orphan()
 
     def told(self, message: Message) -> None:
         """Do as the master says; descriptors that nobody took are closed."""
@@ -331,18 +354,84 @@ class Worker:
     def told_switch(self, plane: DataPlane, message: Message) -> None:
         """Everybody is prepared: serve from the new snapshot."""
         begin = time.perf_counter()
-        plane.switch(dict(message["indexes"]))
+        indexes = dict(message["indexes"])
+        plane.switch(indexes)
+        moved = [(b, indexes.get(i, i), fd) for b, i, fd in self.accepting]
+        self.accepting = [row for row in moved if row[1] >= 0]
         fds, message["fds"] = message["fds"], {}
         for name, fd in fds.items():
-            index, _, shared = name.split(".")
+            bound = Bound.from_facts(message["added"][int(name)])
             if self.draining:
                 os.close(fd)
             else:
-                plane.listen(int(index), fd, shared == "1")
+                self.accept_from(bound, bound.index, fd)
         took_us = int((time.perf_counter() - begin) * 1e6)
         self.say("switched", generation=message["generation"], took_us=took_us)
         # Not now: requests that waited for the switch come first.
         self.loop.call_later(TIDY_AFTER_S, self.tidy)
+
+    # -- without a master ------------------------------------------------------------------
+
+    def be_orphan(self) -> None:
+        """The master is gone: serve on for a while, for another one may take us over."""
+        if self.draining:
+            return
+        grace_s, adoption = self.shift.orphan_grace_s, self.shift.adoption
+        if adoption is None or grace_s <= 0 or self.orphaned:
+            self.log.warning("the master is gone; draining")
+            self.drain()
+            return
+        self.orphaned = True
+        self.log.warning(f"the master is gone; serving on for {grace_s:g} s")
+        self.loop.add_reader(adoption.fileno(), self.be_adopted)
+        self.loop.call_later(grace_s, self.end_of_grace)
+
+    def end_of_grace(self) -> None:
+        """Nobody came."""
+        if self.shift.adoption is not None:
+            self.log.warning("no master has come; draining")
+            self.close_adoption()
+            self.drain()
+
+    def close_adoption(self) -> None:
+        """Be adopted no more; the last orphan to do so ends the waiting of the new master."""
+        if self.shift.adoption is not None:
+            self.loop.remove_reader(self.shift.adoption.fileno())
+            self.shift.adoption.close()
+            self.shift.adoption = None
+
+    def be_adopted(self) -> None:
+        """A new master is there: hand over what we accept from; it tells when to leave."""
+        assert self.shift.adoption is not None
+        try:
+            master, _ = self.shift.adoption.accept()
+        except BlockingIOError:
+            return  # a sibling was faster
+        self.close_adoption()
+        shift, column = self.shift, self.shift.column
+        outbox = Outbox()
+        fds = {HEALTH + b.text: b.sockets[0].fileno() for b in shift.health}
+        if column is not None:
+            fds["statistics"] = column.statistics.segment.fd
+        hand_over(
+            outbox,
+            [(bound, {shift.slot: fd}) for bound, _, fd in self.accepting],
+            fds,
+            generation=shift.generation,
+            pid=os.getpid(),
+            slot=shift.slot,
+            column=column.index if column is not None else 0,
+        )
+        master.settimeout(ADOPTION_S)
+        try:
+            outbox.flush(master)
+        except OSError as e:
+            self.log.warning(f"adoption: {e}")
+        master.setblocking(False)
+        shift.control.close()
+        shift.control, self.inbox = master, Inbox()
+        self.loop.add_reader(master.fileno(), self.hear)
+        self.log.info("adopted by another master")
 
     # -- the end ---------------------------------------------------------------------------
 
@@ -351,6 +440,7 @@ class Worker:
         if self.draining:
             return
         self.draining = True
+        self.close_adoption()
         self.say("draining", pid=os.getpid(), slot=self.shift.slot)
         plane.retire(self.loop.stop)
         idle_s = IDLE_S + random.uniform(0.0, IDLE_JITTER_S)

@@ -26,7 +26,10 @@ BUILD = ROOT / "build" / "fuzz"
 LIBRARY = BUILD / "lib"
 DRIVER = BUILD / "driver"
 CORPUS = ROOT / "fuzz" / "corpus"
-TARGETS = ("request", "response", "chunked", "path", "authority", "hello")
+TARGETS = (
+    *("request", "response", "chunked", "path", "authority"),
+    *("hello", "proxy", "frames"),
+)
 SANITIZERS = "-fsanitize=fuzzer,address,undefined"
 #: Bytes of an input: past the limits that the targets set.
 MAX_LEN = 4500
@@ -102,6 +105,8 @@ def pieces_of(target: str, case: Case) -> bytes | None:
         "chunked": body if end and case.one.get("framing", "chunked") == "chunked" else None,
         "path": None if case.is_response else target_word.partition(b"?")[0],
         "hello": None,  # no wire case is one; the kept corpus has some
+        "proxy": None,
+        "frames": body if case.is_response else None,
         "authority": head.lower().partition(b"host:")[2].partition(b"\r")[0].strip(),
     }[target]
 

@@ -1,6 +1,6 @@
 """The table of reasons. Generated from reasons.toml; do not edit."""
 
-cdef ReasonRow _rows[56]
+cdef ReasonRow _rows[63]
 cdef const char* _deciders[12]
 
 _rows[0] = ReasonRow(b"none", b"", 0, 0, 0, 4, 0)
@@ -59,6 +59,13 @@ _rows[52] = ReasonRow(b"upstream_cert_expired", b"Upstream certificate expired",
 _rows[53] = ReasonRow(b"upstream_cert_untrusted", b"Upstream certificate not trusted", 502, 3, 11, 23, 32)
 _rows[54] = ReasonRow(b"upstream_cert_name", b"Upstream certificate is for another name", 502, 3, 11, 18, 40)
 _rows[55] = ReasonRow(b"upstream_cert_refused", b"Upstream certificate not acceptable", 502, 3, 11, 21, 35)
+_rows[56] = ReasonRow(b"websocket_not_allowed", b"WebSocket is not allowed here", 403, 1, 8, 21, 29)
+_rows[57] = ReasonRow(b"websocket_handshake", b"Malformed WebSocket handshake", 400, 1, 1, 19, 29)
+_rows[58] = ReasonRow(b"websocket_version", b"WebSocket version not supported", 426, 1, 1, 17, 31)
+_rows[59] = ReasonRow(b"origin_denied", b"Origin is not allowed", 403, 1, 8, 13, 21)
+_rows[60] = ReasonRow(b"tunnel_lifetime", b"Tunnel reached its lifetime", 0, 2, 2, 15, 27)
+_rows[61] = ReasonRow(b"tunnel_bytes", b"Tunnel reached its limit of bytes", 0, 2, 8, 12, 33)
+_rows[62] = ReasonRow(b"upstream_bad_upgrade", b"Upstream agreed to an upgrade wrongly", 502, 3, 1, 20, 37)
 
 _deciders[0] = b""
 _deciders[1] = b"http"
@@ -95,7 +102,7 @@ REASON_TABLE: tuple[tuple[str, str, int, str, str, str, str], ...] = (
     ('client_reset', 'client', 0, 'never', 'client', 'Client reset the connection', 'The connection broke before the answer was delivered.'),
     ('client_stalled', 'client', 0, 'never', 'deadline', 'Client stopped reading', 'No byte of the answer could be delivered for timeouts.idle.'),
     ('keepalive_timeout', 'client', 0, 'never', 'deadline', 'Idle connection closed', 'No request began within timeouts.keepalive, or the connection served limits.requests.'),
-    ('tunnel_idle', 'gateway', 0, 'never', 'deadline', 'Idle tunnel closed', 'No byte moved through a tunnel, in either direction, for timeouts.idle.'),
+    ('tunnel_idle', 'gateway', 0, 'never', 'deadline', 'Idle tunnel closed', 'No byte moved through a tunnel, in either direction, for websocket.idle, or its client left two pings unanswered.'),
     ('no_route', 'gateway', 404, 'never', 'route', 'No route matches', 'No route matches this host and path; `fastgw show --plan` lists the routes.'),
     ('method_not_allowed', 'gateway', 405, 'never', 'route', 'Method not allowed', 'Routes match this host and path, but none of them this method.'),
     ('no_endpoint', 'gateway', 503, 'never', 'balance', 'No endpoint available', 'The upstream has no endpoint that could be tried.'),
@@ -130,6 +137,13 @@ REASON_TABLE: tuple[tuple[str, str, int, str, str, str, str], ...] = (
     ('upstream_cert_untrusted', 'upstream', 502, 'unsent', 'tls', 'Upstream certificate not trusted', "No chain leads from the upstream's certificate to one of the trusted roots: the system's, or those of the upstream's tls.ca."),
     ('upstream_cert_name', 'upstream', 502, 'unsent', 'tls', 'Upstream certificate is for another name', "The upstream's certificate holds neither the server's host name nor one of the upstream's tls.names."),
     ('upstream_cert_refused', 'upstream', 502, 'unsent', 'tls', 'Upstream certificate not acceptable', "The upstream's certificate failed verification otherwise: revoked, of a weak key, or not for this purpose; the log has OpenSSL's words."),
+    ('websocket_not_allowed', 'client', 403, 'never', 'policy', 'WebSocket is not allowed here', 'The request asks for WebSocket on a route that has no websocket option.'),
+    ('websocket_handshake', 'client', 400, 'never', 'http', 'Malformed WebSocket handshake', 'The request asks for WebSocket without exactly one Sec-WebSocket-Key of 16 bytes in base64, or with a body (RFC 6455 section 4.1).'),
+    ('websocket_version', 'client', 426, 'never', 'http', 'WebSocket version not supported', 'Sec-WebSocket-Version is not 13; the answer names the one that is (RFC 6455 section 4.4).'),
+    ('origin_denied', 'client', 403, 'never', 'policy', 'Origin is not allowed', 'The Origin of a WebSocket handshake is not one of websocket.origins.'),
+    ('tunnel_lifetime', 'gateway', 0, 'never', 'deadline', 'Tunnel reached its lifetime', 'A tunnel was open for websocket.lifetime.'),
+    ('tunnel_bytes', 'gateway', 0, 'never', 'policy', 'Tunnel reached its limit of bytes', 'A tunnel moved more than websocket.bytes, both directions together.'),
+    ('upstream_bad_upgrade', 'upstream', 502, 'never', 'http', 'Upstream agreed to an upgrade wrongly', 'A 101 that nobody asked for, to another protocol, or whose Sec-WebSocket-Accept does not answer the key that was sent (RFC 6455 section 4.1).'),
 )
 
 

@@ -23,6 +23,7 @@ from fastgw.ext.io.stream cimport Codec
 
 cdef class H1Server(H1Connections):
     """Makes a connection for each accepted stream."""
+    cdef public bint learns           # upstreams want to know which of our addresses it came to
 
 
 cdef class H1Codec(Codec):

@@ -6,14 +6,16 @@ from fastgw.ext.base.buffers cimport Chunk, chunk_release
 from fastgw.ext.base.networks cimport Networks
 from fastgw.ext.base.reasons cimport REASON_DRAINING, REASON_MEMORY, Reason
 from fastgw.ext.downstream.h1_ends cimport (
-    K_KEEPALIVE, K_TUNNEL, R_CHUNKED, R_HEAD, R_LENGTH, R_LINGER, R_TUNNEL, R_WHOLE,
+    K_KEEPALIVE, R_CHUNKED, R_HEAD, R_LENGTH, R_LINGER, R_TUNNEL, R_WHOLE,
 )
 from fastgw.ext.downstream.h1_response cimport (
     W_CHUNKED, W_CLOSE, W_NOTHING, W_TUNNEL, choose_framing, write_informational,
     write_response_head,
 )
+from fastgw.ext.exchange.tunnel cimport drain_tunnel
 from fastgw.ext.http.chunk_writer cimport write_chunk, write_trailers
 from fastgw.ext.http.head cimport Fields, ResponseHead
+from fastgw.ext.io.address cimport learn_local
 from fastgw.ext.io.stream cimport Stream
 from fastgw.ext.route.snapshot cimport Snapshot
 
@@ -37,8 +39,10 @@ cdef class H1Server(H1Connections):
         d.stream = s
         d.facts = s.facts
         d.trusted = snapshot.trusted is not None and (
-            (<Networks>snapshot.trusted).contains(s.facts.peer.ip)
+            (<Networks>snapshot.trusted).contains(s.facts.client.ip)
         )
+        if self.learns:
+            learn_local(s)
         self.connections.add(d)
         d.set_read_deadline(K_KEEPALIVE, snapshot.timeouts.keepalive)
 
@@ -50,6 +54,8 @@ cdef class H1Server(H1Connections):
         for d in list(self.connections):
             if d.state == R_HEAD and d.partial == NULL and d.kept.n == 0:
                 d.close()
+            elif d.writing == W_TUNNEL and d.x is not None:
+                drain_tunnel(d.x)
         if not self.connections:
             on_empty()
 
@@ -156,10 +162,8 @@ cdef class H1Downstream(H1Reading):
             chunk_release(c)
         else:
             room = self.stream.write(c)
-        if self.writing == W_TUNNEL:
-            self.set_read_deadline(K_TUNNEL, x.timeouts.idle)
-            if last:
-                self.stream.half_close()
+        if self.writing == W_TUNNEL and last:
+            self.stream.half_close()
         if not room and not last:
             self.mark_stall()
         return room
@@ -173,13 +177,15 @@ cdef class H1Downstream(H1Reading):
         """See contract.pxd."""
         self.state = R_TUNNEL
         self.asked = False
-        self.set_read_deadline(K_TUNNEL, x.timeouts.idle)
 
     cdef void reset(self, Exchange x, Reason why) noexcept:
         """See contract.pxd. Where only the connection's end shows the body's end, or nothing
-        was said at all, an orderly close would look like success: reset."""
+        was said at all, an orderly close would look like success: reset. A tunnel has said
+        goodbye in its own way, or can't; what it said shall arrive."""
         self.x = None
-        if self.stream is not None:
+        if self.stream is not None and self.writing == W_TUNNEL:
+            self.linger()
+        elif self.stream is not None:
             self.stream.reset(why)
             self.let_go()
 

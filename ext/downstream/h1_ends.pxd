@@ -36,7 +36,6 @@ cdef enum ReadDeadline:
     K_KEEPALIVE                 # the first byte of the next head
     K_HEAD                      # the whole head
     K_BODY                      # the next byte of a body that is asked for
-    K_TUNNEL                    # a byte either way
     K_LINGER                    # the end of what is read away
 
 

@@ -5,7 +5,7 @@ from fastgw.ext.base.buffers cimport buffer_release, chunk_release
 from fastgw.ext.base.deadlines cimport deadline_init
 from fastgw.ext.base.reasons cimport (
     REASON_BODY_TIMEOUT, REASON_CLIENT_EOF, REASON_CLIENT_RESET, REASON_CLIENT_STALLED,
-    REASON_HEAD_TIMEOUT, REASON_KEEPALIVE_TIMEOUT, REASON_NONE, REASON_TUNNEL_IDLE,
+    REASON_HEAD_TIMEOUT, REASON_KEEPALIVE_TIMEOUT, REASON_NONE,
 )
 from fastgw.ext.io.progress cimport bytes_taken
 from fastgw.ext.io.stream cimport S_READABLE, S_STARVED
@@ -206,8 +206,6 @@ cdef class H1Ends(Downstream):
             self.on_keepalive_deadline()
         elif kind == K_LINGER:
             self.on_linger_deadline()
-        elif kind == K_TUNNEL:
-            self.lose(REASON_TUNNEL_IDLE)
         elif self.stream.flags & S_STARVED:
             # Not the client's fault: there is no memory to receive into.
             self.set_read_deadline(K_BODY, self.x.timeouts.body_idle)

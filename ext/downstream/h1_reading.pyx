@@ -9,7 +9,7 @@ from fastgw.ext.base.reasons cimport (
     REASON_BAD_CHUNK, REASON_BAD_PATH, REASON_HEAD_TOO_LARGE, REASON_MEMORY, REASON_NONE,
 )
 from fastgw.ext.downstream.h1_ends cimport (
-    K_BODY, K_HEAD, K_TUNNEL, LINGER_BYTES, R_CHUNKED, R_CLOSED, R_DISCARD, R_HEAD, R_LENGTH,
+    K_BODY, K_HEAD, LINGER_BYTES, R_CHUNKED, R_CLOSED, R_DISCARD, R_HEAD, R_LENGTH,
     R_LINGER, R_TUNNEL, R_WHOLE,
 )
 from fastgw.ext.downstream.h1_response cimport W_NOTHING
@@ -346,7 +346,6 @@ cdef class H1Reading(H1Ends):
         cdef bint room
         if piece.owner != NULL:
             buffer_hold(piece.owner)
-        self.set_read_deadline(K_TUNNEL, x.timeouts.idle)
         room = x.on_request_chunk(&piece, False)
         if self.x is x:
             self.asked = room

@@ -243,6 +243,8 @@ cdef class Exchange:
     cdef bint body_asked              # what the downstream was last told by ask_body
     cdef bint upstream_asked          # what the winner was last told by ask_body
     cdef bint tunnel                  # the target answered with a tunnel
+    cdef object tunnel_rule           # exchange/tunnel.TunnelRule of who allowed it, or None
+    cdef object guard                 # exchange/tunnel.Tunnel once it is open, or None
     # -- policies ----------------------------------------------------------------------------
     cdef char* slots                  # chain.slots_size bytes, zeroed
     cdef uint16_t entered             # policies whose on_request has run or is running

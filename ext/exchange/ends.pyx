@@ -11,6 +11,7 @@ from fastgw.ext.exchange.pipe cimport Pipe, Pipes, request_pipe, response_pipe
 from fastgw.ext.exchange.replies cimport build_bare_response, build_response, set_reply
 from fastgw.ext.exchange.shared cimport Shared
 from fastgw.ext.exchange.states cimport move_request, move_response
+from fastgw.ext.exchange.tunnel cimport close_guard
 from fastgw.ext.exchange.waiting cimport note_waiting
 from fastgw.ext.http.head cimport BODY_NONE, M_HEAD
 from fastgw.ext.policy.runner cimport (
@@ -137,6 +138,8 @@ cdef class Ends(Exchange):
         if self.entered:
             cancel_tickets(self)
         self.cut_pipes()
+        if self.guard is not None:
+            close_guard(self)
         if self.entered:
             run_log(self)
             release_policies(self)
@@ -182,6 +185,8 @@ cdef class Ends(Exchange):
         self.pins = None
         self.dispatcher = None
         self.replay = None
+        self.tunnel_rule = None
+        self.guard = None
         self.views = None
         self.provided = None
         self.shadow = None

@@ -18,6 +18,7 @@ from fastgw.ext.exchange.contract cimport (
 from fastgw.ext.exchange.pipe cimport Pipe, request_pipe, response_pipe
 from fastgw.ext.exchange.stage cimport Stage
 from fastgw.ext.exchange.states cimport move_request, move_response
+from fastgw.ext.exchange.tunnel cimport Tunnel
 from fastgw.ext.exchange.waiting cimport note_waiting
 from fastgw.ext.policy.runner cimport resume_hook, resume_shadow
 
@@ -94,7 +95,10 @@ cdef class LiveExchange(RequestSide):
             self.response_flow(pipe.on_sink_room(sink))
 
     cdef void on_deadline(self, int kind) noexcept:
-        """No response head in time."""
+        """No response head in time; in a tunnel, whatever its guard waits for."""
+        if self.guard is not None:
+            (<Tunnel>self.guard).on_deadline()
+            return
         self.refuse(REASON_REQUEST_TIMEOUT)
 
     cdef void on_gone(self, Reason why) noexcept:

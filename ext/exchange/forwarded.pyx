@@ -11,11 +11,15 @@ from libc.stddef cimport size_t
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 from fastgw.ext.base.arena cimport arena_alloc
-from fastgw.ext.base.span cimport span
+from fastgw.ext.base.span cimport lower, span
+from fastgw.ext.exchange.client_address cimport ClientField, client_field, take_client
 from fastgw.ext.exchange.request_id cimport REQUEST_ID_BYTES, new_request_id
-from fastgw.ext.http.head cimport Field, Fields, fields_append, fields_find, fields_remove
+from fastgw.ext.http.head cimport (
+    Field, Fields, fields_append, fields_find, fields_hide, fields_remove,
+)
 from fastgw.ext.http.names cimport (
-    NAME_FORWARDED, NAME_X_FORWARDED_CLIENT_CERT, NAME_X_FORWARDED_FOR, NAME_X_FORWARDED_HOST,
+    NAME_FORWARDED, NAME_OTHER, NAME_X_FORWARDED_CLIENT_CERT, NAME_X_FORWARDED_FOR,
+    NAME_X_FORWARDED_HOST,
     NAME_X_FORWARDED_PORT, NAME_X_FORWARDED_PREFIX, NAME_X_FORWARDED_PROTO, NAME_X_REAL_IP,
     NAME_X_REQUEST_ID, NameId,
 )
@@ -37,6 +41,8 @@ _OURS[3], _OURS[4], _OURS[5] = NAME_X_FORWARDED_PORT, NAME_X_REAL_IP, NAME_FORWA
 _OURS[6], _OURS[7], _OURS[8] = (
     NAME_X_REQUEST_ID, NAME_X_FORWARDED_PREFIX, NAME_X_FORWARDED_CLIENT_CERT
 )
+cdef const char* _CONSUMER = b"x-consumer-"
+cdef uint64_t _UNKNOWN = <uint64_t>1 << <int>NAME_OTHER   # some row has an unknown name
 cdef uint64_t _MASK = 0
 for _i in range(9):
     _MASK |= <uint64_t>1 << <int>_OURS[_i]
@@ -75,24 +81,56 @@ cdef char* _put_inbound(char* at, Fields* t, NameId id) noexcept:
 
 
 cdef void _remove_inbound(Exchange x) noexcept:
-    """Nothing that an untrusted peer says about itself goes on."""
+    """Nothing that an untrusted peer says about itself, or about who it is, goes on."""
+    cdef uint64_t seen = x.request.fields.seen
     cdef int i
-    if not x.request.fields.seen & _MASK:
-        return
-    for i in range(9):
-        fields_remove(&x.request.fields, &x.arena, _OURS[i], span(NULL, 0))
+    if seen & _MASK:
+        for i in range(9):
+            fields_remove(&x.request.fields, &x.arena, _OURS[i], span(NULL, 0))
+    if seen & _UNKNOWN:
+        _remove_identity(x)
 
 
-cdef char* _put_for(Exchange x, char* at, const Address* client, bint listed) noexcept:
-    """X-Forwarded-For and X-Real-IP; a client on a unix socket has no address to name."""
+cdef void _remove_identity(Exchange x) noexcept:
+    """Fields by which gateways tell upstreams who a client is (X-Consumer-...), and the one by
+    which a CDN would name its address."""
+    cdef Fields* t = &x.request.fields
+    cdef ClientField field = client_field(x)
+    cdef uint32_t i, n = t.n
+    for i in range(n):
+        if t.rows[i].id == NAME_OTHER and not t.rows[i].flags & F_SKIPPED and (
+            _is_identity(&t.rows[i])
+        ):
+            fields_hide(t, &x.arena, &t.rows[i])
+    if field is not None and field.id == NAME_OTHER:
+        fields_remove(
+            t, &x.arena, NAME_OTHER, span(<const char*>field.lowered, len(field.lowered))
+        )
+
+
+cdef bint _is_identity(const Field* f) noexcept:
+    """Whether the name begins with X-Consumer-, in any case."""
+    cdef int i
+    if f.name_n <= 11:
+        return False
+    for i in range(11):
+        if lower(<unsigned char>f.name[i]) != <unsigned char>_CONSUMER[i]:
+            return False
+    return True
+
+
+cdef char* _put_for(Exchange x, char* at, const Address* hop, bint listed) noexcept:
+    """X-Forwarded-For, continued by the hop before us, and X-Real-IP, which is the client; a hop
+    on a unix socket has no address to name."""
+    cdef const Address* client = &x.facts.client
     cdef char* begin = at
-    if client.family == AF_UNIX:
+    if hop.family == AF_UNIX:
         return at
     at = put(at, b"X-Forwarded-For: ", 17)
     if listed:
         at = _put_inbound(at, &x.request.fields, NAME_X_FORWARDED_FOR)
         fields_remove(&x.request.fields, &x.arena, NAME_X_FORWARDED_FOR, span(NULL, 0))
-    at = put(at, client.text, client.text_n)
+    at = put(at, hop.text, hop.text_n)
     at = _end_row(x, NAME_X_FORWARDED_FOR, begin, 15, at)
     if listed and fields_find(&x.request.fields, NAME_X_REAL_IP) != NULL:
         return at
@@ -180,9 +218,9 @@ cdef bint add_forwarded(Exchange x) noexcept:
     at = <char*>arena_alloc(&x.arena, room)
     if at == NULL:
         return False
-    at = _put_for(x, at, &x.facts.client, listed)
+    at = _put_for(x, at, &x.downstream.facts.client, listed)
     at = _put_place(x, at, listed)
-    at = _put_forwarded(x, at, &x.facts.client, listed)
+    at = _put_forwarded(x, at, &x.downstream.facts.client, listed)
     _put_request_id(x, at)
     return True
 
@@ -199,8 +237,11 @@ cdef bint _usable_id(const Field* f) noexcept:
 
 
 cdef void take_request_id(Exchange x, int64_t unix_ms) noexcept:
-    """A trusted peer's id, or a new one."""
-    cdef Field* f = fields_find(&x.request.fields, NAME_X_REQUEST_ID) if x.trusted else NULL
+    """What a trusted peer says of the request (its id, and whose it is), or a new id."""
+    cdef Field* f = NULL
+    if x.trusted and x.facts != NULL:
+        take_client(x)
+        f = fields_find(&x.request.fields, NAME_X_REQUEST_ID)
     if f != NULL and _usable_id(f):
         memcpy(x.request_id, f.value, f.value_n)
         x.request_id_n = f.value_n

@@ -17,6 +17,7 @@ cdef class RequestSide(Attempts):
     cdef bint admit(self) noexcept
     cdef bint rewrite(self) noexcept
     cdef bint enter_policies(self) noexcept
+    cdef bint asks_in_vain(self) noexcept
     cdef bint too_large(self) noexcept
     cdef void after_request(self, Ran ran) noexcept
     cdef bint pipe_request(self) noexcept

@@ -6,7 +6,7 @@ from fastgw.ext.base.arena cimport arena_alloc
 from fastgw.ext.base.buffers cimport chunk_release
 from fastgw.ext.base.reasons cimport (
     REASON_BAD_PATH, REASON_BODY_TOO_LARGE, REASON_MEMORY, REASON_MISDIRECTED, REASON_NONE,
-    REASON_NO_ROUTE, Reason,
+    REASON_NO_ROUTE, REASON_WEBSOCKET_NOT_ALLOWED, Reason,
 )
 from fastgw.ext.base.span cimport span, span_eq_fold
 from fastgw.ext.exchange.contract cimport (
@@ -21,9 +21,13 @@ from fastgw.ext.exchange.forwarded cimport add_forwarded, take_request_id
 from fastgw.ext.exchange.rewriting cimport rewrite_path, tell_prefix
 from fastgw.ext.exchange.shared cimport Shared
 from fastgw.ext.exchange.states cimport move_request
+from fastgw.ext.exchange.tunnel cimport Tunnel
 from fastgw.ext.exchange.waiting cimport note_waiting
-from fastgw.ext.http.head cimport BODY_CHUNKED, BODY_LENGTH, BODY_NONE, Field, fields_find
+from fastgw.ext.http.head cimport (
+    BODY_CHUNKED, BODY_LENGTH, BODY_NONE, H_UPGRADE, Field, fields_find,
+)
 from fastgw.ext.http.names cimport NAME_X_FORWARDED_PROTO
+from fastgw.ext.http.websocket cimport asks_for_websocket
 from fastgw.ext.policy.runner cimport RAN_ON, RAN_REPLY, RAN_WAIT, run_hook
 from fastgw.ext.io.tls.identity cimport tls_directed
 from fastgw.ext.route.matcher cimport Found
@@ -162,6 +166,8 @@ cdef class RequestSide(Attempts):
             return
         if ran == RAN_REPLY:
             self.answer()
+        elif self.request.flags & H_UPGRADE and self.asks_in_vain():
+            self.refuse(REASON_WEBSOCKET_NOT_ALLOWED)
         elif self.too_large():
             self.refuse(REASON_BODY_TOO_LARGE)
         elif self.chain.body_mode[<int>REQUEST_SIDE] == MODE_NONE and (
@@ -172,6 +178,12 @@ cdef class RequestSide(Attempts):
             self.refuse(REASON_MEMORY)
         elif not self.open_when_whole():
             self.open_attempt()
+
+    cdef bint asks_in_vain(self) noexcept:
+        """Whether it asks for WebSocket on a route that has none. To say so helps more than an
+        answer that is none to a handshake; other upgrades are just not taken up (RFC 9110
+        section 7.8)."""
+        return self.protocol.n == 0 and asks_for_websocket(&self.request)
 
     cdef bint too_large(self) noexcept:
         """Whether the announced body exceeds the route's limit. Asked only once somebody wants
@@ -328,6 +340,11 @@ cdef class RequestSide(Attempts):
             return False
         if not self.tunnel:
             self.remember(a, c, last)
+        elif self.guard is not None:
+            (<Tunnel>self.guard).on_chunk(REQUEST_SIDE, c)
+            if self.generation == 0:
+                chunk_release(c)
+                return False
         return self.put(a, c, last)
 
     cdef void keep_for_next(self, Chunk* c, bint last) noexcept:

@@ -23,6 +23,7 @@ cdef class ResponseSide(Ends):
     cdef void head_after_body(self, Chunk* c, bint last) noexcept
     cdef void open_the_tunnel(self) noexcept
     # -- the body -------------------------------------------------------------------------
+    cdef bint before_body(self, Chunk* c, bint last) noexcept
     cdef void trailers_to_client(self, Fields* trailers) noexcept
     cdef void ask_response(self) noexcept
     cdef void response_done(self) noexcept

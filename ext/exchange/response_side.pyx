@@ -13,7 +13,8 @@ from fastgw.ext.exchange.mapping_back cimport map_back
 from fastgw.ext.exchange.pipe cimport FLOW_REPLY, FLOW_ROOM, Flow, Pipes, response_pipe
 from fastgw.ext.exchange.replies cimport drop_body_facts, set_reply
 from fastgw.ext.exchange.states cimport move_request, move_response
-from fastgw.ext.exchange.tunnel cimport pin_for_tunnel
+from fastgw.ext.exchange.tunnel cimport Tunnel, open_guard
+from fastgw.ext.exchange.tunnel_pins cimport pin_for_tunnel
 from fastgw.ext.http.head cimport BODY_CHUNKED, BODY_LENGTH, Field, fields_append, fields_find
 from fastgw.ext.http.names cimport NAME_RETRY_AFTER
 from fastgw.ext.policy.error_pages cimport is_replaced
@@ -192,6 +193,7 @@ cdef class ResponseSide(Ends):
         if self.generation == 0:
             return
         pin_for_tunnel(self)
+        open_guard(self)
         a.open_tunnel()
         if self.generation:
             self.ask_response()
@@ -242,11 +244,9 @@ cdef class ResponseSide(Ends):
         if self.generation == 0:
             chunk_release(c)
             return False
-        if self.response_state == RS_COLLECT:
-            self.head_after_body(c, last)
-            if self.generation == 0:
-                chunk_release(c)
-                return False
+        if self.response_state != RS_BODY and not self.before_body(c, last):
+            chunk_release(c)
+            return False
         if self.response_last:
             # A head without a body has said so already, whatever filters made of it.
             chunk_release(c)
@@ -258,6 +258,15 @@ cdef class ResponseSide(Ends):
         if last and self.generation:
             self.response_done()
         return room
+
+    cdef bint before_body(self, Chunk* c, bint last) noexcept:
+        """What a chunk that is no ordinary piece of a body waits for: its head, or the tunnel's
+        guard. False: the exchange is over."""
+        if self.response_state == RS_COLLECT:
+            self.head_after_body(c, last)
+        elif self.guard is not None:
+            (<Tunnel>self.guard).on_chunk(RESPONSE_SIDE, c)
+        return self.generation != 0
 
     cdef void trailers_to_client(self, Fields* trailers) noexcept:
         """Trailers, which end the response."""

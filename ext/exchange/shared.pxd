@@ -19,6 +19,8 @@ cdef class Shared(Tally):
     cdef Downstream nobody            # takes the place of a client that left
     cdef readonly uint32_t live       # exchanges under way
     cdef readonly uint64_t begun
+    cdef readonly uint32_t tunnels    # exchanges that are tunnels now
+    cdef readonly uint64_t tunnels_opened
     cdef public bint draining         # answers carry Connection: close
     cdef public object on_idle        # called when draining and the last exchange ended
     cdef public object log            # log(level, text), or None

@@ -9,6 +9,8 @@ class Shared:
     recorder: Recorder | None
     live: int
     begun: int
+    tunnels: int
+    tunnels_opened: int
     tickets_stale: int
     draining: bool
     on_idle: Callable[[], object] | None

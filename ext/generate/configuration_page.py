@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from fastgw.config.defaults import limit_defaults, timeout_defaults
-from fastgw.config.policy_models import PolicyModel
+from fastgw.config.policy_base import PolicyModel
 from fastgw.config.schema import json_schema
 from fastgw.config.upstream_models import Scope
 

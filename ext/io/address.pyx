@@ -1,6 +1,6 @@
 """Addresses; see address.pxd."""
 
-from libc.stdint cimport uint8_t
+from libc.stdint cimport uint8_t, uint16_t
 from libc.string cimport memcpy, memset, strlen
 from fastgw.ext.io.syscalls cimport (
     AF_INET, AF_INET6, AF_UNIX, getsockname, inet_ntop, ntohs, sockaddr_in, sockaddr_in6,
@@ -29,6 +29,20 @@ cdef void address_fill(Address* a, const sockaddr* from_kernel) noexcept:
         inet_ntop(AF_INET6, a.ip, a.text, sizeof(a.text))
     elif a.family == AF_UNIX:
         memcpy(a.text, b"unix", 5)
+    a.text_n = <uint8_t>strlen(a.text)
+
+
+cdef void address_of(Address* a, uint8_t family, const uint8_t* ip16, uint16_t port) noexcept:
+    """Fill `a` with an address as facts hold it, and a port in host order; an IPv4 address that is
+    written as IPv6 is IPv4."""
+    memset(a, 0, sizeof(Address))
+    memcpy(a.ip, ip16, 16)
+    a.family = AF_INET if is_mapped(a) else family
+    a.port = port
+    if a.family == AF_INET:
+        inet_ntop(AF_INET, &a.ip[12], a.text, sizeof(a.text))
+    else:
+        inet_ntop(AF_INET6, a.ip, a.text, sizeof(a.text))
     a.text_n = <uint8_t>strlen(a.text)
 
 

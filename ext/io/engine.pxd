@@ -67,6 +67,7 @@ cdef class Engine:
     cdef int add(self, Handle h, uint32_t events) except -1
     cdef void change(self, Handle h, uint32_t events) noexcept
     cdef void drop(self, Handle h) noexcept
+    cdef int release(self, Handle h) noexcept
     cdef void keep(self, object o) noexcept
     cdef void do_later(self, Handle h) noexcept
     cdef void do_next(self, Handle h) noexcept

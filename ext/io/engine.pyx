@@ -247,6 +247,16 @@ cdef class Engine:
         self.keep(h)
         Py_XDECREF(<PyObject*>h)
 
+    cdef int release(self, Handle h) noexcept:
+        """Let go of the handle like `drop`, but of its open descriptor, which is the caller's."""
+        cdef epoll_event e
+        cdef int fd = h.fd
+        epoll_ctl(self.epfd, EPOLL_CTL_DEL, fd, &e)
+        h.fd = -1
+        self.keep(h)
+        Py_XDECREF(<PyObject*>h)
+        return fd
+
     cdef void keep(self, object o) noexcept:
         """Let `o` live until the turn ends."""
         self.dropped.append(o)

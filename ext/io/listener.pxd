@@ -19,8 +19,14 @@ cdef class Acceptor:
     cdef void on_accept(self, Stream s) noexcept
 
 
+cdef class Door:
+    """Asks accepted connections something before they become streams; see doorway.pxd."""
+    cdef bint receive(self, Listener home, int fd, const Address* peer) noexcept
+
+
 cdef class Listener(Handle):
     cdef Acceptor acceptor
+    cdef Door door                    # stands before the acceptor, or None
     cdef ConnectionLimit limit
     cdef object log                   # called with (event, details), or None
     cdef public uint16_t index        # into the plan's listeners; another plan, another index
@@ -38,6 +44,10 @@ cdef class Listener(Handle):
 
     cdef bint accept_one(self) noexcept
     cdef bint welcome(self, int fd, const sockaddr* peer) noexcept
+    cdef bint begin(
+        self, int fd, const Address* peer, const Address* client, const Address* local,
+        ConnectionLimit limit, void* proxy, Acceptor acceptor,
+    ) noexcept
     cdef void refused(self, int error) noexcept
     cdef void stop(self) noexcept
     cdef void go_on(self) noexcept

@@ -5,6 +5,7 @@ from fastgw.ext.io.connection_limit import ConnectionLimit
 from fastgw.ext.io.engine import Engine, Handle
 
 class Acceptor: ...
+class Door: ...
 
 class Listener(Handle):
     index: int
@@ -22,6 +23,7 @@ class Listener(Handle):
         user_timeout_ms: int = ...,
         shared: bool = False,
         log: Callable[[str, dict[str, Any]], object] | None = None,
+        door: Door | None = None,
     ) -> None: ...
     @property
     def address(self) -> str: ...

@@ -1,6 +1,7 @@
 """Listener; see listener.pxd."""
 
 from libc.errno cimport EAGAIN, EINTR, EMFILE, ENFILE, ENOBUFS, ENOMEM, errno
+from libc.stdlib cimport free
 import os
 from fastgw.ext.base.deadlines cimport deadline_init
 from fastgw.ext.base.reasons cimport REASON_NONE
@@ -30,12 +31,22 @@ cdef class Acceptor:
         """Give `s` its codec, or abort it; it is registered and may be written to."""
 
 
+cdef class Door:
+    """See listener.pxd."""
+
+    cdef bint receive(self, Listener home, int fd, const Address* peer) noexcept:
+        """Ask an accepted connection, which is counted in `home.limit`; it is the door's from here
+        on, until it calls `home.begin`. Whether to go on accepting."""
+        return home.begin(fd, peer, peer, &home.local, home.limit, NULL, home.acceptor)
+
+
 cdef class Listener(Handle):
     """See listener.pxd. Takes `fd` over: a socket that listens and does not block."""
 
     def __init__(self, Engine engine not None, int fd, Acceptor acceptor not None,
                  ConnectionLimit limit not None, uint16_t index=0,
-                 uint32_t user_timeout_ms=USER_TIMEOUT_MS, bint shared=False, log=None):
+                 uint32_t user_timeout_ms=USER_TIMEOUT_MS, bint shared=False, log=None,
+                 Door door=None):
         cdef sockaddr_storage ours
         cdef socklen_t n = sizeof(ours)
         if getsockname(fd, <sockaddr*>&ours, &n) < 0:
@@ -43,7 +54,7 @@ cdef class Listener(Handle):
         address_fill(&self.local, <sockaddr*>&ours)
         self.wildcard = is_wildcard(&self.local)
         self.acceptor, self.limit, self.index, self.log = acceptor, limit, index, log
-        self.shared = shared
+        self.shared, self.door = shared, door
         self.share = 1
         deadline_init(&self.retry, <void*>self, retry_now)
         set_options(fd, self.local.family, user_timeout_ms)
@@ -113,29 +124,44 @@ cdef class Listener(Handle):
         return self.interest != 0
 
     cdef bint welcome(self, int fd, const sockaddr* peer) noexcept:
-        """Make a stream of an accepted descriptor and hand it on; whether to go on."""
+        """Take an accepted descriptor; whether to go on accepting."""
+        cdef Address a
+        self.accepted += 1
+        self.limit.enter()
+        address_fill(&a, peer)
+        if self.door is not None:
+            return self.door.receive(self, fd, &a) and self.fd >= 0
+        return self.begin(fd, &a, &a, &self.local, self.limit, NULL, self.acceptor)
+
+    cdef bint begin(
+        self, int fd, const Address* peer, const Address* client, const Address* local,
+        ConnectionLimit limit, void* proxy, Acceptor acceptor,
+    ) noexcept:
+        """Make a stream of a descriptor that is counted in `limit`, and hand it on; whether to go
+        on. `proxy` is the stream's from here on."""
         cdef Stream s
         try:
-            s = self.acceptor.new_stream()
+            s = acceptor.new_stream()
             s.fd = fd
             self.engine.add(s, EPOLLIN | EPOLLRDHUP | EPOLLET)
         except Exception as e:
             close_fd(fd)
+            free(proxy)
             if s is not None:
                 s.fd = -1
+            self.accepted -= 1
+            limit.leave()
             self.tell("accept_failed", repr(e))
             return False
-        self.accepted += 1
-        self.limit.enter()
-        s.limit = self.limit
-        address_fill(&s.facts.peer, peer)
-        s.facts.client = s.facts.peer
-        if self.wildcard:
+        s.limit = limit
+        s.facts.peer, s.facts.client = peer[0], client[0]
+        if local == &self.local and self.wildcard:
             s.facts.local.port = self.local.port
         else:
-            s.facts.local = self.local
+            s.facts.local = local[0]
         s.facts.listener = self.index
-        self.acceptor.on_accept(s)
+        s.facts.proxy = proxy
+        acceptor.on_accept(s)
         if s.codec is None:
             s.abort(REASON_NONE)
         return self.fd >= 0

@@ -43,6 +43,7 @@ cdef struct Facts:
     uint16_t listener           # index into the plan's listeners
     bint tls                    # bytes are encrypted
     void* identity              # TLS peer identity, SNI, ALPN (the TLS stream's; or NULL)
+    void* proxy                 # io/proxy_protocol.ProxyFacts: its header's TLVs, or NULL
 
 
 cdef enum StreamFlag:

@@ -80,6 +80,7 @@ cdef class Stream(Handle):
     def __dealloc__(self):
         debug_assert(self.fd < 0)
         self.drop_queue()
+        free(self.facts.proxy)
         free(self.facts)
         debug_died(STREAMS)
 

@@ -45,7 +45,7 @@ cdef extern from "<sys/socket.h>" nogil:
     enum:
         AF_INET, AF_INET6, AF_UNIX, SOCK_STREAM, SOCK_NONBLOCK, SOCK_CLOEXEC
         SOL_SOCKET, SO_ERROR, SO_LINGER, SO_KEEPALIVE
-        MSG_NOSIGNAL, MSG_DONTWAIT, SHUT_WR
+        MSG_NOSIGNAL, MSG_DONTWAIT, MSG_PEEK, SHUT_WR
     ctypedef uint32_t socklen_t
     ctypedef uint16_t sa_family_t
     struct sockaddr:
@@ -89,6 +89,7 @@ cdef extern from "<netinet/tcp.h>" nogil:
 
 cdef extern from "<arpa/inet.h>" nogil:
     const char* inet_ntop(int family, const void* ip, char* text, socklen_t n)
+    int inet_pton(int family, const char* text, void* ip)
     uint16_t ntohs(uint16_t port)
 
 cdef extern from "<unistd.h>" nogil:

@@ -11,6 +11,7 @@ from fastgw.ext.policy.ip import IpPolicy
 from fastgw.ext.policy.python import PythonPolicy
 from fastgw.ext.policy.redirect import RedirectPolicy
 from fastgw.ext.policy.respond import RespondPolicy
+from fastgw.ext.policy.websocket import WebsocketPolicy
 
 #: What builds each kind, called with name and options; ValueError says what is wrong.
 KINDS: dict[str, type] = {
@@ -19,6 +20,7 @@ KINDS: dict[str, type] = {
     "plugin": PythonPolicy,
     "redirect": RedirectPolicy,
     "respond": RespondPolicy,
+    "websocket": WebsocketPolicy,
 }
 
 

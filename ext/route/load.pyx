@@ -11,6 +11,7 @@ from libc.stdint cimport uint16_t, uint32_t
 from libc.string cimport memset
 import msgpack
 from fastgw.ext.base.networks import Networks
+from fastgw.ext.exchange.client_address import ClientField
 from fastgw.ext.exchange.contract cimport (
     HOOKS, MODE_WHOLE, POLICY_OFF, Chain, Policy, Step, Target,
 )
@@ -142,7 +143,20 @@ cdef int _take_settings(PlanSnapshot s) except -1:
         )
     except ValueError as e:
         raise PlanError(f"trusted_proxies: {e}") from None
+    s.client_fields = _client_fields(s)
     return 0
+
+
+cdef list _client_fields(PlanSnapshot s):
+    """The field of each listener that names the client; None when no listener says one."""
+    try:
+        rows = range(s.plan.count[<int>SECTION_LISTENERS])
+        named = [s.listener_options(i).get("client_field") for i in rows]
+        if not any(named):
+            return None
+        return [ClientField(name) if name else None for name in named]
+    except Exception as e:
+        raise PlanError(f"options of a listener can't be read: {e}") from None
 
 
 # -- objects -------------------------------------------------------------------------------

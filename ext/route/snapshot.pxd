@@ -36,6 +36,7 @@ cdef class Snapshot:
     cdef uint32_t pages               # error pages without a route, or NOTHING
     cdef const uint16_t* statuses     # what routes replace of the upstream's answers
     cdef object trusted               # base/networks.Networks of trusted_proxies
+    cdef list client_fields           # a listener each: client_address.ClientField; or None
 
     cdef void match(self, const RequestHead* head, const Facts* facts, Found* found) noexcept
     cdef Span parameter(self, Exchange x, Span name) noexcept

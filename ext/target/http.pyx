@@ -6,7 +6,7 @@ from fastgw.ext.io.tls.client import TlsClient
 from fastgw.ext.upstream.contract cimport Endpoint
 from fastgw.ext.upstream.endpoint cimport new_endpoint
 from fastgw.ext.upstream.endpoint_attempt cimport HOST_FIXED, HOST_KEEP, HOST_UPSTREAM, HostMode
-from fastgw.ext.upstream.h1 cimport new_attempt
+from fastgw.ext.upstream.h1_attempt cimport new_attempt
 from fastgw.ext.upstream.round_robin cimport RoundRobin
 
 def tls_client(server: dict, options: dict, files: object, log: object) -> TlsClient | None:
@@ -29,7 +29,11 @@ cdef class HttpTarget(Target):
     def __init__(self, name: str, options: dict, files: object = None, log=None) -> None:
         endpoints = []
         pool = options.get("pool", {})
+        self.send_proxy = options.get("send_proxy", 0)
+        if self.send_proxy and any(server.get("tls") for server in options["servers"]):
+            raise ValueError("send_proxy: not to servers over TLS in this version")
         for server in options["servers"]:
+            server = server | {"send_proxy": self.send_proxy}
             tls = tls_client(server, options, files, log)
             for address in server["addresses"] or [[]]:
                 endpoints.append(new_endpoint(server, address, pool, tls))

@@ -8,7 +8,7 @@ from fastgw.ext.exchange.contract cimport (
     MODE_STREAM, RETRY_NEVER, Attempt, Exchange, Target,
 )
 from fastgw.ext.upstream.endpoint_attempt cimport HOST_KEEP
-from fastgw.ext.upstream.h1 cimport new_attempt
+from fastgw.ext.upstream.h1_attempt cimport new_attempt
 
 
 @cython.final

@@ -93,7 +93,7 @@ def record_ns(Dispatcher dispatcher, Recorder recorder, callback, int n=100000) 
     cdef Downstream client = Downstream()
     cdef Facts facts
     cdef Exchange x
-    cdef int i, j
+    cdef int _i, _j
     cdef int64_t begun
     cdef int64_t spent = 0
     memset(&facts, 0, sizeof(facts))
@@ -107,9 +107,9 @@ def record_ns(Dispatcher dispatcher, Recorder recorder, callback, int n=100000) 
     x.on_attempt_ready((<QuietTarget>dispatcher.snapshot.targets[0]).attempt)
     x.response.status, x.response_bytes, x.tries = 200, 1234, 1
     x.times.response, x.times.end = x.times.begin + 1234, x.times.begin + 1456
-    for i in range(0, n, 500):
+    for _i in range(0, n, 500):
         begun = _now_ns()
-        for j in range(500):
+        for _j in range(500):
             recorder.record(x)
         spent += _now_ns() - begun
         callback()

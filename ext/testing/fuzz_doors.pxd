@@ -16,3 +16,5 @@ cdef int fuzz_chunked(const uint8_t* data, size_t n) noexcept nogil
 cdef int fuzz_path(const uint8_t* data, size_t n) noexcept nogil
 cdef int fuzz_authority(const uint8_t* data, size_t n) noexcept nogil
 cdef int fuzz_hello(const uint8_t* data, size_t n) noexcept nogil
+cdef int fuzz_proxy(const uint8_t* data, size_t n) noexcept nogil
+cdef int fuzz_frames(const uint8_t* data, size_t n) noexcept nogil

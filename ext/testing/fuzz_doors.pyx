@@ -2,6 +2,7 @@
 
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc
+from libc.string cimport memset
 from fastgw.ext.base.span cimport Span, span
 from fastgw.ext.http.authority cimport AUTHORITY_OK, HOST_MAX, Authority, parse_authority
 from fastgw.ext.http.chunked cimport (
@@ -12,6 +13,11 @@ from fastgw.ext.http.head cimport Field, Fields, M_GET, RequestHead, ResponseHea
 from fastgw.ext.http.request cimport HEAD_MORE, HeadSpace, parse_request
 from fastgw.ext.http.response cimport parse_response
 from fastgw.ext.http.uri cimport NormalPath, normalise_path
+from fastgw.ext.http.websocket_frames cimport FrameTrack, frames_pass
+from fastgw.ext.io.proxy_protocol cimport (
+    PROXY_MORE, PROXY_MOST, PROXY_WHOLE, ProxyFacts, ProxyHeader, ProxyLook, proxy_keep,
+    proxy_look, proxy_tlv,
+)
 from fastgw.ext.io.tls.hello cimport (
     HELLO_MORE, HELLO_NAME_MOST, HELLO_WHOLE, Hello, HelloLook, hello_look,
 )
@@ -225,6 +231,58 @@ cdef int fuzz_hello(const uint8_t* data, size_t n) noexcept nogil:
     return 0
 
 
+cdef int fuzz_proxy(const uint8_t* data, size_t n) noexcept nogil:
+    """A PROXY header: each shorter piece of it is undecided or says the same, and what is kept of
+    it can be walked."""
+    cdef const char* p = <const char*>data
+    cdef ProxyHeader whole, part
+    cdef ProxyLook said = proxy_look(p, n, &whole)
+    cdef ProxyFacts* kept
+    cdef size_t i
+    cdef Span one
+    for i in range(n):
+        if proxy_look(p, i, &part) not in (PROXY_MORE, said):
+            return 1
+    if said != PROXY_WHOLE:
+        return 0
+    if whole.n > n or whole.n > PROXY_MOST:
+        return 2
+    if whole.tlvs_n and not _inside(whole.tlvs, whole.tlvs_n, p, whole.n):
+        return 3
+    kept = proxy_keep(&whole)
+    for i in range(256):
+        one = proxy_tlv(kept, <uint8_t>i)
+        if one.p != NULL and not _inside(one.p, one.n, <const char*>(kept + 1), kept.n):
+            free(kept)
+            return 4
+    free(kept)
+    return 0
+
+
+cdef int fuzz_frames(const uint8_t* data, size_t n) noexcept nogil:
+    """Frames: the pieces that they arrive in change nothing, and a stop is at a frame's end."""
+    cdef const char* p = <const char*>data
+    cdef FrameTrack whole, pieces, stops
+    cdef size_t at = 0, step = _step(p, n)
+    memset(&whole, 0, sizeof(FrameTrack))
+    memset(&pieces, 0, sizeof(FrameTrack))
+    memset(&stops, 0, sizeof(FrameTrack))
+    if frames_pass(&whole, p, n, False) != n:
+        return 1
+    while at < n:
+        at += frames_pass(&pieces, p + at, step if step < n - at else n - at, False)
+    at = 0
+    while at < n:
+        at += frames_pass(&stops, p + at, n - at, True)
+        if at < n and (stops.left or stops.head_n):
+            return 2
+    if whole.left != pieces.left or whole.head_n != pieces.head_n or whole.closed != pieces.closed:
+        return 3
+    if whole.left != stops.left or whole.head_n != stops.head_n or whole.lost != stops.lost:
+        return 4
+    return 0 if whole.lost == pieces.lost else 5
+
+
 def run(str target, const unsigned char[::1] data):
     """The check that fails for an input; 0 when all hold. For the kept corpus in the tests."""
     cdef size_t n = data.shape[0]
@@ -237,4 +295,8 @@ def run(str target, const unsigned char[::1] data):
         return fuzz_chunked(p, n)
     if target == "hello":
         return fuzz_hello(p, n)
+    if target == "proxy":
+        return fuzz_proxy(p, n)
+    if target == "frames":
+        return fuzz_frames(p, n)
     return fuzz_path(p, n) if target == "path" else fuzz_authority(p, n)

@@ -38,6 +38,7 @@ cdef class Endpoint:
     cdef AttemptTally tally           # or None: nobody counts
     cdef Pool pool                    # this worker's idle connections to it
     cdef TlsSide tls                  # how TLS to it is begun; None: plain
+    cdef uint8_t send_proxy           # version of the PROXY header it is sent; 0 = none
 
     cdef Stream new_stream(self)
     cdef void begin(self) noexcept

@@ -62,7 +62,8 @@ cdef int _set_inet(Endpoint e, str text, int port) except -1:
 cdef Endpoint new_endpoint(dict server, list address, dict pool, object tls=None):
     """An endpoint for one address of `server`.
 
-    `server` is {url, host, port, unix, weight}; `address` is [family, text, port], empty for
+    `server` is {url, host, port, unix, weight, send_proxy}
+    (a version of the PROXY protocol, 0 = none); `address` is [family, text, port], empty for
     a unix socket; `pool` is {idle, idle_ms, requests}; `tls` is a TlsSide, or None."""
     cdef Endpoint e = Endpoint()
     cdef str host = server["host"]
@@ -81,5 +82,8 @@ cdef Endpoint new_endpoint(dict server, list address, dict pool, object tls=None
         usual = 80 if tls is None else 443
         e.authority = (bracketed if e.port == usual else f"{bracketed}:{e.port}").encode("ascii")
     e.tls = tls
-    e.pool = IdlePool(pool.get("idle", 256), pool.get("idle_ms", 4000), pool.get("requests", 0))
+    e.send_proxy = server.get("send_proxy", 0)
+    # A connection that was announced as one client's must not carry another's requests.
+    requests = 1 if e.send_proxy else pool.get("requests", 0)
+    e.pool = IdlePool(pool.get("idle", 256), pool.get("idle_ms", 4000), requests)
     return e

@@ -1,7 +1,7 @@
-"""HTTP/1.1 to the upstream: one connection, and the attempt that uses it.
+"""HTTP/1.1 to the upstream: a connection, which reads responses.
 
-The connection is the stream's codec and lives in a pool between attempts; the attempt lives
-as long as its exchange wants it. They stand on one page because each names the other.
+The connection is the stream's codec and lives in a pool between attempts; an attempt
+(h1_attempt.pxd) writes the request, and lives as long as its exchange wants it.
 
 A response that is whole gives its connection back *before* its last bytes are handed on: whoever
 is told of the end may need a connection at once, and this one is the warmest.
@@ -31,7 +31,7 @@ cdef enum ReadState:
 
 cdef class H1Connection(H1Link):
     """A connection to an endpoint, as its attempts use it."""
-    cdef H1Attempt attempt            # whose response is read; None while idle
+    cdef LinkedAttempt attempt            # whose response is read; None while idle
     cdef uint8_t state                # ReadState
     cdef bint reused                  # served an attempt before this one
     cdef bint persistent              # may serve another one
@@ -42,7 +42,7 @@ cdef class H1Connection(H1Link):
     cdef uint64_t sent_before         # stream.bytes_out when the attempt began
     cdef uint64_t taken_at_mark       # what the upstream had taken when D_IDLE was set
 
-    cdef void start(self, H1Attempt a) noexcept
+    cdef void start(self, LinkedAttempt a) noexcept
     # -- reading ----------------------------------------------------------------------------
     cdef void consume(self, Chunk* c) noexcept
     cdef void resume_reading(self) noexcept
@@ -58,7 +58,7 @@ cdef class H1Connection(H1Link):
     cdef bint deliver(self, const char* p, size_t n, Buffer* owner, bint last) noexcept
     # -- ends -------------------------------------------------------------------------------
     cdef void response_whole(self) noexcept
-    cdef void response_told(self, H1Attempt a, Exchange x) noexcept
+    cdef void response_told(self, LinkedAttempt a, Exchange x) noexcept
     cdef void request_whole(self) noexcept
     cdef void give_back(self) noexcept
     cdef void leave(self) noexcept
@@ -68,14 +68,7 @@ cdef class H1Connection(H1Link):
     cdef void watch(self) noexcept
 
 
-cdef class H1Attempt(EndpointAttempt):
-    """One request to an endpoint over HTTP/1.1."""
+cdef class LinkedAttempt(EndpointAttempt):
+    """An attempt, as its connection sees it; h1_attempt.pxd has the rest of it."""
     cdef H1Connection connection      # None before it is there and after it was given back
-    cdef bint chunked                 # the request's body goes out chunked
     cdef bint whole                   # the response was received whole
-
-    cdef void connect(self, Endpoint e) noexcept
-    cdef bint send_opaque(self, Chunk* c, bint last) noexcept
-
-
-cdef H1Attempt new_attempt(Exchange x, Endpoint endpoint, HostMode mode, bytes host_text)

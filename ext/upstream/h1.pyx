@@ -5,8 +5,8 @@ from libc.stdint cimport int64_t
 from libc.string cimport memset
 from fastgw.ext.base.buffers cimport buffer_hold, chunk_release
 from fastgw.ext.base.reasons cimport (
-    REASON_CONNECT_TIMEOUT, REASON_MEMORY,
-    REASON_RESPONSE_HEAD_TIMEOUT, REASON_UPSTREAM_BAD_CHUNK, REASON_UPSTREAM_BAD_HEAD,
+    REASON_CONNECT_TIMEOUT, REASON_MEMORY, REASON_RESPONSE_HEAD_TIMEOUT,
+    REASON_UPSTREAM_BAD_CHUNK, REASON_UPSTREAM_BAD_HEAD, REASON_UPSTREAM_BAD_UPGRADE,
     REASON_UPSTREAM_HEAD_TOO_LARGE, REASON_UPSTREAM_RESET, REASON_UPSTREAM_STALLED,
     REASON_UPSTREAM_TRUNCATED,
 )
@@ -19,21 +19,18 @@ from fastgw.ext.http.head cimport (
     BODY_CHUNKED, BODY_LENGTH, BODY_NONE, H_KEEP_ALIVE,
 )
 from fastgw.ext.http.names cimport NAME_KEEP_ALIVE
-from fastgw.ext.http.chunk_writer cimport write_chunk, write_trailers
 from fastgw.ext.http.keep cimport keep_response, keep_trailers, no_body
-from fastgw.ext.io.connect cimport connect_into
 from fastgw.ext.io.progress cimport bytes_taken
-from fastgw.ext.io.stream cimport S_DRAIN_FIRST, S_PAUSED, S_WANT_ROOM
+from fastgw.ext.io.stream cimport S_PAUSED, S_WANT_ROOM
 from fastgw.ext.route.plan cimport Limits
 from fastgw.ext.route.snapshot cimport Snapshot
 from fastgw.ext.upstream.h1_link cimport (
     D_CONNECT, D_HEAD, D_IDLE, D_NONE, D_POOL, idle_allowed,
 )
-from fastgw.ext.upstream.h1_request cimport agrees_to_tunnel, write_request_head
+from fastgw.ext.upstream.h1_request cimport agrees_to_tunnel, announce_client
 
 cdef enum:
     BULK = 32768                # bytes of body from which on buffers are passed by reference
-    USER_TIMEOUT_MS = 90000     # the kernel's last resort, past the default `idle`
     MAX_INFORMATIONAL = 32      # 1xx heads before one answer
 
 
@@ -46,13 +43,18 @@ cdef class H1Connection(H1Link):
 
     cdef void on_open(self) noexcept:
         """Connected: the attempt may begin."""
-        cdef H1Attempt a = self.attempt
+        cdef LinkedAttempt a = self.attempt
         if a is None:
+            return
+        if (<Endpoint>a.endpoint).send_proxy and not announce_client(
+            self.stream, a.x, (<Endpoint>a.endpoint).send_proxy
+        ):
+            self.fail(self.unwritten())
             return
         self.start(a)
         a.x.on_attempt_ready(a)
 
-    cdef void start(self, H1Attempt a) noexcept:
+    cdef void start(self, LinkedAttempt a) noexcept:
         """Become the connection of `a`. The deadline of what was before stays on the wheel, where
         moving it is cheap, and means nothing."""
         self.attempt = a
@@ -79,7 +81,7 @@ cdef class H1Connection(H1Link):
 
     cdef void on_room(self) noexcept:
         """The upstream takes bytes again."""
-        cdef H1Attempt a = self.attempt
+        cdef LinkedAttempt a = self.attempt
         if a is not None:
             self.watch()
             a.x.on_attempt_room(a)
@@ -123,7 +125,7 @@ cdef class H1Connection(H1Link):
 
         Telling the exchange of the response's end may put this very connection to work for
         another attempt, so everything looks first whether `a` is still the one."""
-        cdef H1Attempt a = self.attempt
+        cdef LinkedAttempt a = self.attempt
         cdef size_t used
         self.reading = True
         while c.n and self.attempt is a:
@@ -154,7 +156,7 @@ cdef class H1Connection(H1Link):
 
     cdef void resume_reading(self) noexcept:
         """The exchange takes body again: what was put by comes first."""
-        cdef H1Attempt a = self.attempt
+        cdef LinkedAttempt a = self.attempt
         cdef Chunk c
         self.asked = True
         if self.reading:
@@ -170,7 +172,7 @@ cdef class H1Connection(H1Link):
 
     cdef size_t take_head(self, const char* p, size_t n) noexcept:
         """Parse as soon as there is enough; how many of the new bytes were used, 0 = stop."""
-        cdef H1Attempt a = self.attempt
+        cdef LinkedAttempt a = self.attempt
         cdef const Limits* limits = &(<Snapshot>a.x.snapshot).limits
         cdef ResponseHead head
         cdef size_t all_n = n
@@ -189,7 +191,7 @@ cdef class H1Connection(H1Link):
     cdef bint accept_head(self, ResponseHead* head, const char* p, size_t used, bint more) noexcept:
         """A whole head of `used` bytes, with `more` behind it; whether reading goes on for the
         same attempt."""
-        cdef H1Attempt a = self.attempt
+        cdef LinkedAttempt a = self.attempt
         cdef Exchange x = a.x
         cdef bint last
         if head.status < 200 and head.status != 101:
@@ -222,7 +224,7 @@ cdef class H1Connection(H1Link):
 
     cdef bint accept_informational(self, ResponseHead* head) noexcept:
         """A 1xx head, whose rows are lent for the call; too many are refused."""
-        cdef H1Attempt a = self.attempt
+        cdef LinkedAttempt a = self.attempt
         self.informational += 1
         if self.informational > MAX_INFORMATIONAL:
             self.fail(REASON_UPSTREAM_BAD_HEAD)
@@ -237,10 +239,10 @@ cdef class H1Connection(H1Link):
 
     cdef bint accept_tunnel(self, ResponseHead* head) noexcept:
         """101 Switching Protocols, only to what was asked for (RFC 9110 section 15.2.2)."""
-        cdef H1Attempt a = self.attempt
+        cdef LinkedAttempt a = self.attempt
         cdef Exchange x = a.x
         if not agrees_to_tunnel(x, head):
-            self.fail(REASON_UPSTREAM_BAD_HEAD)
+            self.fail(REASON_UPSTREAM_BAD_UPGRADE)
             return False
         self.state = U_TUNNEL
         self.persistent = False
@@ -308,7 +310,7 @@ cdef class H1Connection(H1Link):
 
     cdef void end_chunked(self, Fields* trailers) noexcept:
         """The last chunk and the trailers were read."""
-        cdef H1Attempt a = self.attempt
+        cdef LinkedAttempt a = self.attempt
         cdef Exchange x = a.x
         cdef Fields* kept = NULL
         if trailers.n:
@@ -326,7 +328,7 @@ cdef class H1Connection(H1Link):
 
     cdef bint deliver(self, const char* p, size_t n, Buffer* owner, bint last) noexcept:
         """Hand a piece on; whether reading goes on for the same attempt."""
-        cdef H1Attempt a = self.attempt
+        cdef LinkedAttempt a = self.attempt
         cdef Exchange x = a.x
         cdef Chunk c
         cdef bint room
@@ -359,7 +361,7 @@ cdef class H1Connection(H1Link):
             self.state = U_WHOLE
             self.watch()
 
-    cdef void response_told(self, H1Attempt a, Exchange x) noexcept:
+    cdef void response_told(self, LinkedAttempt a, Exchange x) noexcept:
         """The exchange has the whole response. An error that ends the connection says that the rest
         of the request is not wanted: stop sending it (RFC 9112 section 9.5)."""
         if self.attempt is a and self.state == U_WHOLE and not self.persistent and (
@@ -369,7 +371,7 @@ cdef class H1Connection(H1Link):
 
     cdef void request_whole(self) noexcept:
         """Everything of the request was handed to the stream."""
-        cdef H1Attempt a = self.attempt
+        cdef LinkedAttempt a = self.attempt
         a.sent_last = True
         if a.whole:
             self.give_back()
@@ -378,7 +380,7 @@ cdef class H1Connection(H1Link):
 
     cdef void give_back(self) noexcept:
         """The attempt is over as it should be; what is queued is still sent."""
-        cdef H1Attempt a = self.attempt
+        cdef LinkedAttempt a = self.attempt
         self.attempt = None
         self.state = U_IDLE
         self.stream.set_bulk(False)
@@ -392,7 +394,7 @@ cdef class H1Connection(H1Link):
 
     cdef void leave(self) noexcept:
         """The response is whole, and the rest of the request won't be taken: no failure."""
-        cdef H1Attempt a = self.attempt
+        cdef LinkedAttempt a = self.attempt
         cdef Exchange x = a.x
         self.attempt = None
         a.connection = None
@@ -403,7 +405,7 @@ cdef class H1Connection(H1Link):
 
     cdef void fail(self, Reason why) noexcept:
         """The attempt is over as it should not be."""
-        cdef H1Attempt a = self.attempt
+        cdef LinkedAttempt a = self.attempt
         cdef Exchange x = a.x
         cdef Outcome outcome
         if self.state == U_WHOLE:
@@ -458,138 +460,6 @@ cdef class H1Connection(H1Link):
             self.set_deadline(D_NONE, 0)
 
 
-# -- attempts ------------------------------------------------------------------------------
-
-cdef H1Attempt new_attempt(Exchange x, Endpoint endpoint, HostMode mode, bytes host_text):
-    """An attempt of `x` at `endpoint`; None fails in `begin`, as the last one failed."""
-    cdef H1Attempt a = H1Attempt.__new__(H1Attempt)
-    a.aim(x, endpoint, mode, host_text)
-    return a
-
-
 @cython.no_gc
-@cython.final
-cdef class H1Attempt(EndpointAttempt):
+cdef class LinkedAttempt(EndpointAttempt):
     """See h1.pxd."""
-
-    cdef void begin(self) noexcept:
-        """An idle connection if there is one, else a new one."""
-        cdef Endpoint e = <Endpoint>self.endpoint
-        cdef H1Connection c
-        if self.endpoint is None:
-            self.refuse_all()
-            return
-        self.account(e)
-        if not self.x.fresh_only:
-            c = <H1Connection>e.pool.acquire(self)
-            if c is not None:
-                self.connection = c
-                c.start(self)
-                self.x.on_attempt_ready(self)
-                return
-        self.connect(e)
-
-    cdef void connect(self, Endpoint e) noexcept:
-        """Open a connection; how it ends is told later, never within this call."""
-        cdef H1Connection c = H1Connection()
-        c.pool = e.pool
-        c.state = U_CONNECTING
-        c.attempt = self
-        c.stream = e.new_stream()
-        connect_into(c.stream, self.x.engine, c, e.address, e.address_n, USER_TIMEOUT_MS)
-        c.stream.flags |= S_DRAIN_FIRST
-        e.pool.busy += 1
-        self.connection = c
-        c.set_deadline(D_CONNECT, self.x.timeouts.connect)
-
-    cdef void send_head(self, bint last) noexcept:
-        """See contract.pxd."""
-        cdef H1Connection c = self.connection
-        if not write_request_head(c.stream, self.x, self, self.host()):
-            c.fail(c.unwritten())
-            return
-        self.chunked = self.x.request.framing == BODY_CHUNKED
-        if last:
-            c.request_whole()
-        elif self.x.awaits_continue:
-            c.set_deadline(D_HEAD, self.x.timeouts.response_head)
-
-    cdef bint send_chunk(self, Chunk* c, bint last) noexcept:
-        """See contract.pxd."""
-        cdef H1Connection conn = self.connection
-        cdef bint room = True
-        if conn is None or conn.stream is None:
-            chunk_release(c)
-            return False
-        if conn.state == U_TUNNEL:
-            return self.send_opaque(c, last)
-        self.accepted = conn.stream.bytes_out - conn.sent_before
-        if self.chunked:
-            room = write_chunk(conn.stream, c, last)
-        elif c.n:
-            room = conn.stream.write(c)
-        else:
-            chunk_release(c)
-        if last:
-            conn.request_whole()
-        elif not room or conn.deadline.kind == D_HEAD:
-            conn.watch()
-        return room
-
-    cdef bint send_opaque(self, Chunk* c, bint last) noexcept:
-        """Bytes of a tunnel; the client's end is passed on as a FIN."""
-        cdef H1Connection conn = self.connection
-        cdef bint room = True
-        if c.n:
-            room = conn.stream.write(c)
-        else:
-            chunk_release(c)
-        conn.watch()
-        if last:
-            conn.stream.half_close()
-            conn.request_whole()
-        return room
-
-    cdef void send_trailers(self, Fields* trailers) noexcept:
-        """See contract.pxd; without chunked framing there is no place for them."""
-        cdef H1Connection c = self.connection
-        if c is None or c.stream is None:
-            return
-        if self.chunked and not write_trailers(c.stream, trailers):
-            c.fail(c.unwritten())
-            return
-        c.request_whole()
-
-    cdef void ask_body(self, bint on) noexcept:
-        """See contract.pxd."""
-        cdef H1Connection c = self.connection
-        if c is None or c.stream is None or self.whole:
-            return
-        if on:
-            c.resume_reading()
-            return
-        c.asked = False
-        if not c.reading:
-            c.stream.pause()
-        c.watch()
-
-    cdef void open_tunnel(self) noexcept:
-        """See contract.pxd; the connection reads opaque bytes since the 101."""
-
-    cdef void cancel(self, Reason why) noexcept:
-        """See contract.pxd."""
-        cdef Outcome outcome
-        cdef H1Connection c = self.connection
-        if self.x is None:
-            return
-        memset(&outcome, 0, sizeof(outcome))
-        outcome.reason = why
-        self.connection = None
-        if c is not None:
-            outcome.connected = c.state != U_CONNECTING
-            outcome.head_seen = self.head_seen
-            c.attempt = None
-            c.flush = c.state == U_TUNNEL
-            c.cut = not c.flush
-            c.pool.discard(c)
-        self.end(&outcome)

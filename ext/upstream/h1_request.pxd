@@ -7,5 +7,5 @@ from fastgw.ext.io.stream cimport Stream
 
 
 cdef bint write_request_head(Stream s, Exchange x, Attempt a, Span host) noexcept
-cdef bint wants_tunnel(Exchange x) noexcept
-cdef bint agrees_to_tunnel(Exchange x, const ResponseHead* head) noexcept
+cdef bint announce_client(Stream s, Exchange x, int version) noexcept
+cdef bint agrees_to_tunnel(Exchange x, ResponseHead* head) noexcept

@@ -5,49 +5,22 @@ the upstream sees. Host and framing are written from the head's facts, never fro
 """
 
 from libc.stddef cimport size_t
-from libc.stdint cimport uint32_t
-from fastgw.ext.base.span cimport span, span_eq_fold
 from fastgw.ext.http.head cimport (
-    BODY_CHUNKED, BODY_LENGTH, BODY_NONE, H_EXPECT_100, H_TE_TRAILERS, H_UPGRADE, M_GET, M_PATCH,
-    M_POST, M_PUT, Field, RequestHead, fields_next,
+    BODY_CHUNKED, BODY_LENGTH, BODY_NONE, H_EXPECT_100, H_TE_TRAILERS, M_PATCH, M_POST, M_PUT,
+    RequestHead,
 )
-from fastgw.ext.http.names cimport NAME_UPGRADE
+from fastgw.ext.http.websocket cimport agrees_to_websocket
+from fastgw.ext.io.proxy_protocol cimport PROXY_OUT_MOST, ProxyFacts, put_proxy
+from fastgw.ext.io.stream cimport Address
 from fastgw.ext.http.write cimport fields_bound, put, put_decimal, put_fields, put_span
 
 cdef enum:
     EXTRA = 192                 # request line, Host and framing besides what is counted
 
 
-cdef bint wants_tunnel(Exchange x) noexcept:
-    """Whether the request asks for the one upgrade that is passed on: websocket (RFC 6455).
-
-    Upgrade is an allow-list of one: `h2c` and unknown tokens would let a client speak past
-    the gateway's rules."""
-    cdef RequestHead* head = &x.request
-    cdef Field* f
-    cdef size_t i
-    if not head.flags & H_UPGRADE or head.method_id != M_GET or head.framing != BODY_NONE:
-        return False
-    for i in range(head.fields.n):
-        f = &head.fields.rows[i]
-        if f.id == NAME_UPGRADE:
-            return span_eq_fold(span(f.value, f.value_n), span(b"websocket", 9)) and (
-                fields_next(&head.fields, f) == NULL
-            )
-    return False
-
-
-cdef bint agrees_to_tunnel(Exchange x, const ResponseHead* head) noexcept:
-    """Whether a 101 names what was asked for, and nothing else (RFC 9110 section 7.8)."""
-    cdef const Field* f
-    cdef uint32_t i, named = 0
-    for i in range(head.fields.n):
-        f = &head.fields.rows[i]
-        if f.id == NAME_UPGRADE:
-            named += 1
-            if not span_eq_fold(span(f.value, f.value_n), span(b"websocket", 9)):
-                return False
-    return named == 1 and wants_tunnel(x)
+cdef bint agrees_to_tunnel(Exchange x, ResponseHead* head) noexcept:
+    """Whether a 101 agrees to what was asked for, and nothing else (RFC 9110 section 7.8)."""
+    return x.protocol.n != 0 and agrees_to_websocket(&x.request.fields, &head.fields)
 
 
 cdef char* _put_framing(char* at, Exchange x) noexcept:
@@ -69,7 +42,7 @@ cdef char* _put_controls(char* at, Exchange x) noexcept:
     cdef RequestHead* head = &x.request
     if head.flags & H_EXPECT_100 and head.framing != BODY_NONE:
         at = put(at, b"Expect: 100-continue\r\n", 22)
-    if wants_tunnel(x):
+    if x.protocol.n:
         return put(at, b"Connection: Upgrade\r\nUpgrade: websocket\r\n", 41)
     if head.flags & H_TE_TRAILERS:
         at = put(at, b"TE: trailers\r\nConnection: TE\r\n", 30)
@@ -104,4 +77,22 @@ cdef bint write_request_head(Stream s, Exchange x, Attempt a, Span host) noexcep
     at = _put_framing(at, x)
     at = put(at, b"\r\n", 2)
     s.commit(at - begin)
+    return True
+
+
+cdef bint announce_client(Stream s, Exchange x, int version) noexcept:
+    """Queue the PROXY header that a new connection begins with; False without memory. An
+    exchange without a client has nobody to tell of."""
+    cdef Address nobody
+    cdef const Address* source = &nobody
+    cdef const Address* dest = &nobody
+    cdef const ProxyFacts* kept = NULL
+    cdef char* at
+    nobody.family = 0
+    if x.facts != NULL:
+        source, dest, kept = &x.facts.client, &x.facts.local, <const ProxyFacts*>x.facts.proxy
+    at = s.reserve(PROXY_OUT_MOST + (kept.n if kept != NULL else 0))
+    if at == NULL:
+        return False
+    s.commit(put_proxy(at, version, source, dest, kept))
     return True

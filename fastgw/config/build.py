@@ -199,11 +199,17 @@ class _Builder:
         networks(self.said, ("trusted_proxies",), self.told.trusted_proxies)
         return (*self.config.trusted_proxies, *self.told.trusted_proxies)
 
+    def trusted_texts(self) -> list[str]:
+        """Trusted proxies as they are written."""
+        return [*self.config.trusted_proxies, *self.told.trusted_proxies]
+
     def listeners(self) -> list[Listener]:
         """The command line's listeners, else the file's, else the default."""
         if self.told.listen and self.said is not self.document:
             return Listeners(self.said).lowered(self.told.listen)
-        lowering = Listeners(self.document)
+        lowering = Listeners(
+            self.document, self.targets.lookups, trusted=bool(self.trusted_texts())
+        )
         found, self.redirects = lowering.lowered(self.config.listen), lowering.routes
         if self.config.listen or ("listen",) in {w[:1] for w in self.broken}:
             return found

@@ -10,7 +10,7 @@ from fastgw.config.build import COMMAND_LINE, Built
 from fastgw.config.defaults import shown_value, timeout_defaults
 from fastgw.config.limit_models import AllLimits, AllTimeouts, RouteLimits, RouteTimeouts
 from fastgw.config.policies import Policies
-from fastgw.config.policy_models import PolicyModel
+from fastgw.config.policy_base import PolicyModel
 from fastgw.config.problems import path_text
 from fastgw.config.scopes import Layers, said_timeouts
 from fastgw.config.taken import shown

@@ -28,6 +28,7 @@ LIST_OF = "x-list-of"
 _SCHEMAS: dict[type, dict[str, Any]] = {
     str: {"type": "string"},
     int: {"type": "integer"},
+    bool: {"type": "boolean"},
 }
 
 

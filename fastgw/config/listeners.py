@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from fastgw.config.document import Document
+from fastgw.config.edge import address_limits
 from fastgw.config.models import Listen
+from fastgw.config.passes import passes
 from fastgw.config.problems import Where
-from fastgw.config.server_urls import MAX_UNIX_PATH
+from fastgw.config.server_urls import MAX_UNIX_PATH, Lookups, system_resolver
 from fastgw.config.tls import ListenTls
 from fastgw.config.wrong import Wrong, noted
 from fastgw.plan.model import Listener, ObjectSpec, Route, Step
@@ -58,10 +60,12 @@ def _check_ip(text: str, host: str) -> None:
 
 class Listeners:
     """Lowers `listen`; what is wrong is noted in the document. `routes` are those that take
-    every request of a listener."""
+    every request of a listener; `trusted`: whether there are trusted proxies."""
 
-    def __init__(self, document: Document) -> None:
-        self.document = document
+    def __init__(
+        self, document: Document, lookups: Lookups | None = None, *, trusted: bool = True
+    ) -> None:
+        self.document, self.lookups, self.trusted = document, lookups, trusted
         self.routes: list[Route] = []
         self._taken: dict[str, str] = {}
 
@@ -71,7 +75,7 @@ class Listeners:
         return [listener for listener in found if listener is not None]
 
     def one(self, name: str, listen: Listen) -> Listener | None:
-        """A listener. Later parts of one (the PROXY protocol) add their key of `options` here."""
+        """A listener."""
         where: Where = ("listen", name, "addr")
         address = noted(self.document, where, listener_address, listen.addr)
         if address is None:
@@ -83,7 +87,30 @@ class Listeners:
             )
         self._taken[address] = name
         options = self.tls(name, listen.tls) if listen.tls else {}
+        options |= self.edge(name, listen)
         return Listener(name, address, options, self.redirect(name, listen))
+
+    def edge(self, name: str, listen: Listen) -> dict[str, Any]:
+        """The options of a listener that say who clients are, and where their connections go."""
+        found: dict[str, Any] = {}
+        if listen.proxy_protocol is not None:
+            found |= {"proxy_protocol": {}, "arrival_ms": listen.proxy_protocol.timeout}
+            if not self.trusted and not listen.addr.startswith("unix:"):
+                self.document.problem(
+                    "FGW005",
+                    ("listen", name, "proxy_protocol"),
+                    "nobody may send the header: 'trusted_proxies' is empty",
+                )
+        if listen.client_address is not None:
+            found["client_field"] = listen.client_address
+        if listen.per_address is not None:
+            found["per_address"] = address_limits(listen.per_address)
+        if listen.passthrough is not None:
+            where: Where = ("listen", name, "passthrough")
+            found["passthrough"] = passes(
+                self.document, where, listen.passthrough, self.lookups or Lookups(system_resolver)
+            )
+        return found
 
     def tls(self, name: str, tls: ListenTls) -> dict[str, Any]:
         """The options of a listener with TLS."""

@@ -8,10 +8,11 @@ from typing import Annotated, Literal
 from pydantic import Discriminator, Field, Tag, model_validator
 from pydantic_core import PydanticCustomError
 
+from fastgw.config.edge import AddressLimits, Passes, WrittenProxyProtocol
 from fastgw.config.forms import Model, Name, OneOrMore, Short, Texts
 from fastgw.config.limit_models import AllLimits, AllTimeouts
 from fastgw.config.match_models import GroupMatch, WrittenMatch
-from fastgw.config.policy_models import PolicyEntry
+from fastgw.config.policy_models import HeaderName, PolicyEntry
 from fastgw.config.tls import ListenTls
 from fastgw.config.upstream_models import Scope, Upstream, WrittenUpstream, is_server, upstream_form
 
@@ -36,6 +37,25 @@ class Listen(Model):
     )
     tls: ListenTls | None = Field(
         default=None, description="Certificates and rules; without it the listener is plain."
+    )
+    proxy_protocol: WrittenProxyProtocol | None = Field(
+        default=None,
+        description="A PROXY header comes first on each connection; taken from"
+        " `trusted_proxies` alone, others are closed.",
+    )
+    client_address: HeaderName | None = Field(
+        default=None,
+        description="The header by which trusted proxies name the client: `X-Forwarded-For`,"
+        " `Forwarded`, or one with a single address (`CF-Connecting-IP`). Nothing said: the"
+        " first, or the second where the first is missing.",
+    )
+    per_address: AddressLimits | None = Field(
+        default=None, description="Limits of connections for each client address."
+    )
+    passthrough: Passes | None = Field(
+        default=None,
+        description="Names (SNI, `*.example.com`, `*`) whose connections go to a server as they"
+        " are, TLS and all. Others are the listener's own if it has `tls`, else closed.",
     )
     redirect: Annotated[str, Field(pattern=r"^https(:[0-9]{1,5})?\z")] | None = Field(
         default=None,

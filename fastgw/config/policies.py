@@ -9,15 +9,16 @@ from typing import Any
 
 from fastgw.config.contents import content
 from fastgw.config.document import Document
+from fastgw.config.edge import Websocket, websocket_options
 from fastgw.config.models import Config
 from fastgw.config.networks import networks
+from fastgw.config.policy_base import PolicyModel
 from fastgw.config.policy_models import (
     Headers,
     Ip,
     Plugin,
     PolicyEntry,
     PolicyKinds,
-    PolicyModel,
     PolicyScope,
     Redirect,
     Respond,
@@ -223,5 +224,7 @@ def options(model: PolicyModel) -> dict[str, Any]:
         return model.model_dump(mode="json", include={"to", "status"})
     if isinstance(model, Ip):
         return model.model_dump(mode="json", include={"allow", "deny"})
+    if isinstance(model, Websocket):
+        return websocket_options(model)
     assert isinstance(model, Plugin)
     return {"class": model.class_, "options": model.options}

@@ -8,27 +8,15 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
 from pydantic_core import PydanticCustomError
 
+from fastgw.config.edge import WrittenWebsocket
 from fastgw.config.forms import Model, OneOrMore, Short
-from fastgw.config.units import Duration
+from fastgw.config.policy_base import PolicyModel
 from fastgw.fields import RESERVED
 
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+\Z")
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _PLUGIN = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*\Z")
 Stage = Literal["ingress", "identity", "access", "limit", "cache", "shape", "balance"]
-
-
-class PolicyModel(Model):
-    """What every policy takes besides its own options."""
-
-    mode: Literal["enforce", "shadow", "off"] = Field(
-        default="enforce",
-        description="`shadow`: it runs, and nothing that a client or upstream can see changes.",
-    )
-    on_failure: Literal["reject", "pass"] = Field(
-        default="reject", description="What happens to the request when the policy itself fails."
-    )
-    timeout: Duration | None = Field(default=None, description="How long it may wait at one point.")
 
 
 def header_name(name: str) -> str:
@@ -180,6 +168,9 @@ class PolicyKinds(Model):
     )
     redirect: Annotated[Redirect, Short("to", shows="where to")] | None = Field(
         default=None, description="A redirect."
+    )
+    websocket: WrittenWebsocket | None = Field(
+        default=None, description="WebSocket is let through; without it such requests get 403."
     )
     plugin: Annotated[Plugin, Short("class", shows="module:Class")] | None = Field(
         default=None, description="A policy in Python."

@@ -286,7 +286,7 @@ def source_of(document: Document, file: str, path: str | None = None) -> Source 
     except UnicodeDecodeError as e:
         code, message = "FGW001", f"not UTF-8 (at byte {e.start})"
     document.sources.append(Source(file))
-    document.note(code, place_at(len(document.sources) - 1, 1, 1), "", message)
+    document.note(code, place_at(len(document.sources) - 1, 0, 0), "", message)
     return None
 
 

@@ -23,6 +23,7 @@ STAGES: Final[tuple[str, ...]] = (
 #: The stage of each kind of policy, by the key that it is written as. A plugin may say another.
 STAGE_OF: Final[dict[str, str]] = {
     "ip": "ingress",
+    "websocket": "ingress",
     "plugin": "access",
     "headers": "shape",
     "respond": "balance",

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from fastgw.config.document import Document
+from fastgw.config.edge import PROXY_VERSIONS
 from fastgw.config.models import Config, Forwarding, Split, SplitShare
 from fastgw.config.problems import Where, did_you_mean
 from fastgw.config.rewrites import host_rule
@@ -99,6 +100,11 @@ class Targets:
             if tls is None:
                 return None
         made = options(name, upstream, host, found, merged, tls)
+        if upstream.proxy_protocol is not None:
+            made["send_proxy"] = PROXY_VERSIONS[upstream.proxy_protocol]
+            if tls is not None:
+                at = (*where, "proxy_protocol")
+                self.document.problem("FGW007", at, "not to https:// servers in this version")
         return Forward(ObjectSpec("http", name, made), layer)
 
     def tls(self, where: Where, upstream: Upstream) -> dict[str, Any] | None:

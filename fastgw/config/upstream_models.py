@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from fastgw.config.edge import ProxyVersion
 from fastgw.config.forms import Model, OneOrMore, Short
 from fastgw.config.limit_models import RouteLimits, RouteTimeouts
 from fastgw.config.policy_models import PolicyScope
@@ -81,6 +82,11 @@ class Upstream(Scope):
     )
     pool: Pool = Field(default=Pool(), description="Idle connections.")
     tls: UpstreamTls = Field(default=UpstreamTls(), description="TLS to servers of `https://`.")
+    proxy_protocol: ProxyVersion | None = Field(
+        default=None,
+        description="The PROXY header that plain servers get on each connection: `v1` or `v2`."
+        " Such a connection carries one request.",
+    )
 
 
 def upstream_form(value: Any) -> Any:

@@ -48,7 +48,6 @@ NOT_IN_THIS_VERSION: Final = frozenset(
         "oauth2",
         "oidc",
         "outlier",
-        "proxy_protocol",
         "queue",
         "quota",
         "rate_limit",
@@ -60,7 +59,6 @@ NOT_IN_THIS_VERSION: Final = frozenset(
         "tracing",
         "transform",
         "validate",
-        "websocket",
     }
 )
 _TLS: Final = frozenset({"tls", "acme"})

@@ -37,7 +37,6 @@ class Warnings:
         self.opened_paths()
         self.secrets()
         self.permissions()
-        self.unverified()
         if not broken and not self.document.errors:
             self.unused("upstreams", self.targets.used)
             self.unused("policies", self.policies.used)
@@ -73,16 +72,6 @@ class Warnings:
                         (key, name, "allow_path"),
                         "the upstream must read these paths exactly as the gateway does",
                     )
-
-    def unverified(self) -> None:
-        """Servers that could be anybody."""
-        for where, upstream in self.targets.written():
-            if upstream.tls.insecure_skip_verify:
-                self.document.warn(
-                    "FGW406",
-                    (*where, "tls", "insecure_skip_verify"),
-                    "whoever answers at the address is believed to be the server",
-                )
 
     # -- secrets -------------------------------------------------------------------------
 

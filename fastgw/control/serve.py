@@ -7,6 +7,7 @@ import socket
 from collections.abc import Iterator
 
 import uvicorn
+import uvicorn.protocols.http.httptools_impl  # now, not when it may not be read any more
 from starlette.types import ASGIApp
 
 KEEP_ALIVE_S = 15

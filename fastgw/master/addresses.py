@@ -19,6 +19,7 @@ import stat
 from dataclasses import dataclass, field, replace
 from ipaddress import ip_address
 from pathlib import Path
+from typing import Any
 
 from fastgw.master import holders
 from fastgw.master.steering import Steering
@@ -59,18 +60,51 @@ class Bound:
     shared: bool = False
     steering: Steering | None = None
 
+    @property
+    def place(self) -> str:
+        """The address without its scheme: with TLS or not, it is the same socket."""
+        return place(self.text)
+
     def of_slot(self, slot: int) -> socket.socket:
         """The socket that a slot's worker accepts from."""
         return self.sockets[0 if self.shared else slot]
+
+    def facts(self) -> dict[str, object]:
+        """All but the sockets, for a message."""
+        return {
+            "index": self.index,
+            "text": self.text,
+            "name": self.name,
+            "path": self.path,
+            "inode": list(self.inode),
+            "shared": self.shared,
+        }
+
+    @classmethod
+    def from_facts(cls, facts: dict[str, Any]) -> Bound:
+        """The address of `facts`, without sockets."""
+        return cls(sockets=[], **{**facts, "inode": tuple(facts["inode"])})
 
     def add_slot(self) -> None:
         """One more socket on the same address, for one more slot."""
         if self.shared:
             return
-        s = _listening_beside(self.sockets[0])
+        s = self.beside(self.sockets[0])
         self.sockets.append(s)
         if self.steering is not None:
             self.steering.added(len(self.sockets) - 1)
+
+    @staticmethod
+    def beside(other: socket.socket) -> socket.socket:
+        """A socket of its own in the group of another."""
+        s = _tcp_socket(other.family, reuse_port=True)
+        try:
+            s.bind(other.getsockname()[:2])
+            s.listen(backlog())
+        except BaseException:
+            s.close()
+            raise
+        return s
 
     def drop_slot(self) -> socket.socket | None:
         """Give the last slot's socket out of hand; whoever gets it closes it."""
@@ -95,8 +129,12 @@ class Given:
     #: Row of its listener in the plan.
     index: int
     socket: socket.socket
-    #: Other workers accept from it, too.
-    shared: bool = False
+    bound: Bound
+
+    @property
+    def shared(self) -> bool:
+        """Whether other workers accept from it, too."""
+        return self.bound.shared
 
 
 @dataclass
@@ -120,12 +158,14 @@ class Listening:
     """Everything that is listened on."""
 
     bound: list[Bound] = field(default_factory=list)
+    #: Sockets that somebody handed over, and that no address has claimed yet.
+    inherited: list[Bound] = field(default_factory=list)
 
     def of_slot(self, slot: int, change: Change | None = None) -> list[Given]:
         """What a slot's worker accepts from, as things are or after a change."""
         change = change or Change({b.index: b.index for b in self.bound})
         return [
-            Given(change.indexes.get(b.index, b.index), b.of_slot(slot), b.shared)
+            Given(change.indexes.get(b.index, b.index), b.of_slot(slot), b)
             for b in (*self.bound, *change.added)
             if b not in change.removed
         ]
@@ -136,17 +176,25 @@ class Listening:
         kept: set[str] = set()
         try:
             for index, text in enumerate(addresses):
-                here = [b for b in self.bound if b.text == text]
+                here = [b for b in self.bound if b.place == place(text)]
                 if here:
                     change.indexes[here[0].index] = index
-                    kept.add(text)
+                    kept.add(place(text))
                 else:
-                    change.added += bind_address(index, text, slots)
+                    change.added += self.claim(index, text) or bind_address(index, text, slots)
         except BaseException:
             change.undo()
             raise
-        change.removed = [b for b in self.bound if b.text not in kept]
+        change.removed = [b for b in self.bound if b.place not in kept]
         return change
+
+    def claim(self, index: int, text: str) -> list[Bound]:
+        """Sockets for an address that were handed over."""
+        found = [b for b in self.inherited if b.place == place(text)]
+        self.inherited = [b for b in self.inherited if b.place != place(text)]
+        for b in found:
+            b.index = index
+        return found
 
     def commit(self, change: Change) -> None:
         """The change holds; what is removed is the caller's to close."""
@@ -200,6 +248,11 @@ def parse(text: str) -> Address:
     return Address(text, host=host, port=int(port))
 
 
+def place(text: str) -> str:
+    """An address as it was written, without its scheme."""
+    return text.removeprefix("https://")
+
+
 def backlog() -> int:
     """As deep a queue as the kernel gives, 4096 at the most."""
     try:
@@ -209,9 +262,10 @@ def backlog() -> int:
     return min(most, BACKLOG_MOST)
 
 
-def bind_all(addresses: list[str], slots: int) -> Listening:
-    """Bind every address for every slot, or raise with nothing left open."""
-    listening = Listening()
+def bind_all(addresses: list[str], slots: int, inherited: list[Bound] | None = None) -> Listening:
+    """Bind every address for every slot, or take it from what was handed over; AddressError
+    leaves nothing open."""
+    listening = Listening(inherited=inherited or [])
     listening.commit(listening.change_to(addresses, slots))
     return listening
 
@@ -273,18 +327,6 @@ def _bind_place(
     shown = f"[{host}]" if family == socket.AF_INET6 else host
     steering = Steering([*range(slots)])
     return Bound(index, f"{scheme}://{shown}:{port}", sockets, steering=steering)
-
-
-def _listening_beside(other: socket.socket) -> socket.socket:
-    """A socket of its own in the group of another."""
-    s = _tcp_socket(other.family, reuse_port=True)
-    try:
-        s.bind(other.getsockname()[:2])
-        s.listen(backlog())
-    except BaseException:
-        s.close()
-        raise
-    return s
 
 
 def _tcp_socket(family: socket.AddressFamily, reuse_port: bool) -> socket.socket:

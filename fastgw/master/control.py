@@ -20,6 +20,7 @@ from typing import Any
 from fastgw.log import Log
 from fastgw.master.addresses import AddressError, bind_all
 from fastgw.master.messages import BrokenMessage, Inbox, Message, pack, receive
+from fastgw.master.privileges import Identity
 from fastgw.master.signals import HANDLED
 from fastgw.master.slot import SETTLED_S, backoff_s, describe_end
 
@@ -45,6 +46,8 @@ class ControlSettings:
     #: `ip:port` that serves /metrics alone.
     metrics_listen: str = ""
     log_level: str = "info"
+    #: Whom it runs as; None = as the master.
+    run_as: Identity | None = None
 
     def as_message(self) -> dict[str, str]:
         """As the control process is told it."""
@@ -58,9 +61,13 @@ class ControlSettings:
 class Sockets:
     """The listening sockets of the control process, by the names it knows them by."""
 
-    def __init__(self, folder: Path, settings: ControlSettings) -> None:
+    def __init__(
+        self, folder: Path, settings: ControlSettings, inherited: Mapping[str, int] | None = None
+    ) -> None:
         self.path = folder / SOCKET_NAME
-        self.named: dict[str, socket.socket] = {}
+        self.named = {name: socket.socket(fileno=fd) for name, fd in (inherited or {}).items()}
+        if self.named:
+            return
         try:
             self.named["admin"] = bind_private(self.path)
             for kind, text in (
@@ -159,9 +166,15 @@ class Rings:
 class ControlProcess:
     """Supervises the control process of one gateway."""
 
-    def __init__(self, settings: ControlSettings, folder: Path, log: Log) -> None:
+    def __init__(
+        self,
+        settings: ControlSettings,
+        folder: Path,
+        log: Log,
+        inherited: Mapping[str, int] | None = None,
+    ) -> None:
         self.settings, self.log = settings, log
-        self.sockets = Sockets(folder, settings)
+        self.sockets = Sockets(folder, settings, inherited)
         self.rings = Rings(bool(settings.access_log))
         #: Descriptor of the statistics segment; -1 = none.
         self.statistics_fd = -1
@@ -196,6 +209,8 @@ class ControlProcess:
         ours, theirs = socket.socketpair()
         ours.setblocking(False)
         command = [sys.executable, "-m", "fastgw.control", "--fd", str(CHILD_FD)]
+        if (who := self.settings.run_as) is not None:
+            command += ["--run-as", f"{who.uid}:{who.gid}:{who.name}"]
         try:
             self.pid = os.posix_spawn(
                 sys.executable,

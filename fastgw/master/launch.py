@@ -7,28 +7,35 @@
 
 from __future__ import annotations
 
-import asyncio
 import faulthandler
 import gc
-import mmap
-from typing import NoReturn
+import os
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
 
-from fastgw.ext.shm.statistics import Column, Statistics, create_statistics
+from fastgw.ext.shm.segment import SegmentError
+from fastgw.ext.shm.statistics import Statistics, create_statistics, map_statistics
 from fastgw.log import Log
-from fastgw.master import machine
-from fastgw.master.addresses import AddressError, bind_all
+from fastgw.master import privileges
+from fastgw.master.addresses import AddressError, Listening, bind_all
 from fastgw.master.compile_job import Compile
 from fastgw.master.compiler import CompileError, compile_plan
 from fastgw.master.control import ControlProcess
 from fastgw.master.control_link import ControlLink
 from fastgw.master.generation import from_compiled
+from fastgw.master.heritage import Heritage, adopt, open_adoption
 from fastgw.master.master import EXIT_FAILED, Master
+from fastgw.master.nursery import Nursery
+from fastgw.master.privileges import PrivilegeError
 from fastgw.master.settings import Compiled, Settings
 from fastgw.master.signals import SignalQueue
-from fastgw.master.workforce import Birth, Workforce
+from fastgw.master.state_file import write_orders
+from fastgw.master.succession import Successor, Upgrade, inherited
+from fastgw.master.systemd import handed_over
+from fastgw.master.workforce import Workforce
 from fastgw.run_dir import Lock, RunDirError, run_folder
-from fastgw.tls.tickets import shared_ring
-from fastgw.worker import MakeDataPlane, Shift, work
+from fastgw.worker import MakeDataPlane
 
 EXIT_CONFIG = 2
 #: Columns of the statistics: workers, those that leave and those that are to come.
@@ -47,16 +54,24 @@ def run(
     faulthandler.enable()
     lock: Lock | None = None
     try:
+        heritage = inherited()
         folder = run_folder(settings.run_dir, settings.name)
         lock = Lock(folder)
-        lock.take()
+        if heritage is not None:
+            lock.inherit(heritage.lock_fd)
+        else:
+            lock.take()
         compiled = compile_source(settings.source)
+        # Not before there is a plan: orphans must not be taken over by one that ends at once.
+        heritage = heritage or adopt(folder)
         control = None
         if settings.control is not None:
-            control = ControlProcess(settings.control, folder, log)
+            who = privileges.identity(settings.user, settings.group)
+            told = replace(settings.control, run_as=who)
+            control = ControlProcess(told, folder, log, heritage.more)
         try:
             return supervise(
-                settings, compiled, compile_source, make or data_plane(), lock, log, control
+                settings, compiled, compile_source, make or data_plane(), lock, heritage, control
             )
         finally:
             if control is not None:
@@ -65,7 +80,7 @@ def run(
         for line in e.lines:
             log.error(line)
         return EXIT_CONFIG
-    except (RunDirError, AddressError) as e:
+    except (RunDirError, AddressError, PrivilegeError, OSError) as e:
         log.error(str(e))
         return EXIT_FAILED
     finally:
@@ -88,83 +103,86 @@ def supervise(
     compile_source: Compile,
     make: MakeDataPlane,
     lock: Lock,
-    log: Log,
+    heritage: Heritage,
     control: ControlProcess | None,
 ) -> int:
     """Listen, fork and keep the workers."""
-    descriptors = machine.raise_descriptors()
-    listening = bind_all(compiled.listen, settings.workers)
+    log = Log("master", settings.log_level)
+    settings = replace(settings, workers=heritage.complete(settings.workers, lock.folder))
+    listening, health = listen(settings, compiled, heritage, log)
     signals = SignalQueue()
+    adoption = open_adoption(lock.folder)
     try:
-        for bound in listening.bound:
-            log.info(f"listening on {bound.name}")
-        generation = from_compiled(1, compiled)
-        statistics = create_statistics(COLUMNS_A_WORKER * settings.workers + COLUMNS_MORE)
-        tickets = shared_ring()
-        most = machine.connections_for(descriptors)
-        log.info(f"descriptors {descriptors}, client connections a worker {most}")
-
-        def become(birth: Birth) -> NoReturn:
-            lock.forget()
-            bell = -1
-            if control is not None:
-                control.rings.forget(birth.ring)
-                bell = control.rings.doorbell
-            raise SystemExit(
-                work(new_shift(settings, birth, bell, statistics, tickets, make, most, log))
-            )
-
-        workforce = Workforce(settings, listening, statistics, generation, become, signals, log)
-        workforce.forget_more.append(lock.forget)
-        workforce.assign_rows(generation)
-        master = Master(settings, workforce, compile_source, log)
+        generation = from_compiled(heritage.generation + 1, compiled)
+        statistics = open_statistics(settings, heritage, log)
+        nursery = Nursery(settings, statistics, adoption, health, make, control, log)
+        force = Workforce(settings, listening, statistics, generation, nursery.work, signals, log)
+        force.forget_more.append(lock.forget)
+        force.assign_rows(generation)
+        force.on_steer = partial(keep_orders, lock.folder, listening, log)
+        upgrade = Upgrade(force, lock.fd, health.bound, log)
+        successor = Successor(heritage, force, lock, log)
+        master = Master(settings, force, compile_source, upgrade, successor, log)
         if control is not None:
+            upgrade.more = control.sockets.named
             ControlLink(control, master, lock.folder)
             for line in control.sockets.describe():
                 log.info(line)
         # Pages of the parent's objects stay shared: no collection touches them in a child.
         gc.collect()
         gc.freeze()
-        return master.run()
+        code = master.run()
+        if master.left:
+            leave(lock, control)
+        return code
     finally:
         listening.close()
         signals.close()
+        adoption.close()
 
 
-def new_shift(
-    settings: Settings,
-    birth: Birth,
-    doorbell: int,
-    statistics: Statistics,
-    tickets: mmap.mmap,
-    make: MakeDataPlane,
-    max_connections: int,
-    log: Log,
-) -> Shift:
-    """All that a forked worker needs."""
-    return Shift(
-        slot=birth.slot,
-        control=birth.control,
-        listeners=birth.listeners,
-        listen=birth.listen,
-        column=Column(statistics, birth.column),
-        generation=birth.generation.number,
-        plan_fd=birth.generation.plan_fd,
-        bundle_fd=birth.generation.bundle_fd,
-        tickets=tickets,
-        memory=birth.generation.memory,
-        max_connections=max_connections,
-        log_options=settings.log_options,
-        log_ring=birth.ring,
-        doorbell=doorbell,
-        make=make,
-        new_loop=new_loop,
-        log=log.sibling(f"worker-{birth.slot}"),
-    )
+def leave(lock: Lock, control: ControlProcess | None) -> None:
+    """What belongs to our successor now is not ours to take away."""
+    lock.forget()
+    if control is not None:
+        control.sockets.forget()
 
 
-def new_loop() -> asyncio.AbstractEventLoop:
-    """The loop of a worker."""
-    import uvloop
+def listen(
+    settings: Settings, compiled: Compiled, heritage: Heritage, log: Log
+) -> tuple[Listening, Listening]:
+    """Sockets for clients and for probes of health: bound, handed over or from systemd."""
+    given = [*heritage.listening.bound, *handed_over(compiled.listen)]
+    listening = bind_all(compiled.listen, settings.workers, given)
+    try:
+        health = bind_all(settings.health_listen, 1, heritage.health)
+    except AddressError:
+        listening.close()
+        raise
+    for bound in listening.bound:
+        log.info(f"listening on {bound.name}")
+    for bound in health.bound:
+        log.info(f"health on {bound.name}")
+    for bound in listening.inherited:
+        bound.close()
+    return listening, health
 
-    return uvloop.new_event_loop()
+
+def keep_orders(folder: Path, listening: Listening, log: Log) -> None:
+    """Leave word for the next master about the sockets' groups."""
+    try:
+        write_orders(folder, listening)
+    except OSError as e:
+        log.warning(f"run directory {folder}: {e.strerror}; another master could not steer")
+
+
+def open_statistics(settings: Settings, heritage: Heritage, log: Log) -> Statistics:
+    """The statistics that were handed over, else new ones."""
+    if heritage.statistics_fd >= 0:
+        try:
+            return map_statistics(heritage.statistics_fd)
+        except SegmentError as e:
+            log.warning(f"statistics begin at 0: {e}")
+        finally:
+            os.close(heritage.statistics_fd)
+    return create_statistics(COLUMNS_A_WORKER * settings.workers + COLUMNS_MORE)

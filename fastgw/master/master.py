@@ -18,9 +18,12 @@ from collections.abc import Callable
 from fastgw.log import Log
 from fastgw.master.compile_job import Compile
 from fastgw.master.heartbeat import LOOK_S
+from fastgw.master.pidfile import PidFile
 from fastgw.master.process import WorkerProcess
 from fastgw.master.reload import Reload
 from fastgw.master.settings import Settings
+from fastgw.master.succession import Successor, Upgrade
+from fastgw.master.systemd import Notifier
 from fastgw.master.watcher import Watcher
 from fastgw.master.workforce import KILL_AFTER_S, Workforce
 
@@ -32,7 +35,13 @@ class Master:
     """Supervises the processes of one gateway."""
 
     def __init__(
-        self, settings: Settings, workforce: Workforce, compile_source: Compile, log: Log
+        self,
+        settings: Settings,
+        workforce: Workforce,
+        compile_source: Compile,
+        upgrade: Upgrade,
+        successor: Successor,
+        log: Log,
     ) -> None:
         self.settings = settings
         self.workforce = workforce
@@ -40,9 +49,17 @@ class Master:
         self.log = log
         self.reload = Reload(workforce, compile_source, settings.source)
         self.watcher = Watcher(settings.source) if settings.watch else None
+        self.upgrade, self.successor = upgrade, successor
+        upgrade.on_ready = self.superseded
         self.exit_code = EXIT_OK
         self.draining = False
         self.stopping = False
+        #: Another master has taken over; we stay until our workers have left.
+        self.left = False
+        #: When a drain that was put off begins; 0 = none was.
+        self.drain_at_s = 0.0
+        self.pidfile = PidFile(settings.pidfile)
+        self.notifier = Notifier()
         #: When what is left is ended, then killed; on the monotonic clock, 0 = never.
         self.end_s = 0.0
         self.announced = False
@@ -65,6 +82,8 @@ class Master:
             try:
                 self.workforce.fill()
                 if self.ended():
+                    if not self.left:
+                        self.pidfile.remove()
                     return self.exit_code
                 self.wait()
                 self.look_at_clock()
@@ -74,7 +93,7 @@ class Master:
 
     def ended(self) -> bool:
         """Whether we were told to end and no worker is left."""
-        return (self.draining or self.stopping) and not self.workforce.everyone()
+        return (self.draining or self.stopping or self.left) and not self.workforce.everyone()
 
     def wait(self) -> None:
         """Sleep until something happens, and deal with it."""
@@ -82,6 +101,8 @@ class Master:
         by_fd = {w.control.fileno(): w for w in self.workforce.everyone() if w.control is not None}
         job = self.reload.job
         others = [job.alive] if job is not None else []
+        if self.upgrade.fileno() >= 0:
+            others.append(self.upgrade.fileno())
         for fd in (self.signals.reader.fileno(), *by_fd, *others, *self.readers):
             poll.register(fd, select.POLLIN)
         happened = [fd for fd, _ in poll.poll(self.timeout_ms())]
@@ -93,6 +114,8 @@ class Master:
                 self.readers[fd]()
         if job is not None and job.alive in happened:
             self.reload.compiled()
+        if self.upgrade.fileno() in happened:
+            self.upgrade.hear()
         for name in self.signals.taken():
             getattr(self, "handle_" + name)()
 
@@ -109,6 +132,10 @@ class Master:
         self.workforce.look_at_clock()
         self.workforce.look_at_hearts()
         self.reload.look_at_clock()
+        self.upgrade.look_at_clock()
+        self.notifier.alive(time.monotonic())
+        if self.drain_at_s and time.monotonic() >= self.drain_at_s:
+            self.drain()
         if self.watcher is not None and self.watcher.changed(time.monotonic()):
             self.reload.begin("a file has changed")
         if self.end_s and time.monotonic() >= self.end_s:
@@ -137,6 +164,9 @@ class Master:
         if not self.announced and all(s.was_ready for s in slots):
             self.announced = True
             self.log.info(f"ready with {len(slots)} worker(s)")
+            self.successor.ready()
+            self.pidfile.write()
+            self.notifier.tell(READY=1, MAINPID=os.getpid(), STATUS=f"{len(slots)} workers serve")
 
     def lost(self, worker: WorkerProcess, text: str) -> None:
         """A worker is dead and buried."""
@@ -154,6 +184,8 @@ class Master:
     def drain(self) -> None:
         """Accept no more, finish what is under way, end the rest after a while."""
         self.draining = True
+        self.drain_at_s = 0.0
+        self.notifier.tell(STOPPING=1)
         self.workforce.filling = False
         self.reload.cancel()
         self.workforce.statistics.order_drain()
@@ -185,10 +217,20 @@ class Master:
 
     def handle_term(self) -> None:
         """Drain; at the second time end at once."""
-        if self.draining or self.stopping:
+        if self.draining or self.stopping or self.drain_at_s:
             self.handle_quit()
+        elif self.settings.drain_delay_s > 0:
+            self.put_drain_off()
         else:
             self.drain()
+
+    def put_drain_off(self) -> None:
+        """Say that we are not ready any more, and serve on until everybody has heard of it."""
+        delay_s = self.settings.drain_delay_s
+        self.drain_at_s = time.monotonic() + delay_s
+        self.workforce.statistics.order_drain()
+        self.notifier.tell(STOPPING=1)
+        self.log.info(f"/readyz is red; draining in {delay_s:g} s")
 
     def handle_int(self) -> None:
         """As TERM: Ctrl-C, and again for at once."""
@@ -203,12 +245,14 @@ class Master:
     def handle_chld(self) -> None:
         """Bury every child that has ended."""
         self.workforce.reap()
+        self.upgrade.reap()
         self.reap_strangers()
 
     def reap_strangers(self) -> None:
         """As process 1 of a container: orphans of others become our children."""
         if os.getpid() == 1:
             known = {w.pid for w in self.workforce.everyone()}
+            known.add(self.upgrade.pid)
             known |= {pid() for pid in self.more_pids}
             if self.reload.job is not None:
                 known.add(self.reload.job.pid)
@@ -217,7 +261,7 @@ class Master:
 
     def handle_hup(self) -> None:
         """Read the configuration again."""
-        if not (self.draining or self.stopping):
+        if not (self.draining or self.stopping or self.left):
             self.reload.begin("HUP")
 
     def handle_usr1(self) -> None:
@@ -227,8 +271,17 @@ class Master:
             told()
 
     def handle_usr2(self) -> None:
-        """Hand over to a new binary: a later version's."""
-        self.not_in_this_version("USR2")
+        """Start the program again; it takes over."""
+        if os.getpid() == 1:
+            self.log.error("USR2: process 1 of a container can't be replaced by another one")
+        elif self.may_resize():
+            self.upgrade.begin()
+
+    def superseded(self) -> None:
+        """The new program serves: our workers leave, and we with the last of them."""
+        self.left = True
+        self.workforce.hand_over()
+        self.notifier.tell(MAINPID=self.upgrade.pid)
 
     def handle_ttin(self) -> None:
         """One worker more."""
@@ -248,16 +301,12 @@ class Master:
 
     def may_resize(self) -> bool:
         """Whether the number of workers can change now."""
-        if self.draining or self.stopping:
+        if self.draining or self.stopping or self.left:
             return False
         if self.reload.busy:
             self.log.warning("a reload is under way: the number of workers stays; try again")
             return False
         return True
-
-    def not_in_this_version(self, name: str) -> None:
-        """A signal with a meaning that this version lacks must not end the gateway."""
-        self.log.warning(f"signal {name}: not in this version")
 
 
 def next_ended() -> int:

@@ -56,6 +56,8 @@ class WorkerProcess:
         #: When a leaving one is told to end what is left, then killed; 0 = never.
         self.end_s = 0.0
         self.told_to_end = False
+        #: An orphan of another master: no child of ours, its control socket tells its end.
+        self.adopted = False
         #: It was killed because it hung.
         self.hung = False
         self._inbox = Inbox()

@@ -184,11 +184,15 @@ class Reload:
 
     def _tell_switch(self, worker: WorkerProcess, indexes: dict[int, int], change: Change) -> None:
         number = self.workforce.generation.number
-        fds = {
-            f"{b.index}.{i}.{int(b.shared)}": b.of_slot(worker.slot).fileno()
-            for i, b in enumerate(change.added)
-        }
-        if worker.send("switch", fds, generation=number, indexes=list(indexes.items())):
+        fds = {str(i): b.of_slot(worker.slot).fileno() for i, b in enumerate(change.added)}
+        told = worker.send(
+            "switch",
+            fds,
+            generation=number,
+            indexes=list(indexes.items()),
+            added=[b.facts() for b in change.added],
+        )
+        if told:
             self._awaited.add(worker.pid)
 
     def told_switched(self, worker: WorkerProcess, message: Message) -> None:

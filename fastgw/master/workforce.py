@@ -89,11 +89,14 @@ class Workforce:
         self.told: dict[str, Told] = {}
         self.on_ready: Callable[[WorkerProcess], None] = lambda worker: None
         self.on_loss: Callable[[WorkerProcess, str], None] = lambda worker, text: None
+        #: Called when the groups of sockets may have changed.
+        self.on_steer: Callable[[], None] = lambda: None
         self.filling = True
         #: Where rings of log lines come from; None = there is no log.
         self.rings: RingSource | None = None
         #: Closed in the children of ours that are no workers.
         self.forget_more: list[Callable[[], None]] = []
+        self._orders: list[list[int]] = []
         self._watch = Watch(time.monotonic())
         #: (when, what): sockets that are closed later.
         self._later: list[tuple[float, Callable[[], None]]] = []
@@ -210,6 +213,8 @@ class Workforce:
             messages = None
         if messages is None:
             worker.close_control()
+            if worker.adopted:
+                self._bury(worker, 0)
             return
         for message in messages:
             name = message["type"]
@@ -251,7 +256,7 @@ class Workforce:
 
     def reap(self) -> None:
         """Bury every worker that has ended; one signal may stand for several."""
-        for worker in self.everyone():
+        for worker in [w for w in self.everyone() if not w.adopted]:
             try:
                 pid, status = os.waitpid(worker.pid, os.WNOHANG)
             except ChildProcessError:
@@ -311,6 +316,24 @@ class Workforce:
         self.leaving.append(worker)
         if not worker.send("retire", requests_s=self.settings.drain_s):
             worker.signal(signal.SIGTERM)
+
+    def hand_over(self) -> None:
+        """Another master has taken the sockets over: all workers leave, none is started."""
+        self.filling = False
+        self.listening.forget()
+        for b in self.listening.bound:
+            b.path = ""
+        for slot in self.slots:
+            if slot.worker is not None:
+                self.retire(slot.worker)
+                slot.worker = None
+
+    def reclaim(self) -> None:
+        """Another master might have steered connections elsewhere: do it again ourselves."""
+        for b in self.listening.bound:
+            if b.steering is not None:
+                b.steering.moved()
+        self.steer()
 
     def add_slot(self) -> None:
         """One worker more."""
@@ -379,6 +402,11 @@ class Workforce:
                     f"{b.name}: new connections can't be steered ({why}); the kernel spreads "
                     "them over all workers"
                 )
+
+        orders = [b.steering.order for b in self.listening.bound if b.steering is not None]
+        if orders != self._orders:
+            self._orders = [[*order] for order in orders]
+            self.on_steer()
 
     def _find_help(self, slot: Slot) -> None:
         """A sibling serves the queue of a slot whose worker does not."""

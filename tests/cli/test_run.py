@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 import signal
 import sys
+from http.client import HTTPConnection
 from pathlib import Path
 from urllib.request import urlopen
 
 import pytest
 
+from tests.cli.kit import fastgw
 from tests.process.gateway import Gateway
 
 PYTHON = """\
@@ -80,3 +82,24 @@ def test_errors_are_clear_lines_and_code_2(
         gateway.wait_for(re.escape(says))
         assert gateway.wait(10) == 2
         assert "Traceback" not in gateway.log
+
+
+def test_a_listener_redirects_everything_and_explain_says_so(tmp_path: Path) -> None:
+    file = tmp_path / "gateway.yaml"
+    file.write_text(
+        "version: 1\nlisten: {http: {addr: '127.0.0.1:0', redirect: 'https:8443'}}\n"
+        "routes: {a: {match: /a, respond: {body: a}}}\n"
+    )
+    with running(tmp_path, str(file)) as gateway:
+        host, port = gateway.address()
+        gateway.ready()
+        client = HTTPConnection(host, port, timeout=10)
+        client.request("GET", "/a?x=1", headers={"Host": "example.com"})
+        answer = client.getresponse()
+        assert answer.status == 308
+        assert answer.getheader("Location") == "https://example.com:8443/a?x=1"
+        client.close()
+    told = fastgw("explain", "GET", "http://example.com/a?x=1", "-c", file).stdout
+    assert "route listen.http (" in told
+    assert "takes all of its listener" in told
+    assert "a (*/a): fits as well, but another route takes all of this listener" in told

@@ -81,6 +81,18 @@ def test_the_form_has_the_same_meaning(tmp_path: Path) -> None:
     assert after == read_text("x", text, Verbatim()).value
 
 
+def test_another_meaning_is_never_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from fastgw.config import formatting
+
+    monkeypatch.setattr(formatting, "_round_trip", lambda text: text.replace("404", "403"))
+    file = tmp_path / "g.yaml"
+    file.write_text("version: 1\nroutes: {a: {match: /a, respond: 404}}\n")
+    result = fastgw("fmt", file)
+    assert result.exit_code == 1
+    assert "left as it is: the result would mean something else" in result.stderr
+    assert "404" in file.read_text()
+
+
 def test_what_cannot_be_read_is_left_alone(tmp_path: Path) -> None:
     file = tmp_path / "g.yaml"
     file.write_text("version: 1\nversion: 1\n")

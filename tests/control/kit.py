@@ -23,7 +23,7 @@ DEADLINE_S = 15.0
 class Master:
     """Keeps a real control process, in a thread; `said` is its log."""
 
-    def __init__(self, folder: Path, **settings: str) -> None:
+    def __init__(self, folder: Path, **settings: Any) -> None:
         self.folder = folder
         read, self._write = os.pipe()
         self._log = os.fdopen(read, "r")

@@ -141,6 +141,50 @@ def test_slow_pipe_gets_whole_lines_in_order(rig_for: Callable[..., Rig], tmp_pa
         assert [line.rstrip("xy")[1:] for line in mine] == [str(i) for i in range(18)]
 
 
+def test_line_that_was_begun_is_ended_first(rig_for: Callable[..., Rig], tmp_path: Path) -> None:
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    reader = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
+    fcntl.fcntl(reader, fcntl.F_SETPIPE_SZ, 4096)
+    rig = rig_for(fifo)
+    rig.write(1, "b" * 6000)
+    rig.drain.drain(1 << 20)
+    rig.write(0, "a" * 100)
+    got = os.read(reader, 65536)
+    rig.drain.drain(1 << 20)
+    got += os.read(reader, 65536)
+    assert got == b"b" * 6000 + b"\n" + b"a" * 100 + b"\n"
+    os.close(reader)
+
+
+def test_half_a_line_is_not_gone_on_with_elsewhere(
+    rig_for: Callable[..., Rig], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The collector goes away in the middle of a line; its successor gets whole ones."""
+    monkeypatch.setattr("fastgw.control.sinks.RETRY_S", 0.0)
+    server = socket.socket(socket.AF_UNIX)
+    server.bind(str(tmp_path / "s"))
+    server.listen(1)
+    server.settimeout(DEADLINE_S)
+    rig = rig_for(f"unix:{tmp_path}/s")
+    rig.drain.sink.open()
+    with socket.socket(fileno=os.dup(rig.drain.sink.fd)) as ours:
+        ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+    peer, _ = server.accept()
+    rig.write(0, "x" * 60_000)
+    rig.drain.drain(1 << 20)
+    assert 0 < rig.drain.bytes < 60_001
+    peer.close()
+    rig.drain.drain(1 << 20)
+    rig.write(0, "whole")
+    rig.drain.drain(1 << 20)
+    peer, _ = server.accept()
+    peer.settimeout(DEADLINE_S)
+    assert peer.recv(65536) == b"whole\n"
+    peer.close()
+    server.close()
+
+
 def test_nobody_reads_and_nothing_waits(rig_for: Callable[..., Rig], tmp_path: Path) -> None:
     fifo = tmp_path / "fifo"
     os.mkfifo(fifo)
@@ -263,15 +307,16 @@ def test_doorbell_wakes_an_idle_drain(
 
     async def run() -> None:
         rig.drain.start()
-        threading.Timer(0.01, rig.write, (0, "woken")).start()
-        async with asyncio.timeout(DEADLINE_S):
-            while not rig.drain.bytes:
-                await asyncio.sleep(0.005)
+        for n in (1, 2, 3):
+            threading.Timer(0.01, rig.write, (0, "woken")).start()
+            async with asyncio.timeout(DEADLINE_S):
+                while rig.drain.bytes < 6 * n:
+                    await asyncio.sleep(0.005)
         rig.write(1, "last")
         rig.drain.stop()
 
     asyncio.run(run())
-    assert (tmp_path / "log").read_text() == "woken\nlast\n"
+    assert (tmp_path / "log").read_text() == "woken\n" * 3 + "last\n"
 
 
 def test_error_numbers_that_close_the_sink(tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
 import time
 from collections.abc import Iterable
 
@@ -140,3 +142,10 @@ def test_catalogue_keeps_its_rules() -> None:
             assert m.name.endswith("_total") == (m.type == "counter")
             assert (m.scale == 1_000_000) == m.name.endswith("_seconds") or m.type == "gauge"
             assert m.help.endswith(".")
+
+
+@pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is not here")
+def test_promtool_has_nothing_to_say() -> None:
+    text = Exposition(read_catalogue()).render(one_of_each())
+    done = subprocess.run(["promtool", "check", "metrics"], input=text, capture_output=True)
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from prometheus_client.parser import text_string_to_metric_families as parse
 
 from tests.control.kit import until
 from tests.process.gateway import Gateway
@@ -155,3 +157,87 @@ def test_wrong_options_end_the_start(tmp_path: Path, options: list[str], says: s
     assert said.returncode in (1, 2)
     assert says in said.stderr, said.stderr
     assert "Traceback" not in said.stderr
+
+
+def metrics(tmp_path: Path) -> dict[str, float]:
+    """Every sample of a gateway, by its name with labels."""
+    transport = httpx.HTTPTransport(uds=str(tmp_path / "default" / "admin.sock"))
+    with httpx.Client(transport=transport, base_url="http://x") as api:
+        text = api.get("/metrics").text
+    return {
+        s.name + ",".join(v for k, v in sorted(s.labels.items()) if k != "le"): s.value
+        for family in parse(text)
+        for s in family.samples
+    }
+
+
+def test_counters_outlive_their_workers(tmp_path: Path) -> None:
+    """kill -9 while requests are under way: no counter falls, no level sticks."""
+    with running(tmp_path) as (gw, url):
+        gw.wait_for("serves")
+        for i in range(3):
+            with httpx.Client() as client:
+                for _ in range(5):
+                    assert client.get(url + "/").status_code == 200
+            with socket.create_connection(url.removeprefix("http://").split(":")) as s:
+                s.sendall(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nabc")
+                until(lambda: metrics(tmp_path)["fastgw_exchanges0"] == 1, "under way")
+                before = metrics(tmp_path)
+                assert before["fastgw_requests_totalall,2xx"] == 5 * (i + 1)
+                (pid,) = gw.workers()
+                os.kill(pid, signal.SIGKILL)
+                until(lambda: metrics(tmp_path)["fastgw_workers"] == 1, "replaced")
+            until(lambda: metrics(tmp_path)["fastgw_exchanges0"] == 0, "over")
+            after = metrics(tmp_path)
+            fell = {
+                name: (value, after.get(name))
+                for name, value in before.items()
+                if ("_total" in name or "_count" in name or "_bucket" in name)
+                and after.get(name, 0) < value
+            }
+            assert not fell
+            levels = [v for k, v in after.items() if "open_attempts" in k or "busy_conn" in k]
+            assert set(levels) == {0}
+            assert after["fastgw_worker_restarts_total"] == i + 1
+
+
+def test_counters_are_kept_over_reloads(tmp_path: Path) -> None:
+    with running(tmp_path) as (gw, url):
+        gw.wait_for("serves")
+        httpx.get(url + "/")
+        said = fastgw(tmp_path, "reload")
+        assert (said.returncode, said.stdout) == (0, "generation 2 is running\n"), said.stderr
+        httpx.get(url + "/")
+        assert metrics(tmp_path)["fastgw_requests_totalall,2xx"] == 2
+        (tmp_path / "gateway.yaml").write_text("version: 1\nroutes: {a: {match: /, upstrem: x}}\n")
+        said = fastgw(tmp_path, "reload")
+        assert said.returncode == 2 and "did you mean 'upstream'" in said.stderr
+        now = metrics(tmp_path)
+        assert (now["fastgw_reloads_total"], now["fastgw_reload_failures_total"]) == (1, 1)
+        assert httpx.get(url + "/").status_code == 200
+
+
+def test_put_config(tmp_path: Path) -> None:
+    with running(tmp_path) as (gw, url):
+        gw.wait_for("serves")
+        transport = httpx.HTTPTransport(uds=str(tmp_path / "default" / "admin.sock"))
+        with httpx.Client(transport=transport, base_url="http://x", timeout=30) as api:
+            text = "version: 1\nroutes: {b: {match: /*, respond: {status: 418}}}\n"
+            assert api.put("/config?dry_run=true", content=text).json()["changed"] is False
+            assert httpx.get(url + "/").status_code == 200
+            assert api.put("/config", content=text).json() == {"changed": True, "generation": 2}
+            assert httpx.get(url + "/").status_code == 418
+            assert api.put("/config", content="version: 9\n").status_code == 422
+            assert httpx.get(url + "/").status_code == 418
+            assert api.post("/reload").json()["generation"] == 4
+            assert httpx.get(url + "/").status_code == 200
+
+
+def test_log_level_of_all_processes(tmp_path: Path) -> None:
+    with running(tmp_path) as (gw, _):
+        gw.wait_for("serves")
+        transport = httpx.HTTPTransport(uds=str(tmp_path / "default" / "admin.sock"))
+        with httpx.Client(transport=transport, base_url="http://x") as api:
+            assert api.put("/log-level", json={"level": "debug"}).status_code == 200
+        gw.signal(signal.SIGTERM)
+        gw.wait_for("debug master.* worker 0 .* drains")

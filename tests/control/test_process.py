@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 import signal
 import time
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 
 from fastgw.ext.record.ring import RingReader
 from fastgw.master.addresses import AddressError
+from fastgw.master.privileges import Identity
 from tests.control.kit import Master, until
 
 
@@ -185,3 +187,21 @@ def test_requests_survive_a_slow_client(tmp_path: Path) -> None:
                 assert stream.status_code == 200
                 with m.client as api:
                     assert api.get("/healthz").status_code == 200
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can run it as somebody else")
+def test_it_runs_as_somebody_else(tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)
+    nobody = Identity(65534, 65534, "nobody")
+    folder = tmp_path / "run"
+    folder.mkdir(mode=0o700)
+    with Master(folder, run_as=nobody, access_log=str(tmp_path / "log")) as m:
+        pid = m.wait_ready().control.pid
+        status = Path(f"/proc/{pid}/status").read_text()
+        assert re.search(r"^Uid:\s+65534\s+65534\s+65534", status, re.M)
+        assert re.search(r"^Gid:\s+65534\s+65534\s+65534", status, re.M)
+        assert re.search(r"^CapEff:\s+0+$", status, re.M)
+        assert re.search(r"^NoNewPrivs:\s+1$", status, re.M)
+        assert Path(f"/proc/{pid}/oom_score_adj").read_text() == "100\n"
+        with m.client as api:
+            assert api.get("/healthz").status_code == 200

@@ -9,9 +9,10 @@ import pytest
 from fastgw.ext.testing.fuzz_doors import run
 
 CORPUS = Path(__file__).parents[2] / "fuzz" / "corpus"
+TARGETS = ("request", "response", "chunked", "path", "authority", "proxy", "frames")
 
 
-@pytest.mark.parametrize("target", ["request", "response", "chunked", "path", "authority"])
+@pytest.mark.parametrize("target", TARGETS)
 def test_kept_corpus(target: str) -> None:
     """Every check holds for every input."""
     inputs = [path for path in sorted((CORPUS / target).iterdir()) if path.is_file()]

@@ -77,8 +77,8 @@ class Gateway:
         self.wait_for(r"ready with \d+ worker")
 
     def workers(self) -> list[int]:
-        """Pids of the master's children, but not of the control process."""
-        return [pid for pid in self.children() if not is_control(pid)]
+        """Pids of the master's children that are workers, in the order of their start."""
+        return [pid for pid in self.children() if _name(pid).startswith("fastgw-w")]
 
     def control(self) -> int:
         """Pid of the control process."""
@@ -124,6 +124,14 @@ class Gateway:
         self._reader.join(5)
         assert self.process.stderr is not None
         self.process.stderr.close()
+
+
+def _name(pid: int) -> str:
+    """The name of a process; empty if it is gone."""
+    try:
+        return Path(f"/proc/{pid}/comm").read_text()
+    except OSError:
+        return ""
 
 
 def fake(run_dir: Path, listen: list[str] | None = None, **settings: Any) -> Gateway:

@@ -20,6 +20,7 @@ GET = b"GET / HTTP/1.1\r\nHost: gw.test\r\n\r\n"
 
 def serve(peer: Peer) -> None:
     """Answer requests with `ok`, and upgrades with an echo, for as long as the peer stays."""
+    peer.socket.settimeout(60)  # reloads on a busy machine take their time; tunnels wait
     while True:
         head = peer.head()
         if head.values("Upgrade"):
@@ -126,12 +127,15 @@ class Load:
         kept: socket.socket | None = None
         while not self._stop.is_set():
             begin = time.monotonic()
+            client = kept
             try:
-                client = kept or connect(self.address)
+                client = client or connect(self.address)
                 said = ask(client)
             except OSError as e:
                 self.failures.append(f"{type(e).__name__}: {e}")
                 kept = None
+                if client is not None:
+                    client.close()
                 continue
             if not said.startswith(b"HTTP/1.1 200"):
                 self.failures.append(repr(said[:100]))

@@ -51,7 +51,8 @@ def test_ctrl_c_ends_all_of_it() -> None:
         base = re.search(r"http://[\d.:]+", said)
         assert base
         below = descendants(demo.pid)
-        assert len(below) == 3
+        # Services, master, worker, control process.
+        assert len(below) == 4
         with urllib.request.urlopen(base[0] + "/orders/stream", timeout=10) as answer:
             assert answer.read(5) == b"data:"
             begin = time.monotonic()

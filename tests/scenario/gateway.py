@@ -50,6 +50,7 @@ __all__ = [
     "route_to",
     "server",
     "upstream",
+    "websocket",
 ]
 
 
@@ -101,6 +102,11 @@ def route_to(target: ObjectSpec, timeouts: Timeouts | None = None, **more: Any) 
 def policy(kind: str, name: str = "", **options: Any) -> ObjectSpec:
     """A policy of a kind."""
     return ObjectSpec(kind, name or kind, options)
+
+
+def websocket(**options: Any) -> Step:
+    """The step that lets WebSocket through; times in milliseconds."""
+    return Step(policy("websocket", **options))
 
 
 class Gateway:

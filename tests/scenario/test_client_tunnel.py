@@ -8,7 +8,7 @@ import time
 import pytest
 
 from tests.scenario.client import Client
-from tests.scenario.gateway import Gateway, Match, Route, Timeouts, upstream
+from tests.scenario.gateway import Gateway, Route, Timeouts, route_to, upstream, websocket
 from tests.scenario.origin import Origin, Peer
 
 UPGRADE = (
@@ -32,12 +32,13 @@ def echo(peer: Peer) -> None:
         peer.send(data)
 
 
-def routed(origin: Origin, **timeouts: int) -> Route:
-    return Route("chat", (Match(),), upstream(origin.address), timeouts=Timeouts(**timeouts))
+def chat(origin: Origin, timeouts: Timeouts | None = None, **limits: int) -> Route:
+    """A route that lets WebSocket through."""
+    return route_to(upstream(origin.address), timeouts, steps=(websocket(**limits),))
 
 
 def test_bytes_pass_both_ways() -> None:
-    with Origin(echo) as origin, Gateway(upstream(origin.address)) as gw, Client(gw.address) as c:
+    with Origin(echo) as origin, Gateway(chat(origin)) as gw, Client(gw.address) as c:
         a = c.send(UPGRADE).head()
         assert a.status == 101
         assert (a.value("Connection"), a.value("Upgrade")) == (b"Upgrade", b"websocket")
@@ -67,7 +68,7 @@ def test_what_the_client_sends_early_waits_for_the_101() -> None:
         peer.send(peer.exactly(5))
         peer.gone()
 
-    with Origin(script) as origin, Gateway(upstream(origin.address)) as gw, Client(gw.address) as c:
+    with Origin(script) as origin, Gateway(chat(origin)) as gw, Client(gw.address) as c:
         c.send(UPGRADE + b"he").send(b"llo")
         time.sleep(0.1)
         go.set()
@@ -83,7 +84,7 @@ def test_without_101_the_next_bytes_are_the_next_request(status: bytes) -> None:
             peer.log(peer.request())
             peer.send(b"HTTP/1.1 " + status + b"\r\nContent-Length: 2\r\n\r\nok")
 
-    with Origin(script) as origin, Gateway(upstream(origin.address)) as gw, Client(gw.address) as c:
+    with Origin(script) as origin, Gateway(chat(origin)) as gw, Client(gw.address) as c:
         c.send(UPGRADE + SMUGGLED)
         for _ in range(2):
             a = c.answer()
@@ -97,7 +98,7 @@ def test_without_101_the_next_bytes_are_the_next_request(status: bytes) -> None:
 
 @pytest.mark.parametrize("token", ["h2c", "TLS/1.0", "websocket, h2c", "h2c, websocket", "spdy/3"])
 def test_other_tokens_are_not_forwarded(token: str) -> None:
-    with Origin() as origin, Gateway(upstream(origin.address)) as gw, Client(gw.address) as c:
+    with Origin() as origin, Gateway(chat(origin)) as gw, Client(gw.address) as c:
         for _ in range(2):
             a = c.get(
                 "/",
@@ -121,7 +122,7 @@ def test_other_tokens_are_not_forwarded(token: str) -> None:
     ids=["post", "old", "no-connection"],
 )
 def test_what_is_no_upgrade(head: bytes) -> None:
-    with Origin() as origin, Gateway(upstream(origin.address)) as gw, Client(gw.address) as c:
+    with Origin() as origin, Gateway(chat(origin)) as gw, Client(gw.address) as c:
         assert c.send(head).answer().status == 200
         assert origin.request().values("Upgrade") == []
 
@@ -131,6 +132,9 @@ def test_what_is_no_upgrade(head: bytes) -> None:
     [
         AGREED.replace(b"Upgrade: websocket", b"Upgrade: h2c"),
         AGREED.replace(b"Upgrade: websocket\r\n", b""),
+        AGREED.replace(b"s3pPLM", b"S3pPLM"),
+        AGREED.replace(b"Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n", b""),
+        AGREED.replace(b"Sec-", b"Sec-WebSocket-Accept: x\r\nSec-"),
     ],
 )
 def test_a_101_to_something_else_is_refused(answer: bytes) -> None:
@@ -139,9 +143,9 @@ def test_a_101_to_something_else_is_refused(answer: bytes) -> None:
         peer.send(answer)
         peer.gone()
 
-    with Origin(script) as origin, Gateway(upstream(origin.address)) as gw, Client(gw.address) as c:
+    with Origin(script) as origin, Gateway(chat(origin)) as gw, Client(gw.address) as c:
         assert c.send(UPGRADE).answer().status == 502
-        assert gw.record()["reason"] == "upstream_bad_head"
+        assert gw.record()["reason"] == "upstream_bad_upgrade"
 
 
 def test_a_101_that_nobody_asked_for() -> None:
@@ -150,7 +154,7 @@ def test_a_101_that_nobody_asked_for() -> None:
         peer.send(AGREED)
         peer.gone()
 
-    with Origin(script) as origin, Gateway(upstream(origin.address)) as gw, Client(gw.address) as c:
+    with Origin(script) as origin, Gateway(chat(origin)) as gw, Client(gw.address) as c:
         assert c.get().status == 502
 
 
@@ -168,7 +172,7 @@ def test_the_client_ends_first() -> None:
         assert go.wait(10)
         peer.send(b"late")
 
-    with Origin(script) as origin, Gateway(upstream(origin.address)) as gw, Client(gw.address) as c:
+    with Origin(script) as origin, Gateway(chat(origin)) as gw, Client(gw.address) as c:
         assert c.send(UPGRADE).head().status == 101
         c.send(b"bye").half_close()
         time.sleep(0.1)
@@ -187,7 +191,7 @@ def test_the_origin_ends_first() -> None:
         got.append(peer.exactly(4))
         assert peer.socket.recv(1) == b""
 
-    with Origin(script) as origin, Gateway(upstream(origin.address)) as gw, Client(gw.address) as c:
+    with Origin(script) as origin, Gateway(chat(origin)) as gw, Client(gw.address) as c:
         assert c.send(UPGRADE).head().status == 101
         assert c.to_end() == b"bye"
         time.sleep(0.1)
@@ -211,7 +215,7 @@ def test_a_reset_ends_both(side: str) -> None:
             peer.gone()
         left.set()
 
-    with Origin(script) as origin, Gateway(upstream(origin.address)) as gw, Client(gw.address) as c:
+    with Origin(script) as origin, Gateway(chat(origin)) as gw, Client(gw.address) as c:
         assert c.send(UPGRADE).head().status == 101
         go.set()
         if side == "client":
@@ -237,7 +241,8 @@ def test_fin_before_the_101_with_finish(early: bytes) -> None:
         peer.send(b"bye")
 
     with Origin(script) as origin:
-        route = Route("chat", (Match(),), upstream(origin.address), on_client_eof="finish")
+        spec = upstream(origin.address)
+        route = route_to(spec, steps=(websocket(),), on_client_eof="finish")
         with Gateway(route) as gw, Client(gw.address) as c:
             c.send(UPGRADE + early).half_close()
             time.sleep(0.1)
@@ -250,10 +255,14 @@ def test_fin_before_the_101_with_finish(early: bytes) -> None:
 
 
 def test_silence_ends_it() -> None:
-    with Origin(echo) as origin, Gateway(routed(origin, idle=300)) as gw, Client(gw.address) as c:
+    with (
+        Origin(echo) as origin,
+        Gateway(chat(origin, idle=300, close=50)) as gw,
+        Client(gw.address) as c,
+    ):
         assert c.send(UPGRADE).head().status == 101
         began = time.monotonic()
-        assert c.at_end()
+        assert c.to_end() == b"\x88\x02\x03\xe9", "going away"
         assert 0.25 < time.monotonic() - began < 2
         said = gw.record()
         assert (said["reason"], said["decided_by"], said["status"]) == (
@@ -279,7 +288,11 @@ def test_one_direction_is_enough(speaker: str) -> None:
             peer.send(b"x")
             time.sleep(0.08)
 
-    with Origin(script) as origin, Gateway(routed(origin, idle=300)) as gw, Client(gw.address) as c:
+    with (
+        Origin(script) as origin,
+        Gateway(chat(origin, idle=300, close=50)) as gw,
+        Client(gw.address) as c,
+    ):
         assert c.send(UPGRADE).head().status == 101
         if speaker == "client":
             for _ in range(10):
@@ -295,7 +308,11 @@ def test_one_direction_is_enough(speaker: str) -> None:
 
 def test_the_other_timeouts_are_over() -> None:
     times = {"request": 200, "response_head": 200, "body_idle": 200, "keepalive": 200}
-    with Origin(echo) as origin, Gateway(routed(origin, **times)) as gw, Client(gw.address) as c:
+    with (
+        Origin(echo) as origin,
+        Gateway(chat(origin, Timeouts(**times))) as gw,
+        Client(gw.address) as c,
+    ):
         assert c.send(UPGRADE).head().status == 101
         time.sleep(0.5)
         c.send(b"still here")
@@ -305,7 +322,7 @@ def test_the_other_timeouts_are_over() -> None:
 def test_backpressure_both_ways() -> None:
     """Neither side reads; nothing piles up; then everything arrives."""
     n = 30_000_000
-    with Origin(echo) as origin, Gateway(upstream(origin.address)) as gw, Client(gw.address) as c:
+    with Origin(echo) as origin, Gateway(chat(origin)) as gw, Client(gw.address) as c:
         assert c.send(UPGRADE).head().status == 101
         data = bytes(range(256)) * (n // 256)
         pump = threading.Thread(target=c.send, args=(data,))

@@ -28,6 +28,7 @@ from tests.scenario.gateway import (
     policy,
     route_to,
     upstream,
+    websocket,
 )
 from tests.scenario.origin import Origin, Peer, Script
 from tests.scenario.test_upstream_early import ASK, TUNNEL
@@ -223,11 +224,72 @@ def _tunnel_idle() -> Told:
         peer.gone()
 
     with Origin(script) as origin:
-        route = route_to(upstream(origin.address), Timeouts(idle=100))
+        route = route_to(upstream(origin.address), steps=(websocket(idle=100, close=20),))
         with Gateway(route) as gw, Client(gw.address) as c:
             assert c.send(ASK).head().status == 101
-            assert c.at_end()
+            c.to_end()
             return Told(gw.record(), None)
+
+
+def tunnel(**limits: int) -> Told:
+    """A tunnel whose limit is reached after a first word."""
+
+    def script(peer: Peer) -> None:
+        peer.head()
+        peer.send(TUNNEL + b"\x81\x05hello")
+        peer.gone()
+
+    with Origin(script) as origin:
+        route = route_to(upstream(origin.address), steps=(websocket(close=20, **limits),))
+        with Gateway(route) as gw, Client(gw.address) as c:
+            assert c.send(ASK).head().status == 101
+            c.to_end()
+            return Told(gw.record(), None)
+
+
+@produces("tunnel_lifetime")
+def _tunnel_lifetime() -> Told:
+    return tunnel(lifetime=100)
+
+
+@produces("tunnel_bytes")
+def _tunnel_bytes() -> Told:
+    return tunnel(bytes=5)
+
+
+@produces("websocket_not_allowed")
+def _websocket_not_allowed() -> Told:
+    with Gateway(upstream()) as gw:
+        return told(gw, ASK)
+
+
+def handshake(raw: bytes, *fields: bytes, **options: Any) -> Told:
+    """A handshake before a route that lets WebSocket through."""
+    with Gateway(route_to(upstream(), steps=(websocket(**options),))) as gw:
+        return told(gw, raw[:-2] + b"".join(f + b"\r\n" for f in fields) + b"\r\n")
+
+
+@produces("websocket_handshake")
+def _websocket_handshake() -> Told:
+    return handshake(ASK.replace(b"dGhl", b"????"))
+
+
+@produces("websocket_version")
+def _websocket_version() -> Told:
+    said = handshake(ASK.replace(b"Version: 13", b"Version: 8"))
+    assert said.answer is not None
+    assert said.answer.value("Sec-WebSocket-Version") == b"13"
+    return said
+
+
+@produces("origin_denied")
+def _origin_denied() -> Told:
+    return handshake(ASK, b"Origin: https://evil.example", origins=["https://good.example"])
+
+
+@produces("upstream_bad_upgrade")
+def _upstream_bad_upgrade() -> Told:
+    return by_answer(TUNNEL)
 
 
 # -- the gateway itself ----------------------------------------------------------------------
@@ -414,6 +476,7 @@ for _name, _make in TLS_PRODUCERS.items():
 CHOSEN = {"fixed_reply": 200, "policy_reply": 418}
 #: Answers that had begun: the status in the log is the upstream's, the client sees a broken body.
 BEGUN = {"upstream_bad_chunk": 200, "client_stalled": 200, "tunnel_idle": 101}
+BEGUN |= {"tunnel_lifetime": 101, "tunnel_bytes": 101}
 #: Answers to whom the page of the gateway's own is not due.
 NO_PAGE = {*CHOSEN, *BEGUN}
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.scenario.client import Client
-from tests.scenario.gateway import Gateway, Limits, plugin, route_to, upstream
+from tests.scenario.gateway import Gateway, Limits, plugin, route_to, upstream, websocket
 from tests.scenario.origin import DEADLINE_S, OK, Origin, Peer, answering
 
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
@@ -77,7 +77,7 @@ def test_an_early_answer_that_ends_the_connection(
     status: str, then: str, announced: bool, slow: bool
 ) -> None:
     data = (TOO_LARGE % (CLOSE if announced else b"")).replace(b"413", status.encode())
-    steps = (plugin("SlowResponse"),) if slow else ()
+    steps = (websocket(), plugin("SlowResponse")) if slow else (websocket(),)
     with (
         Origin(Early(data, then)) as origin,
         Gateway(route_to(upstream(origin.address), body_limit=0, steps=steps)) as gw,
@@ -242,7 +242,7 @@ def test_101_unasked_is_refused(request_fields: str) -> None:
     ):
         c.send(f"GET / HTTP/1.1\r\nHost: a\r\n{request_fields}\r\n".encode())
         a = c.answer()
-        assert (a.status, json.loads(a.body)["reason"]) == (502, "upstream_bad_head")
+        assert (a.status, json.loads(a.body)["reason"]) == (502, "upstream_bad_upgrade")
         assert origin.peers[0].closed.wait(DEADLINE_S)
 
 
@@ -257,16 +257,20 @@ def test_101_unasked_is_refused(request_fields: str) -> None:
     ],
 )
 def test_101_to_something_else_is_refused(upgrade: bytes) -> None:
-    data = b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\n" + upgrade + b"\r\n"
+    data = TUNNEL.replace(b"Upgrade: websocket\r\n", upgrade)
     with (
         Origin(answering(data)) as origin,
-        Gateway(upstream(origin.address)) as gw,
+        Gateway(route_to(upstream(origin.address), steps=(websocket(),))) as gw,
         Client(gw.address) as c,
     ):
-        assert c.get("/", "Connection: Upgrade", "Upgrade: websocket").status == 502
+        a = c.send(ASK).answer()
+        assert (a.status, json.loads(a.body)["reason"]) == (502, "upstream_bad_upgrade")
 
 
-TUNNEL = b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
+TUNNEL = (
+    b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+    b"Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n"
+)
 ASK = (
     b"GET /ws HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
     b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
@@ -281,7 +285,7 @@ def test_a_tunnel(slow: bool) -> None:
         while data := peer.socket.recv(65536):
             peer.send(data.upper())
 
-    steps = (plugin("SlowResponse"),) if slow else ()
+    steps = (websocket(), plugin("SlowResponse")) if slow else (websocket(),)
     with (
         Origin(script) as origin,
         Gateway(route_to(upstream(origin.address), steps=steps)) as gw,
@@ -309,14 +313,15 @@ def test_a_tunnels_last_bytes_arrive() -> None:
             got.append(data)
 
     got: list[bytes] = []
-    with Origin(script) as origin, Gateway(upstream(origin.address)) as gw:
-        with Client(gw.address) as c:
+    with Origin(script) as origin:
+        route = route_to(upstream(origin.address), steps=(websocket(),))
+        with Gateway(route) as gw, Client(gw.address) as c:
             assert c.send(ASK).head().status == 101
             assert c.to_end() == b"bye"
             c.send(b"x" * 300_000).half_close()
             assert origin.peers[0].closed.wait(DEADLINE_S)
             assert len(b"".join(got)) == 300_000
-        gw.until(idle(0), "closed")
+            gw.until(idle(0), "closed")
 
 
 # -- ends of bodies ------------------------------------------------------------------------------

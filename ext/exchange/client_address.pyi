@@ -1,0 +1,3 @@
+class ClientField:
+    lowered: bytes
+    def __init__(self, name: str) -> None: ...

@@ -1,0 +1,228 @@
+"""Passthrough; see passthrough.pxd."""
+
+import socket
+from struct import pack
+from fastgw.ext.base.buffers cimport Chunk
+from fastgw.ext.base.deadlines cimport deadline_init
+from fastgw.ext.base.reasons cimport REASON_CLIENT_RESET, REASON_NONE, REASON_UPSTREAM_RESET
+from fastgw.ext.io.address cimport learn_local
+from fastgw.ext.io.connect cimport connect_stream
+from fastgw.ext.io.proxy_protocol cimport PROXY_OUT_MOST, ProxyFacts, put_proxy
+
+cdef enum:
+    USER_TIMEOUT_MS = 90000     # the kernel's last resort
+
+cdef uint64_t _ALL = <uint64_t>1 << 62
+
+
+def sockaddr(family: int, host: str, port: int) -> bytes:
+    """A struct sockaddr; `host` is an address, or a path for unix sockets."""
+    if family == socket.AF_UNIX:
+        return pack("=H", family) + host.encode() + b"\0"
+    packed = socket.inet_pton(family, host)
+    if family == socket.AF_INET:
+        return pack("=H", family) + pack("!H", port) + packed + bytes(8)
+    return pack("=H", family) + pack("!HI", port, 0) + packed + pack("=I", 0)
+
+
+cdef void _due(void* owner, int kind) noexcept:
+    (<Pass>owner).on_deadline()
+
+
+cdef class PassAcceptor(Acceptor):
+    """See passthrough.pxd. `servers`: (family, address, port)."""
+
+    def __init__(
+        self, name: str, servers, *, uint8_t proxy=0, uint32_t connect_ms=2000,
+        uint32_t idle_ms=3_600_000,
+    ) -> None:
+        self.name, self.proxy = name, proxy
+        self.connect_ms, self.idle_ms = connect_ms, idle_ms
+        self.servers = [sockaddr(*server) for server in servers]
+        if not self.servers:
+            raise ValueError(f"passthrough {name}: there is no server")
+        self.live = set()
+
+    def abort(self) -> None:
+        """End all that are under way."""
+        cdef Pass p
+        for p in list(self.live):
+            if p.client.stream is not None:
+                p.client.stream.abort(REASON_NONE)
+
+    def __len__(self) -> int:
+        """How many are under way."""
+        return len(self.live)
+
+    cdef void on_accept(self, Stream s) noexcept:
+        """See listener.pxd."""
+        cdef Pass p = Pass.__new__(Pass)
+        p.acceptor = self
+        p.client, p.server = PassEnd.__new__(PassEnd), PassEnd.__new__(PassEnd)
+        p.client.home = p.server.home = p
+        p.client.other, p.server.other = p.server, p.client
+        p.client.stream = s
+        s.codec = p.client
+        s.pause()
+        self.begun += 1
+        self.live.add(p)
+        p.connect()
+
+
+cdef class PassEnd(Codec):
+    """See passthrough.pxd."""
+
+    cdef void flow(self) noexcept:
+        """Let what this end's peer says go to the other end: by splice, or by reading."""
+        if self.stream is None or self.other.stream is None:
+            return
+        self.stream.set_bulk(True)
+        self.stream.resume()
+        self.stream.relay(self.other.stream, _ALL)
+
+    cdef void on_open(self) noexcept:
+        """A server took it."""
+        self.home.opened()
+
+    cdef void on_bytes(self, Chunk* c) noexcept:
+        """Bytes that are not relayed."""
+        cdef Stream to = self.other.stream
+        self.home.moved_ms = self.stream.engine.now_ms
+        if to is not None and not to.write(c):
+            self.stream.pause()
+
+    cdef void on_room(self) noexcept:
+        """The other end may go on."""
+        if self.other.stream is not None:
+            self.other.stream.resume()
+
+    cdef void on_relayed(self, uint64_t moved, bint done) noexcept:
+        """Bytes went by splice; what comes after `done` is read."""
+        if self.stream is not None:
+            self.home.moved_ms = self.stream.engine.now_ms
+
+    cdef void on_eof(self) noexcept:
+        """This end's peer has said all; the other end may still talk."""
+        self.ended = True
+        if self.other.stream is None:
+            self.stream.close()
+            return
+        self.other.stream.half_close()
+        if self.other.ended:
+            self.stream.close()
+            self.other.stream.close()
+
+    cdef void on_half_closed(self) noexcept:
+        """Bytes before the FIN are still to be read."""
+
+    cdef void on_gone(self, Reason why) noexcept:
+        """The connection is over, by whoever's doing."""
+        self.home.over(self, why)
+
+
+cdef class Pass:
+    """See passthrough.pxd."""
+
+    def __cinit__(self):
+        deadline_init(&self.deadline, <void*>self, _due)
+
+    cdef void connect(self):
+        """Try the next server."""
+        cdef PassAcceptor a = self.acceptor
+        cdef bytes address = <bytes>a.servers[a.turn % <uint32_t>len(a.servers)]
+        a.turn += 1
+        self.tries += 1
+        self.server.stream = connect_stream(
+            self.client.stream.engine, self.server, <const char*>address, len(address),
+            USER_TIMEOUT_MS,
+        )
+        self.set_deadline(a.connect_ms)
+
+    cdef void opened(self) noexcept:
+        """Let bytes flow both ways."""
+        self.open = True
+        self.moved_ms = self.client.stream.engine.now_ms
+        self.set_deadline(self.acceptor.idle_ms)
+        if not self.announce():
+            self.client.stream.reset(REASON_CLIENT_RESET)
+            return
+        self.client.flow()
+        self.server.flow()
+
+    cdef bint announce(self) noexcept:
+        """Tell the server who the client is, if it wants to know; False without memory."""
+        cdef Stream s = self.client.stream
+        cdef ProxyFacts* kept = <ProxyFacts*>s.facts.proxy
+        cdef char* at
+        cdef size_t n
+        if self.acceptor.proxy == 0:
+            return True
+        learn_local(s)
+        n = PROXY_OUT_MOST + (kept.n if kept != NULL else 0)
+        at = self.server.stream.reserve(n)
+        if at == NULL:
+            return False
+        self.server.stream.commit(
+            put_proxy(at, self.acceptor.proxy, &s.facts.client, &s.facts.local, kept)
+        )
+        return True
+
+    cdef void refused(self) noexcept:
+        """The server that was tried did not take it."""
+        cdef PassAcceptor a = self.acceptor
+        self.server.stream = None
+        if self.client.stream is None:
+            return
+        if self.tries < <size_t>len(a.servers) and self.tries < 255:
+            try:
+                self.connect()
+                return
+            except MemoryError:
+                pass
+        a.failed += 1
+        self.client.stream.reset(REASON_CLIENT_RESET)
+
+    cdef void on_deadline(self) noexcept:
+        """No connection in time, or no byte for long."""
+        cdef Stream s = self.client.stream
+        if s is None:
+            return
+        if not self.open:
+            self.server.stream.abort(REASON_UPSTREAM_RESET)
+        elif s.engine.now_ms < self.moved_ms + self.acceptor.idle_ms:
+            self.set_deadline(<uint32_t>(self.moved_ms + self.acceptor.idle_ms - s.engine.now_ms))
+        else:
+            self.acceptor.idle += 1
+            s.abort(REASON_NONE)
+
+    cdef void set_deadline(self, uint32_t after_ms) noexcept:
+        """Look again after that time; 0 = never."""
+        cdef Stream s = self.client.stream
+        if after_ms:
+            s.engine.wheel.set(&self.deadline, s.engine.now_ms + after_ms)
+        else:
+            s.engine.wheel.clear(&self.deadline)
+
+    cdef void over(self, PassEnd gone, Reason why) noexcept:
+        """One end is gone: the other one ends likewise, a reset by a reset."""
+        cdef Stream was = gone.stream
+        cdef Stream left = gone.other.stream
+        if was is None:
+            return
+        if gone is self.server and not self.open:
+            self.refused()
+            return
+        if gone is self.client:
+            self.acceptor.bytes_in += was.bytes_in
+            self.acceptor.bytes_out += was.bytes_out
+        gone.stream = None
+        was.engine.wheel.clear(&self.deadline)
+        was.engine.keep(self)
+        if left is None:
+            self.acceptor.live.discard(self)
+            self.client.other = self.server.other = None
+            self.client.home = self.server.home = None
+        elif why == REASON_NONE:
+            left.close()
+        else:
+            left.reset(why)

@@ -1,0 +1,261 @@
+"""Heritage: listening sockets and statistics that go from one master to the next.
+
+upgrade     the old master starts the new program and sends them over a socketpair
+adoption    a master has died: its orphans, the workers, wait on the run directory's
+            `adopt.sock` and send what they accept from
+
+In both cases the new master starts workers of its own on the same sockets and, when they
+are ready, tells the old ones to leave. Messages:
+
+    heritage {generation, pid, slot, column} and fd `statistics`, from a master also `lock`
+             and the control process's sockets
+    sockets {text, name, path, inode, shared, slots, order} and an fd for each slot
+    that_is_all
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from fastgw.master.addresses import Bound, Listening
+from fastgw.master.messages import BrokenMessage, Inbox, Message, Outbox, receive
+from fastgw.master.state_file import read_orders
+from fastgw.master.steering import Steering
+
+ADOPT_SOCKET = "adopt.sock"
+#: How long whoever hands over may take.
+ANSWER_S = 5.0
+#: Descriptors of one message; the kernel takes 253.
+FDS_A_MESSAGE = 60
+#: Names of the control process's sockets begin so.
+MORE = "control."
+#: Names of the sockets for probes begin so; their address follows.
+HEALTH = "health."
+
+
+@dataclass
+class Peer:
+    """Who has handed over, and leaves when we are ready."""
+
+    control: socket.socket
+    pid: int
+    slot: int = -1
+    column: int = 0
+
+
+@dataclass
+class Heritage:
+    """All that was handed over."""
+
+    peers: list[Peer] = field(default_factory=list)
+    listening: Listening = field(default_factory=Listening)
+    statistics_fd: int = -1
+    lock_fd: int = -1
+    generation: int = 0
+    #: Sockets of the control process by its names.
+    more: dict[str, int] = field(default_factory=dict)
+    #: Sockets where probes of health are answered.
+    health: list[Bound] = field(default_factory=list)
+
+    def take(self, message: Message) -> None:
+        """One message of a peer."""
+        fds = message["fds"]
+        if message["type"] == "heritage":
+            self.generation = max(self.generation, message["generation"])
+            self.statistics_fd = keep(self.statistics_fd, fds.get("statistics", -1))
+            self.lock_fd = keep(self.lock_fd, fds.get("lock", -1))
+            for name, fd in fds.items():
+                if name.startswith(HEALTH):
+                    text = name.removeprefix(HEALTH)
+                    s = socket.socket(fileno=fd)
+                    if text in [b.text for b in self.health]:
+                        s.close()
+                    else:
+                        self.health.append(Bound(-1, f"http://{text}", [s], text=text))
+            self.more |= {k.removeprefix(MORE): fd for k, fd in fds.items() if k.startswith(MORE)}
+        elif message["type"] == "sockets":
+            self._take_sockets(message, fds)
+        else:
+            raise BrokenMessage(f"a heritage of {message['type']!r}")
+
+    def _take_sockets(self, message: Message, fds: dict[str, int]) -> None:
+        bound = self._bound(message)
+        for slot in message["slots"]:
+            s = socket.socket(fileno=fds[str(slot)])
+            if bound.shared and bound.sockets:
+                s.close()
+            else:
+                bound.found[slot] = s
+                bound.sockets = list(bound.found.values())
+        if message["order"]:
+            bound.known_order = list(message["order"])
+
+    def _bound(self, message: Message) -> Found:
+        for b in self.listening.bound:
+            if isinstance(b, Found) and b.name == message["name"]:
+                return b
+        b = Found(
+            index=-1,
+            name=message["name"],
+            sockets=[],
+            path=message["path"],
+            inode=(message["inode"][0], message["inode"][1]),
+            text=message["text"],
+            shared=message["shared"],
+        )
+        self.listening.bound.append(b)
+        return b
+
+    def complete(self, workers: int, folder: Path) -> int:
+        """Fill the places of slots whose worker is dead, and find out about the steering; how
+        many workers there are: as many as before, or as are wanted of a new gateway."""
+        found = [b for b in self.listening.bound if isinstance(b, Found) and not b.shared]
+        orders = read_orders(folder)
+        for b in found:
+            b.complete(orders.get(b.name))
+        if self.lock_fd < 0 or not found:
+            workers = max([workers, *(len(b.sockets) for b in found)])
+        else:
+            workers = max(len(b.sockets) for b in found)
+        for b in found:
+            while len(b.sockets) < workers:
+                b.add_slot()
+        return workers
+
+
+@dataclass
+class Found(Bound):
+    """Sockets of one address, as they come in."""
+
+    found: dict[int, socket.socket] = field(default_factory=dict)
+    known_order: list[int] | None = None
+
+    def complete(self, order: list[int] | None) -> None:
+        """A socket for each slot up to the last one; steered if the group's order is known."""
+        order = self.known_order or order
+        gone = [slot for slot in order or () if slot not in self.found]
+        self.steering = Steering(order or [])
+        if order is None or len(gone) > 1 or set(order) - set(gone) != set(self.found):
+            # Which socket took which index when several were closed can't be known.
+            self.steering.works = False
+        for slot in gone[:1]:
+            self.steering.removed(slot)
+        first = next(iter(self.found.values()))
+        self.sockets = []
+        for slot in range(max(self.found) + 1):
+            if slot not in self.found:
+                self.sockets.append(first)
+                self.found[slot] = self.beside(first)
+                self.steering.added(slot)
+                self.sockets.pop()
+            self.sockets.append(self.found[slot])
+
+
+def keep(had: int, new: int) -> int:
+    """The first of two descriptors of the same; the other is closed."""
+    if had >= 0 and new >= 0:
+        os.close(new)
+        return had
+    return new if had < 0 else had
+
+
+# -- handing over --------------------------------------------------------------------------
+
+
+def hand_over(
+    outbox: Outbox,
+    bound: Iterable[tuple[Bound, dict[int, int]]],
+    fds: dict[str, int],
+    **facts: int,
+) -> None:
+    """Queue all messages: for each address its {slot: descriptor}."""
+    outbox.put("heritage", fds, **facts)
+    for b, by_slot in bound:
+        slots = sorted(by_slot)
+        for at in range(0, len(slots), FDS_A_MESSAGE):
+            part = slots[at : at + FDS_A_MESSAGE]
+            outbox.put(
+                "sockets",
+                {str(slot): by_slot[slot] for slot in part},
+                text=b.text,
+                name=b.name,
+                path=b.path,
+                inode=list(b.inode),
+                shared=b.shared,
+                slots=part,
+                order=b.steering.order if b.steering is not None and b.steering.works else [],
+            )
+    outbox.put("that_is_all")
+
+
+# -- receiving -----------------------------------------------------------------------------
+
+
+def take_from(heritage: Heritage, sock: socket.socket) -> bool:
+    """Take all that one peer hands over; False if it has not come to an end in time."""
+    inbox = Inbox()
+    end_s = time.monotonic() + ANSWER_S
+    facts: Message = {}
+    try:
+        while time.monotonic() < end_s:
+            sock.settimeout(max(0.01, end_s - time.monotonic()))
+            data, fds = receive(sock)
+            if not data:
+                return False
+            for message in inbox.feed(data, fds):
+                if message["type"] == "that_is_all":
+                    sock.setblocking(False)
+                    heritage.peers.append(
+                        Peer(sock, facts["pid"], facts.get("slot", -1), facts.get("column", 0))
+                    )
+                    return True
+                if message["type"] == "heritage":
+                    facts = message
+                heritage.take(message)
+    except (OSError, BrokenMessage, KeyError):
+        pass
+    finally:
+        inbox.close()
+    return False
+
+
+def adopt(folder: Path) -> Heritage:
+    """What the orphans of a dead master hand over; nothing if there are none."""
+    heritage = Heritage()
+    path = folder / ADOPT_SOCKET
+    end_s = time.monotonic() + ANSWER_S
+    while time.monotonic() < end_s:
+        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            sock.connect(str(path))
+        except OSError as e:
+            sock.close()
+            # Each orphan closes its copy once it was adopted; the last one ends this.
+            if e.errno in (errno.ECONNREFUSED, errno.ENOENT):
+                break
+            raise
+        if not take_from(heritage, sock):
+            sock.close()
+    path.unlink(missing_ok=True)
+    return heritage
+
+
+def open_adoption(folder: Path) -> socket.socket:
+    """The socket by which workers will be adopted if the master dies; they inherit it."""
+    path = folder / ADOPT_SOCKET
+    s = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    mask = os.umask(0o177)
+    try:
+        path.unlink(missing_ok=True)
+        s.bind(str(path))
+        s.listen(64)
+        s.setblocking(False)
+    finally:
+        os.umask(mask)
+    return s

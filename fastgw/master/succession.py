@@ -1,0 +1,195 @@
+"""Succession: the new program takes over from the old one, which leaves when it is ready.
+
+`Upgrade` is the old master's side: it starts the program again, hands its heritage over
+and goes on as before if the new one does not get ready. `Successor` is the new side: it
+tells those who handed over when they may leave.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable, Mapping
+
+from fastgw.log import Log
+from fastgw.master.addresses import Bound
+from fastgw.master.heritage import HEALTH, MORE, Heritage, Peer, hand_over, take_from
+from fastgw.master.messages import Inbox, Outbox, pack, receive
+from fastgw.master.process import WorkerProcess, WorkerState, describe_end
+from fastgw.master.signals import HANDLED
+from fastgw.master.workforce import Workforce
+from fastgw.run_dir import Lock
+
+#: Where the new program finds its end of the socketpair.
+HERITAGE_FD = "FASTGW_HERITAGE"
+#: The new program must be ready by then.
+READY_S = 60.0
+
+
+def inherited(env: Mapping[str, str] = os.environ) -> Heritage | None:
+    """What the old program hands over to this process; None: it was started by nobody such."""
+    text = env.get(HERITAGE_FD)
+    if not text:
+        return None
+    os.environ.pop(HERITAGE_FD, None)
+    sock = socket.socket(fileno=int(text))
+    sock.set_inheritable(False)
+    heritage = Heritage()
+    if not take_from(heritage, sock):
+        raise OSError("the old program has not handed over its sockets")
+    return heritage
+
+
+class Upgrade:
+    """An upgrade under way, in the old master."""
+
+    def __init__(self, workforce: Workforce, lock_fd: int, health: list[Bound], log: Log) -> None:
+        self.workforce, self.lock_fd, self.log = workforce, lock_fd, log
+        self.pid = 0
+        self.sock: socket.socket | None = None
+        self.end_s = 0.0
+        #: Called when the new program is ready.
+        self.on_ready: Callable[[], None] = lambda: None
+        #: Sockets of the control process, which go along.
+        self.more: Mapping[str, socket.socket] = {}
+        #: Where workers answer probes.
+        self.health = health
+        self._outbox = Outbox()
+        self._inbox = Inbox()
+
+    def fileno(self) -> int:
+        """What the master polls; -1: nothing."""
+        return self.sock.fileno() if self.sock is not None else -1
+
+    def begin(self) -> None:
+        """Start the program again and hand over."""
+        if self.sock is not None:
+            self.log.warning("an upgrade is under way already")
+            return
+        self.sock, theirs = socket.socketpair()
+        theirs.set_inheritable(True)
+        env = {**os.environ, HERITAGE_FD: str(theirs.fileno())}
+        command = [sys.executable, *sys.orig_argv[1:]]
+        self.log.info(f"upgrade: starting {' '.join(command)}")
+        try:
+            self.pid = os.posix_spawn(
+                sys.executable, command, env, setsigmask=[], setsigdef=HANDLED
+            )
+            self._hand_over(self.sock)
+        except OSError as e:
+            self._failed(str(e))
+            return
+        finally:
+            theirs.close()
+        self.end_s = time.monotonic() + READY_S
+
+    def _hand_over(self, sock: socket.socket) -> None:
+        """Never waits long: the new program reads before it does anything else."""
+        force = self.workforce
+        bound: list[tuple[Bound, dict[int, int]]] = [
+            (b, {slot: s.fileno() for slot, s in enumerate(b.sockets)})
+            for b in force.listening.bound
+        ]
+        fds = {"statistics": force.statistics.segment.fd, "lock": self.lock_fd}
+        fds |= {HEALTH + b.text: b.sockets[0].fileno() for b in self.health}
+        fds |= {MORE + name: s.fileno() for name, s in self.more.items()}
+        hand_over(self._outbox, bound, fds, generation=force.generation.number, pid=os.getpid())
+        sock.setblocking(False)
+        self._outbox.flush(sock)
+
+    def hear(self) -> None:
+        """The new program says that it is ready, or is gone."""
+        assert self.sock is not None
+        try:
+            data, fds = receive(self.sock)
+        except BlockingIOError:
+            return
+        except OSError:
+            data, fds = b"", []
+        messages = self._inbox.feed(data, fds)
+        if any(m["type"] == "ready" for m in messages):
+            self.end_s = 0.0
+            self.log.info(f"upgrade: the new program (pid {self.pid}) is ready; leaving to it")
+            self._close()
+            self.on_ready()
+        elif not data:
+            self._failed("it ended before it was ready")
+
+    def look_at_clock(self) -> None:
+        """Go on sending; give up what takes too long."""
+        if self.sock is not None and self._outbox.waits:
+            try:
+                self._outbox.flush(self.sock)
+            except OSError:
+                pass
+        if self.end_s and time.monotonic() > self.end_s:
+            self._failed(f"it was not ready within {READY_S:g} s")
+
+    def reap(self) -> None:
+        """Bury the new program if it has ended."""
+        if self.pid:
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+            if pid:
+                self.pid = 0
+                if self.sock is not None:
+                    self._failed(describe_end(status))
+
+    def _failed(self, why: str) -> None:
+        self.log.error(f"upgrade failed: {why}; the old program goes on")
+        self.end_s = 0.0
+        if self.pid:
+            os.kill(self.pid, signal.SIGKILL)
+        self._close()
+        self.workforce.reclaim()
+
+    def _close(self) -> None:
+        self._outbox.close()
+        self._inbox.close()
+        if self.sock is not None:
+            self.sock.close()
+            self.sock = None
+
+
+class Successor:
+    """The new side: who handed over leaves when we are ready."""
+
+    def __init__(self, heritage: Heritage, workforce: Workforce, lock: Lock, log: Log) -> None:
+        self.lock = lock
+        self.heritage, self.workforce, self.log = heritage, workforce, log
+        self.orphans = [self._orphan(p) for p in heritage.peers if p.slot >= 0]
+        workforce.leaving += self.orphans
+        living = {o.column for o in self.orphans}
+        if self.orphans:
+            for process in workforce.statistics.processes():
+                if process.column not in living:
+                    workforce.statistics.fold(process.column)
+
+    def _orphan(self, peer: Peer) -> WorkerProcess:
+        orphan = WorkerProcess(
+            peer.slot,
+            peer.pid,
+            peer.control,
+            peer.column,
+            self.heritage.generation,
+            time.monotonic(),
+        )
+        orphan.adopted, orphan.state = True, WorkerState.LEAVING
+        return orphan
+
+    def ready(self) -> None:
+        """Our workers accept: the others may leave."""
+        self.lock.own()
+        for orphan in self.orphans:
+            if orphan in self.workforce.leaving:
+                self.workforce.leaving.remove(orphan)
+                self.workforce.retire(orphan)
+        for peer in self.heritage.peers:
+            if peer.slot < 0:
+                try:
+                    peer.control.send(pack("ready"))
+                except OSError as e:
+                    self.log.warning(f"the old program is gone: {e.strerror}")
+                peer.control.close()

@@ -1,0 +1,100 @@
+"""TTIN and TTOU: one worker more or less, and nobody notices."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.process.gateway import Gateway
+from tests.process.service import Load, Tunnel, ask, configuration, connect, run, upstream_origin
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Iterator[Path]:
+    with upstream_origin() as origin:
+        path = tmp_path / "gateway.yaml"
+        path.write_text(configuration(origin))
+        yield path
+
+
+def until_workers(gateway: Gateway, n: int) -> None:
+    end = time.monotonic() + 20
+    while len(gateway.workers()) != n:
+        assert time.monotonic() < end, gateway.workers()
+        time.sleep(0.02)
+
+
+def test_workers_come_and_go_under_load(tmp_path: Path, file: Path) -> None:
+    with run(tmp_path, str(file), "--workers", "1") as gateway:
+        address = gateway.address()
+        gateway.ready()
+        with Load(address, fresh=True) as fresh, Load(address) as kept:
+            for n in (2, 3):
+                gateway.signal(signal.SIGTTIN)
+                gateway.wait_for(f"TTIN: {n} workers")
+            gateway.wait_for("worker 2 .* ready")
+            fresh.more(100)
+            for n in (2, 1):
+                gateway.signal(signal.SIGTTOU)
+                gateway.wait_for(f"TTOU: {n} workers")
+                fresh.more(100)
+            until_workers(gateway, 1)
+            fresh.more(100)
+            gateway.signal(signal.SIGTTIN)
+            gateway.wait_for("worker 1 .* ready")
+            fresh.more(100)
+        assert fresh.failures == []
+        assert kept.failures == []
+
+
+def test_new_worker_gets_its_share(tmp_path: Path, file: Path) -> None:
+    with run(tmp_path, str(file), "--workers", "1") as gateway:
+        address = gateway.address()
+        gateway.ready()
+        gateway.signal(signal.SIGTTIN)
+        gateway.wait_for("worker 1 .* ready")
+        tunnels = [Tunnel(address) for _ in range(40)]
+        old, new = gateway.workers()
+        assert min(sockets(old), sockets(new)) > 5
+        for t in tunnels:
+            t.close()
+
+
+def sockets(pid: int) -> int:
+    found = 0
+    for fd in Path(f"/proc/{pid}/fd").iterdir():
+        try:
+            found += str(fd.readlink()).startswith("socket:")
+        except OSError:
+            pass
+    return found
+
+
+def test_idle_connections_of_a_worker_that_leaves_are_served_once_more(
+    tmp_path: Path, file: Path
+) -> None:
+    with run(tmp_path, str(file), "--workers", "2") as gateway:
+        address = gateway.address()
+        gateway.ready()
+        clients = [connect(address) for _ in range(12)]
+        assert all(ask(c).endswith(b"ok") for c in clients)
+        gateway.signal(signal.SIGTTOU)
+        time.sleep(5.3)  # so long nobody may notice
+        closing = [b"connection: close" in ask(c).lower() for c in clients]
+        assert any(closing) and not all(closing)
+        for c in clients:
+            c.close()
+
+
+def test_last_worker_stays(tmp_path: Path, file: Path) -> None:
+    with run(tmp_path, str(file), "--workers", "1") as gateway:
+        address = gateway.address()
+        gateway.ready()
+        gateway.signal(signal.SIGTTOU)
+        gateway.wait_for("the last worker stays")
+        with connect(address) as client:
+            assert ask(client).endswith(b"ok")

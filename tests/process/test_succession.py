@@ -1,0 +1,173 @@
+"""One master after another: upgrades, and masters that are killed, without a client noticing."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.process.gateway import Gateway
+from tests.process.service import Load, Tunnel, ask, configuration, connect, run, upstream_origin
+from tests.process.test_killed import statistics_of
+from tests.scenario.origin import Origin
+
+
+@pytest.fixture
+def origin() -> Iterator[Origin]:
+    with upstream_origin() as origin:
+        yield origin
+
+
+@pytest.fixture
+def file(tmp_path: Path, origin: Origin) -> Path:
+    path = tmp_path / "gateway.yaml"
+    path.write_text(configuration(origin, listen="127.0.0.1:0"))
+    return path
+
+
+@pytest.fixture
+def strays(tmp_path: Path) -> Iterator[None]:
+    """Whatever a test leaves running of its own gateway is ended."""
+    yield
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                command = (entry / "cmdline").read_bytes()
+            except OSError:
+                continue
+            if str(tmp_path).encode() in command and int(entry.name) != os.getpid():
+                os.kill(int(entry.name), signal.SIGKILL)
+
+
+def gone(pid: int, deadline_s: float = 20.0) -> None:
+    end = time.monotonic() + deadline_s
+    while Path(f"/proc/{pid}").exists():
+        if " Z " in Path(f"/proc/{pid}/stat").read_text():
+            return
+        assert time.monotonic() < end, f"{pid} is still there"
+        time.sleep(0.02)
+
+
+def terminate(pid: int) -> None:
+    os.kill(pid, signal.SIGTERM)
+    gone(pid)
+
+
+@pytest.mark.usefixtures("strays")
+def test_upgrade_under_load(tmp_path: Path, file: Path) -> None:
+    with run(tmp_path, str(file), "--workers", "2", "--timeout-streams", "30s") as gateway:
+        address = gateway.address()
+        gateway.ready()
+        old = gateway.workers()
+        statistics = statistics_of(gateway.process.pid)
+        tunnel = Tunnel(address)
+        with Load(address, fresh=True) as fresh, Load(address) as kept:
+            gateway.signal(signal.SIGUSR2)
+            new = int(gateway.wait_for(r"the new program \(pid (\d+)\) is ready")[1])
+            fresh.more(100)
+            kept.more(100)
+            assert tunnel.echoes(b"still with the old one")
+            # Idle connections end after 5 s, at the latest; the load's were told with an answer.
+            kept.more(2000)
+        assert fresh.failures == []
+        assert kept.failures == []
+        assert {p.pid for p in statistics.processes()} & set(old)
+        tunnel.close()
+        assert gateway.process.wait(30) == 0
+        assert (tmp_path / "default" / "lock").read_text() == f"{new}\n"
+        with connect(address) as client:
+            assert ask(client).endswith(b"ok")
+        assert not {p.pid for p in statistics.processes()} & set(old)
+        terminate(new)
+
+
+@pytest.mark.usefixtures("strays")
+def test_upgrade_that_can_not_start_changes_nothing(tmp_path: Path, file: Path) -> None:
+    text = file.read_text()
+    with run(tmp_path, str(file), "--workers", "2") as gateway:
+        address = gateway.address()
+        gateway.ready()
+        old = gateway.workers()
+        with Load(address, fresh=True) as load:
+            file.write_text("version: nonsense\n")
+            gateway.signal(signal.SIGUSR2)
+            gateway.wait_for("upgrade failed: .*; the old program goes on")
+            load.more(50)
+            assert set(gateway.workers()) >= set(old)
+            file.write_text(text)
+            gateway.signal(signal.SIGHUP)
+            gateway.wait_for("generation 2 serves")
+        assert load.failures == []
+        assert (tmp_path / "default" / "lock").read_text() == f"{gateway.process.pid}\n"
+
+
+@pytest.mark.usefixtures("strays")
+def test_master_that_is_killed_is_followed_by_another(tmp_path: Path, file: Path) -> None:
+    with run(tmp_path, str(file), "--workers", "2") as gateway:
+        address = gateway.address()
+        gateway.ready()
+        tunnel = Tunnel(address)
+        with Load(address, fresh=True) as load, Load(address) as kept:
+            statistics = statistics_of(gateway.process.pid)
+            gateway.process.kill()
+            gateway.process.wait(10)
+            gateway.wait_for("the master is gone; serving on for 60 s")
+            load.more(100)
+            with run(tmp_path, str(file), "--workers", "2") as second:
+                second.wait_for("ready with 2 worker")
+                assert second_address(second) == address
+                load.more(100)
+                assert tunnel.echoes(b"with an orphan")
+                assert {p.pid for p in statistics.processes()} >= set(second.workers())
+                gateway.wait_for("adopted by another master")
+                kept.more(100)
+                tunnel.close()
+                end = time.monotonic() + 20
+                while len(statistics.processes()) > 2:
+                    assert time.monotonic() < end, statistics.processes()
+                    time.sleep(0.02)
+                assert load.failures == []
+                assert kept.failures == []
+
+
+def second_address(gateway: Gateway) -> tuple[str, int]:
+    found = re.search(r"listening on http://([^:]+):(\d+)", gateway.log)
+    assert found
+    return found[1], int(found[2])
+
+
+@pytest.mark.usefixtures("strays")
+def test_dead_orphan_is_made_up_for(tmp_path: Path, file: Path) -> None:
+    with run(tmp_path, str(file), "--workers", "2") as gateway:
+        address = gateway.address()
+        gateway.ready()
+        one, _ = gateway.workers()
+        gateway.process.kill()
+        gateway.process.wait(10)
+        gateway.wait_for("serving on")
+        os.kill(one, signal.SIGKILL)
+        with run(tmp_path, str(file), "--workers", "2") as second:
+            second.wait_for("ready with 2 worker")
+            with Load(address, fresh=True) as load:
+                load.more(100)
+                assert load.failures == []
+            assert "steered" not in second.log
+
+
+@pytest.mark.usefixtures("strays")
+def test_orphans_that_nobody_adopts_drain(tmp_path: Path, file: Path) -> None:
+    with run(tmp_path, str(file), "--workers", "1", "--orphan-grace", "500ms") as gateway:
+        address = gateway.address()
+        gateway.ready()
+        (pid,) = gateway.workers()
+        gateway.process.kill()
+        gateway.process.wait(10)
+        with connect(address) as client:
+            assert ask(client).endswith(b"ok")
+        gateway.wait_for("no master has come; draining")
+        gone(pid)
