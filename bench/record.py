@@ -23,13 +23,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from bench import process
-from bench.contenders import Contender
-from bench.loads import Origin, measure
-from bench.plain import cores
-from bench.scenarios import SCENARIOS
 from bench.statistics import spread
 from bench.uvloop_proxy.instructions import Counted
+from fastgw.bench import process
+from fastgw.bench.contender import Contender
+from fastgw.bench.drive import OriginProcess
+from fastgw.bench.measure import measure
+from fastgw.bench.scenario import origin_answers, scenarios
 
 ROUTES = 1000
 KINDS = ("bare", "metrics", "both")
@@ -88,12 +88,12 @@ def contender(kind: str, make: type[Contender], before: Sequence[str] = ()) -> C
 
 def pairs(kinds: tuple[str, str], rounds: int, seconds: float) -> list[tuple[float, float]]:
     """(CPU us a request of the first, of the second), a pair a round."""
-    gateway_cpu, other_cpu = cores()
+    gateway_cpu, other_cpu = process.cores()
     process.raise_nofile()
     found: list[tuple[float, float]] = []
     with tempfile.TemporaryDirectory(prefix="fastgw-bench-") as made:
         folder = Path(made)
-        with Origin(folder, other_cpu) as origin:
+        with OriginProcess(origin_answers(), other_cpu) as origin:
             field = [contender(kind, Contender) for kind in kinds]
             try:
                 for one in field:
@@ -104,10 +104,9 @@ def pairs(kinds: tuple[str, str], rounds: int, seconds: float) -> list[tuple[flo
                     for one in field if number % 2 == 0 else reversed(field):
                         result = measure(
                             one,
-                            SCENARIOS["plain-64"],
-                            folder,
+                            scenarios()["plain-64"],
                             seconds=seconds,
-                            warmup=0.3,
+                            warmup_s=0.3,
                             cpu=other_cpu,
                         )
                         cost[one.name] = result["cpu_us"]
@@ -138,11 +137,11 @@ def counted(kind: str, seconds: float) -> tuple[int, int]:
         out = folder / "callgrind.%p"
         before = ["valgrind", "--tool=callgrind", f"--callgrind-out-file={out}"]
         one = contender(kind, Counted, before)
-        with Origin(folder, None) as origin:
+        with OriginProcess(origin_answers()) as origin:
             try:
                 one.start(origin.port, folder / kind, None)
-                load = SCENARIOS["plain-64"]
-                result = measure(one, load, folder, seconds=seconds, warmup=0.1, cpu=None)
+                load = scenarios()["plain-64"]
+                result = measure(one, load, seconds=seconds, warmup_s=0.1)
             finally:
                 one.stop()
         totals = [

@@ -125,6 +125,8 @@ class _Race:
                 self.enter(each, origin.port)
             if field is None:
                 self.enter_named(origin.port)
+            for each in self.field:
+                each.settle()
             self.calibrate()
             for number in range(self.options.rounds):
                 self.round(number)

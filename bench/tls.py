@@ -16,18 +16,18 @@ import argparse
 import json
 import re
 import shutil
-import ssl
 import subprocess
 import tempfile
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench import native, process
-from bench.contenders import Contender, _configured, fastgw, version_of
-from bench.plain import cores
-from bench.scenarios import BODY
+from bench.contenders import PEERS, configured, version_of
 from bench.statistics import ratios, spread
+from fastgw.bench import process
+from fastgw.bench.contender import Contender
+from fastgw.bench.drive import Answer, OriginProcess
+from fastgw.bench.gateway import fastgw
+from fastgw.bench.messages import JSON_BODY, answer
 from fastgw.ext.io.tls.self_signed import make_self_signed
 
 MIB = 1024 * 1024
@@ -41,7 +41,7 @@ class Load:
     bar: float
     connections: int = 0  # wrk's; 0 = openssl s_time
     reuse: bool = False
-    body: bytes = BODY
+    body: bytes = JSON_BODY
 
 
 LOADS = {
@@ -53,31 +53,6 @@ LOADS = {
         Load("resumed", 1.00, reuse=True),
     )
 }
-
-
-class TlsContender(Contender):
-    """A proxy whose one listener has TLS."""
-
-    def await_answer(self, deadline: float) -> None:
-        """Return once a request is answered with 200."""
-        import http.client
-
-        context = ssl._create_unverified_context()
-        assert self.running is not None
-        while time.monotonic() < deadline and self.running.poll() is None:
-            connection = http.client.HTTPSConnection(
-                "127.0.0.1", self.port, timeout=2, context=context
-            )
-            try:
-                connection.request("GET", "/")
-                if connection.getresponse().status == 200:
-                    return
-            except (OSError, http.client.HTTPException):
-                time.sleep(0.05)
-            finally:
-                connection.close()
-        self.stop()
-        raise RuntimeError(f"{self.name} did not come up; its log is {self.log}")
 
 
 def certificate(folder: Path) -> Path:
@@ -96,21 +71,21 @@ def contenders() -> list[Contender]:
         argv = [*plain.command(listen, origin, folder), "--tls-cert", str(certificate(folder))]
         return [a.replace(f"127.0.0.1:{listen}", f"https://127.0.0.1:{listen}") for a in argv]
 
-    found: list[Contender] = [TlsContender("fastgw", plain.version, ours)]
+    found: list[Contender] = [Contender("fastgw", plain.version, ours, tls=True)]
     path = shutil.which("haproxy") or shutil.which("haproxy", path="/usr/sbin")
     if path:
         haproxy = path
 
         def theirs(listen: int, origin: int, folder: Path) -> list[str]:
             certificate(folder)
-            file = _configured("haproxy-tls.cfg", folder, listen, origin)
-            return [haproxy, "-db", "-f", file]
+            file = configured(PEERS / "haproxy-tls.cfg", folder, listen, origin, 1)
+            return [haproxy, "-db", "-f", str(file)]
 
-        found.append(TlsContender("haproxy", version_of(haproxy, "-v"), theirs))
+        found.append(Contender("haproxy", version_of(haproxy, "-v"), theirs, tls=True))
     return found
 
 
-def requests_of(load: Load, port: int, seconds: int, cpu: int | None) -> int:
+def requests_of(load: Load, port: int, seconds: int, cpu: set[int] | None) -> int:
     """Put a load on a port; how many requests were answered."""
     if load.connections:
         argv = ["wrk", "-t1", f"-c{load.connections}", f"-d{seconds}", f"https://127.0.0.1:{port}/"]
@@ -129,7 +104,7 @@ def requests_of(load: Load, port: int, seconds: int, cpu: int | None) -> int:
 
 
 def measure(
-    load: Load, field: list[Contender], rounds: int, seconds: int, cpu: int | None
+    load: Load, field: list[Contender], rounds: int, seconds: int, cpu: set[int] | None
 ) -> dict[str, list[float]]:
     """Microseconds of CPU a request, by contender, a figure a round."""
     samples: dict[str, list[float]] = {c.name: [] for c in field}
@@ -144,28 +119,19 @@ def measure(
 
 def run(load: Load, rounds: int, seconds: int) -> dict[str, list[float]]:
     """Start everything for one load and measure it."""
-    gateway_cpu, other_cpu = cores()
+    gateway_cpu, other_cpu = process.cores()
     with tempfile.TemporaryDirectory(prefix="fastgw-bench-") as made:
         folder = Path(made)
-        (folder / "body").write_bytes(load.body)
-        origin = subprocess.Popen(
-            [str(native.program("origin")), str(folder / "body")],
-            stdout=subprocess.PIPE,
-            text=True,
-            preexec_fn=process.pinned(other_cpu),
-        )
         field = contenders()
-        try:
-            assert origin.stdout is not None
-            port = int(origin.stdout.readline().split()[1])
-            for contender in field:
-                contender.start(port, folder / contender.name, gateway_cpu)
-            return measure(load, field, rounds, seconds, other_cpu)
-        finally:
-            for contender in field:
-                contender.stop()
-            origin.kill()
-            origin.wait(5)
+        answers = [Answer("/", "bytes", answer(load.body))]
+        with OriginProcess(answers, other_cpu) as origin:
+            try:
+                for contender in field:
+                    contender.start(origin.port, folder / contender.name, gateway_cpu)
+                return measure(load, field, rounds, seconds, other_cpu)
+            finally:
+                for contender in field:
+                    contender.stop()
 
 
 def main(argv: list[str]) -> int:

@@ -17,14 +17,15 @@ import socket
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from fastgw.ext.io.tls.tickets import TicketKeys
 from fastgw.ext.shm.statistics import Column
+from fastgw.health import serve
 from fastgw.log import Log
 from fastgw.master.addresses import Bound, Given
-from fastgw.master.heritage import hand_over
+from fastgw.master.heritage import HEALTH, hand_over
 from fastgw.master.messages import BrokenMessage, Inbox, Message, Outbox, pack, receive
 from fastgw.tls.bundle import Bundle, mapped
 from fastgw.tls.material import TlsMaterial
@@ -132,11 +133,12 @@ class Shift:
     make: MakeDataPlane
     new_loop: Callable[[], asyncio.AbstractEventLoop]
     log: Log
+    #: Sockets where probes of health are answered.
+    health: list[Bound] = field(default_factory=list)
 
 
 def work(shift: Shift) -> int:
     """Run a worker until it is told to end; its exit code."""
-    name_process(f"fastgw-w{shift.slot}")
     faulthandler.enable()
     # Ctrl-C goes to the whole process group: the master decides what it means.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -202,8 +204,15 @@ class Worker:
         # What the master had frozen stays so: walking it would copy its pages.
         gc.collect()
         gc.freeze()
+        for probed in shift.health:
+            self.loop.create_task(serve(probed.sockets[0], self.is_ready))
         # From inside the loop: before it runs, uvloop loses a TERM that arrives.
         self.loop.call_soon(self.stand_ready)
+
+    def is_ready(self) -> bool:
+        """What /readyz says."""
+        column = self.shift.column
+        return not self.draining and not (column is not None and column.draining)
 
     def listen(self) -> None:
         """Accept from the slot's sockets."""
@@ -401,10 +410,13 @@ class Worker:
         self.close_adoption()
         shift, column = self.shift, self.shift.column
         outbox = Outbox()
+        fds = {HEALTH + b.text: b.sockets[0].fileno() for b in shift.health}
+        if column is not None:
+            fds["statistics"] = column.statistics.segment.fd
         hand_over(
             outbox,
             [(bound, {shift.slot: fd}) for bound, _, fd in self.accepting],
-            {"statistics": column.statistics.segment.fd} if column is not None else {},
+            fds,
             generation=shift.generation,
             pid=os.getpid(),
             slot=shift.slot,

@@ -42,6 +42,7 @@ cdef extern from "<openssl/ssl.h>" nogil:
     int SSL_set1_host(SSL* ssl, const char* name)
     int SSL_set_session(SSL* ssl, SSL_SESSION* session)
     SSL_SESSION* SSL_get1_session(SSL* ssl)
+    int SSL_SESSION_has_ticket(const SSL_SESSION* session)
     int SSL_SESSION_is_resumable(const SSL_SESSION* session)
     void SSL_SESSION_free(SSL_SESSION* session)
     int SSL_session_reused(const SSL* ssl)

@@ -11,11 +11,11 @@ from fastgw.ext.load.openssl cimport (
     SSL_CTX_set_min_proto_version, SSL_CTX_set_mode, SSL_CTX_set_options,
     SSL_CTX_set_read_ahead, SSL_OP_IGNORE_UNEXPECTED_EOF, SSL_CTX_set_session_cache_mode,
     SSL_CTX_set_verify, SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER, SSL_MODE_ENABLE_PARTIAL_WRITE,
-    SSL_MODE_RELEASE_BUFFERS, SSL_SESSION, SSL_SESSION_free, SSL_SESSION_is_resumable,
-    SSL_SESS_CACHE_CLIENT, SSL_SESS_CACHE_NO_INTERNAL, SSL_VERIFY_NONE, SSL_VERIFY_PEER,
-    SSL_free, SSL_get1_session, SSL_new, SSL_set1_host, SSL_set_connect_state, SSL_set_fd,
-    SSL_set_quiet_shutdown, SSL_set_session, SSL_set_tlsext_host_name, SSL_shutdown,
-    TLS1_2_VERSION, TLS1_3_VERSION, TLS_client_method,
+    SSL_MODE_RELEASE_BUFFERS, SSL_SESSION, SSL_SESSION_free, SSL_SESSION_has_ticket,
+    SSL_SESSION_is_resumable, SSL_SESS_CACHE_CLIENT, SSL_SESS_CACHE_NO_INTERNAL,
+    SSL_VERIFY_NONE, SSL_VERIFY_PEER, SSL_free, SSL_get1_session, SSL_new, SSL_set1_host,
+    SSL_set_connect_state, SSL_set_fd, SSL_set_quiet_shutdown, SSL_set_session,
+    SSL_set_tlsext_host_name, SSL_shutdown, TLS1_2_VERSION, TLS1_3_VERSION, TLS_client_method,
 )
 
 cdef bytes ALPN = b"\x08http/1.1"
@@ -111,7 +111,10 @@ cdef class TlsClient:
         found = SSL_get1_session(ssl)
         if found == NULL:
             return
-        if not SSL_SESSION_is_resumable(found):
+        # One without a ticket (its server sent none this time) is no better than what is there.
+        if not SSL_SESSION_is_resumable(found) or (
+            self.session != NULL and not SSL_SESSION_has_ticket(found)
+        ):
             SSL_SESSION_free(found)
             return
         if self.session != NULL:

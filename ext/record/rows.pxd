@@ -32,6 +32,7 @@ cdef class SharedRows(Rows):
     cdef readonly Column column
     cdef dict found                   # b"kind name", or its key if that is long -> index
     cdef list serials                 # which use of each row was seen last
+    cdef list texts                   # under which key each row is found
 
     cdef object index(self, str kind, bytes name)
 

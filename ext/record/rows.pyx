@@ -72,6 +72,7 @@ cdef class SharedRows(Rows):
         self.column = column
         self.found = {}
         self.serials = []
+        self.texts = []
         self.refresh()
 
     def refresh(self) -> None:
@@ -82,11 +83,15 @@ cdef class SharedRows(Rows):
         cdef uint32_t n = load32(&s.head.rows_used)
         while len(self.serials) < n:
             self.serials.append(None)
+            self.texts.append(None)
         for i in range(n):
             e = &s.rows[i]
             if e.serial != self.serials[i]:
-                self.serials[i] = e.serial
-                self.found[e.text[:e.text_n] if e.text_n < LABEL_BYTES else e.hash[:16]] = i
+                # Whose row it was must not be counted here any more.
+                if self.found.get(self.texts[i]) == i:
+                    del self.found[self.texts[i]]
+                text = (<char*>e.text)[:e.text_n] if e.text_n < LABEL_BYTES else (<char*>e.hash)[:16]
+                self.serials[i], self.texts[i], self.found[text] = e.serial, text, i
 
     cdef uint64_t* row(self, int kind, bytes name) except NULL:
         """An identity that got no row shares its kind's."""

@@ -8,6 +8,7 @@ from fastgw.ext.http.head cimport (
     Field, Fields, fields_find, fields_find_name, fields_next,
 )
 from fastgw.ext.http.names cimport NAME_COOKIE, NAME_OTHER, NameId
+from fastgw.ext.io.tls.identity cimport TLS_NAME, tls_text
 from fastgw.ext.route.matcher cimport matcher_pattern, matcher_text
 from fastgw.ext.route.plan cimport (
     OP_EXACT, OP_PRESENT, TEST_CLIENT, TEST_COOKIE, TEST_HEADER, TEST_LISTENER, TEST_QUERY,
@@ -213,9 +214,9 @@ cdef bint _in_ranges(const RangeRow* rows, uint32_t n, const uint8_t* ip) noexce
     return low < n and memcmp(ip, rows[low].low, 16) >= 0
 
 
-cdef Span _server_name(const Facts* facts) noexcept nogil:
+cdef Span _server_name(const Facts* facts) noexcept with gil:
     """The server name that the client's TLS asked for; empty when there is none."""
-    return span(NULL, 0)
+    return tls_text(facts, TLS_NAME)
 
 
 cdef bint _name_fits(const Matcher* m, const TestRow* t, Span name) noexcept nogil:

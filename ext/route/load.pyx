@@ -150,7 +150,8 @@ cdef int _take_settings(PlanSnapshot s) except -1:
 cdef list _client_fields(PlanSnapshot s):
     """The field of each listener that names the client; None when no listener says one."""
     try:
-        named = [options.get("client_field") for options in s.listener_options()]
+        rows = range(s.plan.count[<int>SECTION_LISTENERS])
+        named = [s.listener_options(i).get("client_field") for i in rows]
         if not any(named):
             return None
         return [ClientField(name) if name else None for name in named]

@@ -15,15 +15,18 @@ from fastgw.ext.route.regex cimport (
 )
 
 cdef extern from *:
+    """
+    #define FASTGW_MULTIPLIER 0x9E3779B97F4A7C15ULL
+    #define FASTGW_PARAMETER 0x5851F42D4C957F2DULL
+    """
+    const uint64_t MULTIPLIER "FASTGW_MULTIPLIER"
+    const uint64_t PARAMETER "FASTGW_PARAMETER"     # stands for a parameter in a hash
     int __builtin_clzll(unsigned long long x) noexcept nogil
     int __builtin_ctzll(unsigned long long x) noexcept nogil
     void __builtin_prefetch(const void* p) noexcept nogil
 
 cdef enum:
     AHEAD = 8                   # shapes whose slots are fetched at the same time
-
-cdef uint64_t MULTIPLIER = 0x9E3779B97F4A7C15
-cdef uint64_t PARAMETER = 0x5851F42D4C957F2D    # stands for a parameter's segment in a hash
 
 # The front of a path up to a segment's border.
 cdef struct Border:

@@ -4,7 +4,7 @@ class SegmentError(Exception):
     """A segment that can't be made or must not be used; the text says why."""
 
 class Segment:
-    """A mapped segment. `memoryview(segment)` is its memory, from the header on."""
+    """A mapped segment. `view` is its memory, from the header on."""
 
     fd: int
     size: int
@@ -17,7 +17,7 @@ class Segment:
     @property
     def generation(self) -> int: ...
     def close(self) -> None: ...
-    def __buffer__(self, flags: int, /) -> memoryview: ...
+    def view(self) -> memoryview: ...
 
 def create_segment(
     name: str, magic: bytes, layout: int, size: int, generation: int = ..., parts: int = ...

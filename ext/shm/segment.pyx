@@ -53,6 +53,10 @@ cdef class Segment:
             raise BufferError(f"{self.views} view(s) of the segment are still held")
         self.unmap()
 
+    def view(self) -> memoryview:
+        """Its memory, from the header on; it stays mapped for as long as the view is held."""
+        return memoryview(self)
+
     @property
     def magic(self) -> bytes:
         """Which kind it is."""

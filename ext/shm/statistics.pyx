@@ -101,8 +101,8 @@ cdef class Statistics:
         """The cells of rows 0 to `row_count`, 48 a row, each summed over all columns; of
         type `Q` (a gauge is its two's complement). Exact: never half of a fold."""
         cdef uint32_t before
-        cdef int i
-        for i in range(READS):
+        cdef int _i
+        for _i in range(READS):
             before = load32(&self.head.folds)
             out = bytearray(load32(&self.head.rows_used) * ROW_CELLS * 8)
             self.sum_rows(<uint64_t*><char*>out, len(out) // 8)
@@ -124,9 +124,9 @@ cdef class Statistics:
     def crossings(self) -> list:
         """Every claimed sparse cell that is not 0, summed over all columns."""
         cdef uint32_t i, before
-        cdef int again
+        cdef int _again
         cdef uint64_t key
-        for again in range(READS):
+        for _again in range(READS):
             before = load32(&self.head.folds)
             found = []
             for i in range(self.head.sparse):
@@ -157,7 +157,9 @@ cdef class Statistics:
         cdef uint64_t* cells = self.column_cells(column) + <uint64_t>row * ROW_CELLS
         cdef uint32_t i
         found = [load64(&cells[i]) for i in range(<uint32_t>ROW_COUNTERS)]
-        return found + [<int64_t>load64(&cells[i]) for i in range(<uint32_t>ROW_COUNTERS, <uint32_t>ROW_CELLS)]
+        for i in range(<uint32_t>ROW_COUNTERS, <uint32_t>ROW_CELLS):
+            found.append(<int64_t>load64(&cells[i]))
+        return found
 
     def processes(self) -> list:
         """Every process that has a column now."""
@@ -234,8 +236,8 @@ cdef class Statistics:
         """Readers wait from here on, and so does another master; one that died within is
         not waited for."""
         cdef uint32_t now
-        cdef int i
-        for i in range(FOLD_WAITS):
+        cdef int _i
+        for _i in range(FOLD_WAITS):
             now = load32(&self.head.folds)
             if not now & 1 and swap32(&self.head.folds, now, now + 1):
                 break
@@ -406,9 +408,9 @@ cdef class Column:
         cdef uint32_t most = self.statistics.head.sparse
         cdef uint64_t* keys = self.statistics.keys
         cdef uint32_t at = <uint32_t>((key * 0x9E3779B97F4A7C15ULL) >> 32) & (most - 1)
-        cdef uint32_t i
+        cdef uint32_t _i
         cdef uint64_t found
-        for i in range(<uint32_t>PROBES):
+        for _i in range(<uint32_t>PROBES):
             if at != SPARSE_OVERFLOW:
                 found = load64(&keys[at])
                 if found == key or (found == 0 and self.claim(at, key)):

@@ -40,6 +40,7 @@ def run(name: str, *, seconds: float, warmup_s: float) -> dict[str, Any]:
         with OriginProcess(origin_answers(), other_cpus) as origin:
             try:
                 contender.start(origin.port, folder / "gateway", gateway_cpus)
+                contender.settle()
                 return measure(contender, found, seconds=seconds, warmup_s=warmup_s, cpu=other_cpus)
             finally:
                 contender.stop()

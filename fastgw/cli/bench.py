@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from fastgw.cli.run import read_seconds
+from fastgw.cli.process_options import read_seconds
 
 EPILOG = """\b
 Latency counts from when a request was due: with --rate a stall is felt by all that were due

@@ -9,6 +9,7 @@ import click
 
 from fastgw.cli.help import Command
 from fastgw.cli.observe import observe_options, take_observe
+from fastgw.cli.process_options import process_options, take_process
 from fastgw.cli.source import option, read_source, source_options
 from fastgw.log import LEVELS
 from fastgw.master.machine import usable_cpus
@@ -27,9 +28,6 @@ Exit codes: 0 ended as told, 1 could not start, 2 configuration or command line 
 MOST_WORKERS = 1024
 
 
-SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
-
-
 def read_workers(_ctx: click.Context, _option: click.Parameter, value: str) -> int:
     """The number of workers that `auto` or a number stands for."""
     if value == "auto":
@@ -39,59 +37,9 @@ def read_workers(_ctx: click.Context, _option: click.Parameter, value: str) -> i
     raise click.BadParameter(f"{value!r} is neither 'auto' nor a number from 1 to {MOST_WORKERS}")
 
 
-def read_seconds(_ctx: click.Context, _option: click.Parameter, value: str) -> float:
-    """A duration of the processes themselves: 500ms, 30s, 5m."""
-    number = value.rstrip("msh")
-    unit = value[len(number) :]
-    if number.isascii() and number.isdigit() and unit in SECONDS:
-        return int(number) * SECONDS[unit]
-    raise click.BadParameter(f"{value!r} is no duration: a number with ms, s, m or h")
-
-
 @click.command(cls=Command, epilog=EPILOG)
 @source_options
-@option(
-    "--timeout-drain",
-    section="Processes",
-    callback=read_seconds,
-    metavar="DURATION",
-    default="30s",
-    show_default=True,
-    help="How long a drain may take before the rest is ended.",
-)
-@option(
-    "--timeout-streams",
-    section="Processes",
-    callback=read_seconds,
-    metavar="DURATION",
-    default="5m",
-    show_default=True,
-    help="The same for upgraded connections, which may go on for so long.",
-)
-@option(
-    "--orphan-grace",
-    section="Processes",
-    callback=read_seconds,
-    metavar="DURATION",
-    default="60s",
-    show_default=True,
-    help="How long workers serve on when the master is gone; another one takes them over.",
-)
-@option(
-    "--watch",
-    section="Processes",
-    is_flag=True,
-    help="Reload when the configuration's file, or one of its kind below its folder, changes.",
-)
-@option(
-    "--timeout-hung",
-    section="Processes",
-    callback=read_seconds,
-    metavar="DURATION",
-    default="5s",
-    show_default=True,
-    help="A worker that makes no turns for so long is ended; after 1 s it gets no connections.",
-)
+@process_options
 @option(
     "--workers",
     section="Processes",
@@ -125,11 +73,6 @@ def read_seconds(_ctx: click.Context, _option: click.Parameter, value: str) -> f
 )
 @observe_options
 def run(
-    timeout_drain: float,
-    timeout_streams: float,
-    orphan_grace: float,
-    watch: bool,
-    timeout_hung: float,
     workers: int,
     run_dir: str | None,
     name: str,
@@ -153,10 +96,6 @@ def run(
         log_level=log_level,
         control=control,
         log_options=log_options,
-        drain_s=timeout_drain,
-        streams_s=max(timeout_streams, timeout_drain),
-        orphan_grace_s=orphan_grace,
-        watch=watch,
-        hung_s=timeout_hung,
+        **take_process(options),
     )
     sys.exit(launch.run(settings))

@@ -93,6 +93,8 @@ class Stage:
         command = ["run", str(config), "--listen", f"127.0.0.1:{self.port}", "--workers", "1"]
         command += ["--listen", "https://127.0.0.1:0", "--tls-cert", str(self.certificate)]
         command += ["--run-dir", str(self.folder / "run"), "--timeout-drain", "1s"]
+        # Nobody starts another master for it.
+        command += ["--orphan-grace", "0s"]
         self.gateway = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",

@@ -60,6 +60,11 @@ class Bound:
     shared: bool = False
     steering: Steering | None = None
 
+    @property
+    def place(self) -> str:
+        """The address without its scheme: with TLS or not, it is the same socket."""
+        return place(self.text)
+
     def of_slot(self, slot: int) -> socket.socket:
         """The socket that a slot's worker accepts from."""
         return self.sockets[0 if self.shared else slot]
@@ -171,22 +176,22 @@ class Listening:
         kept: set[str] = set()
         try:
             for index, text in enumerate(addresses):
-                here = [b for b in self.bound if b.text == text]
+                here = [b for b in self.bound if b.place == place(text)]
                 if here:
                     change.indexes[here[0].index] = index
-                    kept.add(text)
+                    kept.add(place(text))
                 else:
                     change.added += self.claim(index, text) or bind_address(index, text, slots)
         except BaseException:
             change.undo()
             raise
-        change.removed = [b for b in self.bound if b.text not in kept]
+        change.removed = [b for b in self.bound if b.place not in kept]
         return change
 
     def claim(self, index: int, text: str) -> list[Bound]:
         """Sockets for an address that were handed over."""
-        found = [b for b in self.inherited if b.text == text]
-        self.inherited = [b for b in self.inherited if b.text != text]
+        found = [b for b in self.inherited if b.place == place(text)]
+        self.inherited = [b for b in self.inherited if b.place != place(text)]
         for b in found:
             b.index = index
         return found
@@ -241,6 +246,11 @@ def parse(text: str) -> Address:
     if not right:
         raise AddressError(f"{text}: is no IP address; an IPv6 address stands in brackets")
     return Address(text, host=host, port=int(port))
+
+
+def place(text: str) -> str:
+    """An address as it was written, without its scheme."""
+    return text.removeprefix("https://")
 
 
 def backlog() -> int:

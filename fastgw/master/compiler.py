@@ -14,6 +14,7 @@ from fastgw.config.problems import ConfigError, Problem
 from fastgw.log import Log
 from fastgw.master.settings import Compiled
 from fastgw.plan import PlanReader
+from fastgw.plugin_code import code_of
 from fastgw.tls.bundle import BundleError, files_of, read_bundle
 
 #: Where the settings' row has the bytes of all buffers of one worker.
@@ -58,7 +59,14 @@ def read_facts(plan: bytes) -> Compiled:
         memory=settings[_MEMORY],
         labels=[*labels_of(reader)],
         bundle=read_files(reader),
+        code=code_of(plugins_of(reader)),
     )
+
+
+def plugins_of(reader: PlanReader) -> list[str]:
+    """`module:Class` of each plugin."""
+    rows = (row for row in reader.rows("objects") if reader.text(*row[:2]) == "plugin")
+    return [str(reader.options(*row[5:7]).get("class")) for row in rows]
 
 
 def read_files(reader: PlanReader) -> bytes:

@@ -35,6 +35,8 @@ ANSWER_S = 5.0
 FDS_A_MESSAGE = 60
 #: Names of the control process's sockets begin so.
 MORE = "control."
+#: Names of the sockets for probes begin so; their address follows.
+HEALTH = "health."
 
 
 @dataclass
@@ -58,6 +60,8 @@ class Heritage:
     generation: int = 0
     #: Sockets of the control process by its names.
     more: dict[str, int] = field(default_factory=dict)
+    #: Sockets where probes of health are answered.
+    health: list[Bound] = field(default_factory=list)
 
     def take(self, message: Message) -> None:
         """One message of a peer."""
@@ -66,6 +70,14 @@ class Heritage:
             self.generation = max(self.generation, message["generation"])
             self.statistics_fd = keep(self.statistics_fd, fds.get("statistics", -1))
             self.lock_fd = keep(self.lock_fd, fds.get("lock", -1))
+            for name, fd in fds.items():
+                if name.startswith(HEALTH):
+                    text = name.removeprefix(HEALTH)
+                    s = socket.socket(fileno=fd)
+                    if text in [b.text for b in self.health]:
+                        s.close()
+                    else:
+                        self.health.append(Bound(-1, f"http://{text}", [s], text=text))
             self.more |= {k.removeprefix(MORE): fd for k, fd in fds.items() if k.startswith(MORE)}
         elif message["type"] == "sockets":
             self._take_sockets(message, fds)

@@ -7,21 +7,17 @@
 
 from __future__ import annotations
 
-import asyncio
 import faulthandler
 import gc
-import mmap
 import os
-import socket
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import NoReturn
 
 from fastgw.ext.shm.segment import SegmentError
-from fastgw.ext.shm.statistics import Column, Statistics, create_statistics, map_statistics
+from fastgw.ext.shm.statistics import Statistics, create_statistics, map_statistics
 from fastgw.log import Log
-from fastgw.master import machine
+from fastgw.master import privileges
 from fastgw.master.addresses import AddressError, Listening, bind_all
 from fastgw.master.compile_job import Compile
 from fastgw.master.compiler import CompileError, compile_plan
@@ -30,14 +26,16 @@ from fastgw.master.control_link import ControlLink
 from fastgw.master.generation import from_compiled
 from fastgw.master.heritage import Heritage, adopt, open_adoption
 from fastgw.master.master import EXIT_FAILED, Master
+from fastgw.master.nursery import Nursery
+from fastgw.master.privileges import PrivilegeError
 from fastgw.master.settings import Compiled, Settings
 from fastgw.master.signals import SignalQueue
 from fastgw.master.state_file import write_orders
 from fastgw.master.succession import Successor, Upgrade, inherited
-from fastgw.master.workforce import Birth, Workforce
+from fastgw.master.systemd import handed_over
+from fastgw.master.workforce import Workforce
 from fastgw.run_dir import Lock, RunDirError, run_folder
-from fastgw.tls.tickets import shared_ring
-from fastgw.worker import MakeDataPlane, Shift, work
+from fastgw.worker import MakeDataPlane
 
 EXIT_CONFIG = 2
 #: Columns of the statistics: workers, those that leave and those that are to come.
@@ -68,7 +66,9 @@ def run(
         heritage = heritage or adopt(folder)
         control = None
         if settings.control is not None:
-            control = ControlProcess(settings.control, folder, log, heritage.more)
+            who = privileges.identity(settings.user, settings.group)
+            told = replace(settings.control, run_as=who)
+            control = ControlProcess(told, folder, log, heritage.more)
         try:
             return supervise(
                 settings, compiled, compile_source, make or data_plane(), lock, heritage, control
@@ -80,7 +80,7 @@ def run(
         for line in e.lines:
             log.error(line)
         return EXIT_CONFIG
-    except (RunDirError, AddressError, OSError) as e:
+    except (RunDirError, AddressError, PrivilegeError, OSError) as e:
         log.error(str(e))
         return EXIT_FAILED
     finally:
@@ -108,37 +108,21 @@ def supervise(
 ) -> int:
     """Listen, fork and keep the workers."""
     log = Log("master", settings.log_level)
-    descriptors = machine.raise_descriptors()
     settings = replace(settings, workers=heritage.complete(settings.workers, lock.folder))
-    listening = bind_all(compiled.listen, settings.workers, heritage.listening.bound)
+    listening, health = listen(settings, compiled, heritage, log)
     signals = SignalQueue()
     adoption = open_adoption(lock.folder)
     try:
-        for bound in listening.bound:
-            log.info(f"listening on {bound.name}")
-        tickets = shared_ring()
-        for bound in listening.inherited:
-            bound.close()
         generation = from_compiled(heritage.generation + 1, compiled)
         statistics = open_statistics(settings, heritage, log)
-        most = machine.connections_for(descriptors)
-        log.info(f"descriptors {descriptors}, client connections a worker {most}")
-
-        def become(birth: Birth) -> NoReturn:
-            bell = -1
-            if control is not None:
-                control.rings.forget(birth.ring)
-                bell = control.rings.doorbell
-            shift = new_shift(settings, birth, bell, statistics, tickets, adoption, make, most, log)
-            raise SystemExit(work(shift))
-
-        workforce = Workforce(settings, listening, statistics, generation, become, signals, log)
-        workforce.forget_more.append(lock.forget)
-        workforce.assign_rows(generation)
-        workforce.on_steer = partial(keep_orders, lock.folder, listening, log)
-        successor = Successor(heritage, workforce, lock, log)
-        upgrade = Upgrade(workforce, lock.fd, log)
-        master = Master(settings, workforce, compile_source, upgrade, successor, log)
+        nursery = Nursery(settings, statistics, adoption, health, make, control, log)
+        force = Workforce(settings, listening, statistics, generation, nursery.work, signals, log)
+        force.forget_more.append(lock.forget)
+        force.assign_rows(generation)
+        force.on_steer = partial(keep_orders, lock.folder, listening, log)
+        upgrade = Upgrade(force, lock.fd, health.bound, log)
+        successor = Successor(heritage, force, lock, log)
+        master = Master(settings, force, compile_source, upgrade, successor, log)
         if control is not None:
             upgrade.more = control.sockets.named
             ControlLink(control, master, lock.folder)
@@ -149,14 +133,39 @@ def supervise(
         gc.freeze()
         code = master.run()
         if master.left:
-            lock.forget()
-            if control is not None:
-                control.sockets.forget()
+            leave(lock, control)
         return code
     finally:
         listening.close()
         signals.close()
         adoption.close()
+
+
+def leave(lock: Lock, control: ControlProcess | None) -> None:
+    """What belongs to our successor now is not ours to take away."""
+    lock.forget()
+    if control is not None:
+        control.sockets.forget()
+
+
+def listen(
+    settings: Settings, compiled: Compiled, heritage: Heritage, log: Log
+) -> tuple[Listening, Listening]:
+    """Sockets for clients and for probes of health: bound, handed over or from systemd."""
+    given = [*heritage.listening.bound, *handed_over(compiled.listen)]
+    listening = bind_all(compiled.listen, settings.workers, given)
+    try:
+        health = bind_all(settings.health_listen, 1, heritage.health)
+    except AddressError:
+        listening.close()
+        raise
+    for bound in listening.bound:
+        log.info(f"listening on {bound.name}")
+    for bound in health.bound:
+        log.info(f"health on {bound.name}")
+    for bound in listening.inherited:
+        bound.close()
+    return listening, health
 
 
 def keep_orders(folder: Path, listening: Listening, log: Log) -> None:
@@ -177,45 +186,3 @@ def open_statistics(settings: Settings, heritage: Heritage, log: Log) -> Statist
         finally:
             os.close(heritage.statistics_fd)
     return create_statistics(COLUMNS_A_WORKER * settings.workers + COLUMNS_MORE)
-
-
-def new_shift(
-    settings: Settings,
-    birth: Birth,
-    doorbell: int,
-    statistics: Statistics,
-    tickets: mmap.mmap,
-    adoption: socket.socket,
-    make: MakeDataPlane,
-    max_connections: int,
-    log: Log,
-) -> Shift:
-    """All that a forked worker needs."""
-    return Shift(
-        slot=birth.slot,
-        control=birth.control,
-        listeners=birth.listeners,
-        listen=birth.listen,
-        column=Column(statistics, birth.column),
-        generation=birth.generation.number,
-        plan_fd=birth.generation.plan_fd,
-        bundle_fd=birth.generation.bundle_fd,
-        tickets=tickets,
-        memory=birth.generation.memory,
-        max_connections=max_connections,
-        log_options=settings.log_options,
-        log_ring=birth.ring,
-        doorbell=doorbell,
-        adoption=adoption,
-        orphan_grace_s=settings.orphan_grace_s,
-        make=make,
-        new_loop=new_loop,
-        log=log.sibling(f"worker-{birth.slot}"),
-    )
-
-
-def new_loop() -> asyncio.AbstractEventLoop:
-    """The loop of a worker."""
-    import uvloop
-
-    return uvloop.new_event_loop()

@@ -18,10 +18,12 @@ from collections.abc import Callable
 from fastgw.log import Log
 from fastgw.master.compile_job import Compile
 from fastgw.master.heartbeat import LOOK_S
+from fastgw.master.pidfile import PidFile
 from fastgw.master.process import WorkerProcess
 from fastgw.master.reload import Reload
 from fastgw.master.settings import Settings
 from fastgw.master.succession import Successor, Upgrade
+from fastgw.master.systemd import Notifier
 from fastgw.master.watcher import Watcher
 from fastgw.master.workforce import KILL_AFTER_S, Workforce
 
@@ -54,6 +56,10 @@ class Master:
         self.stopping = False
         #: Another master has taken over; we stay until our workers have left.
         self.left = False
+        #: When a drain that was put off begins; 0 = none was.
+        self.drain_at_s = 0.0
+        self.pidfile = PidFile(settings.pidfile)
+        self.notifier = Notifier()
         #: When what is left is ended, then killed; on the monotonic clock, 0 = never.
         self.end_s = 0.0
         self.announced = False
@@ -76,6 +82,8 @@ class Master:
             try:
                 self.workforce.fill()
                 if self.ended():
+                    if not self.left:
+                        self.pidfile.remove()
                     return self.exit_code
                 self.wait()
                 self.look_at_clock()
@@ -125,6 +133,9 @@ class Master:
         self.workforce.look_at_hearts()
         self.reload.look_at_clock()
         self.upgrade.look_at_clock()
+        self.notifier.alive(time.monotonic())
+        if self.drain_at_s and time.monotonic() >= self.drain_at_s:
+            self.drain()
         if self.watcher is not None and self.watcher.changed(time.monotonic()):
             self.reload.begin("a file has changed")
         if self.end_s and time.monotonic() >= self.end_s:
@@ -154,6 +165,8 @@ class Master:
             self.announced = True
             self.log.info(f"ready with {len(slots)} worker(s)")
             self.successor.ready()
+            self.pidfile.write()
+            self.notifier.tell(READY=1, MAINPID=os.getpid(), STATUS=f"{len(slots)} workers serve")
 
     def lost(self, worker: WorkerProcess, text: str) -> None:
         """A worker is dead and buried."""
@@ -171,6 +184,8 @@ class Master:
     def drain(self) -> None:
         """Accept no more, finish what is under way, end the rest after a while."""
         self.draining = True
+        self.drain_at_s = 0.0
+        self.notifier.tell(STOPPING=1)
         self.workforce.filling = False
         self.reload.cancel()
         self.workforce.statistics.order_drain()
@@ -202,10 +217,20 @@ class Master:
 
     def handle_term(self) -> None:
         """Drain; at the second time end at once."""
-        if self.draining or self.stopping:
+        if self.draining or self.stopping or self.drain_at_s:
             self.handle_quit()
+        elif self.settings.drain_delay_s > 0:
+            self.put_drain_off()
         else:
             self.drain()
+
+    def put_drain_off(self) -> None:
+        """Say that we are not ready any more, and serve on until everybody has heard of it."""
+        delay_s = self.settings.drain_delay_s
+        self.drain_at_s = time.monotonic() + delay_s
+        self.workforce.statistics.order_drain()
+        self.notifier.tell(STOPPING=1)
+        self.log.info(f"/readyz is red; draining in {delay_s:g} s")
 
     def handle_int(self) -> None:
         """As TERM: Ctrl-C, and again for at once."""
@@ -256,6 +281,7 @@ class Master:
         """The new program serves: our workers leave, and we with the last of them."""
         self.left = True
         self.workforce.hand_over()
+        self.notifier.tell(MAINPID=self.upgrade.pid)
 
     def handle_ttin(self) -> None:
         """One worker more."""

@@ -30,6 +30,17 @@ class Settings:
     hung_s: float = 5.0
     #: Seconds that workers serve on without a master.
     orphan_grace_s: float = 60.0
+    #: Seconds between /readyz turning red and the end of accepting.
+    drain_delay_s: float = 0.0
+    #: Addresses where workers answer /healthz and /readyz.
+    health_listen: list[str] = field(default_factory=list)
+    #: Whom workers and the control process run as; empty: whoever started us.
+    user: str = ""
+    group: str = ""
+    #: A worker runs on one processor alone.
+    cpu_affinity: bool = False
+    #: File that holds the master's pid; empty: none.
+    pidfile: str = ""
     #: Reload when a file of the configuration changes.
     watch: bool = False
 

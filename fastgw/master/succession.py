@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping
 
 from fastgw.log import Log
 from fastgw.master.addresses import Bound
-from fastgw.master.heritage import Heritage, Peer, hand_over, take_from
+from fastgw.master.heritage import HEALTH, MORE, Heritage, Peer, hand_over, take_from
 from fastgw.master.messages import Inbox, Outbox, pack, receive
 from fastgw.master.process import WorkerProcess, WorkerState, describe_end
 from fastgw.master.signals import HANDLED
@@ -46,7 +46,7 @@ def inherited(env: Mapping[str, str] = os.environ) -> Heritage | None:
 class Upgrade:
     """An upgrade under way, in the old master."""
 
-    def __init__(self, workforce: Workforce, lock_fd: int, log: Log) -> None:
+    def __init__(self, workforce: Workforce, lock_fd: int, health: list[Bound], log: Log) -> None:
         self.workforce, self.lock_fd, self.log = workforce, lock_fd, log
         self.pid = 0
         self.sock: socket.socket | None = None
@@ -55,6 +55,8 @@ class Upgrade:
         self.on_ready: Callable[[], None] = lambda: None
         #: Sockets of the control process, which go along.
         self.more: Mapping[str, socket.socket] = {}
+        #: Where workers answer probes.
+        self.health = health
         self._outbox = Outbox()
         self._inbox = Inbox()
 
@@ -92,6 +94,8 @@ class Upgrade:
             for b in force.listening.bound
         ]
         fds = {"statistics": force.statistics.segment.fd, "lock": self.lock_fd}
+        fds |= {HEALTH + b.text: b.sockets[0].fileno() for b in self.health}
+        fds |= {MORE + name: s.fileno() for name, s in self.more.items()}
         hand_over(self._outbox, bound, fds, generation=force.generation.number, pid=os.getpid())
         sock.setblocking(False)
         self._outbox.flush(sock)

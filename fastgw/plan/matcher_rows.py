@@ -45,6 +45,7 @@ class MatcherRows:
         }
         self._listeners = {name: i for i, name in enumerate(listeners)}
         self._regexes: dict[str, int] = {}
+        self._shapes: dict[object, tuple[int, int]] = {}
         self._captures: dict[object, tuple[int, int]] = {}
         self._extras = Extras()
         self.tables = Tables(routes, self._extras)
@@ -62,10 +63,6 @@ class MatcherRows:
 
     def _add_host(self, host: Host) -> None:
         """A host, its shapes, its regexes as a set, its paths."""
-        shapes = host.ordered_shapes() if host.patterned else []
-        first = len(self.rows["shapes"])
-        for params, depth, kind in shapes:
-            self._append("shapes", SHAPE.pack(params, depth, SHAPES.index(kind)))
         patterns: list[str] = []
         at = len(self.rows["regexes"])
         for node in host.nodes:
@@ -74,11 +71,20 @@ class MatcherRows:
             *self.text(host.name),
             host.exact_depths,
             host.prefix_depths,
-            first,
-            len(shapes),
+            *self._run_of_shapes(host),
             self._add_set(host, patterns),
         )
         self._append("hosts", row)
+
+    def _run_of_shapes(self, host: Host) -> tuple[int, int]:
+        """What a host's paths look like. Hosts whose paths look alike share the rows, which
+        then are where the processor has them."""
+        shapes = tuple(host.ordered_shapes()) if host.patterned else ()
+        if shapes not in self._shapes:
+            self._shapes[shapes] = len(self.rows["shapes"]), len(shapes)
+            for params, depth, kind in shapes:
+                self._append("shapes", SHAPE.pack(params, depth, SHAPES.index(kind)))
+        return self._shapes[shapes]
 
     def _add_set(self, host: Host, patterns: list[str]) -> int:
         """The regexes of a host, which are searched for together."""

@@ -142,6 +142,18 @@ def nothing(i: int) -> Route:
     return Route(f"r{i}", (Match(f"/{i}"),), ObjectSpec("none", "none"))
 
 
+def test_row_given_to_others_is_found_by_their_name_alone() -> None:
+    statistics = create_statistics(2, rows=1)
+    (row,) = statistics.assign([("route", "old")], 0)
+    rows = SharedRows(columns(statistics, 1)[0])
+    statistics.assign([], 0)
+    assert statistics.expire(1000) == 1
+    assert statistics.assign([("route", "new")], 1000) == [row]
+    assert rows.find("route", "old") == row, "not looked at yet"
+    rows.refresh()
+    assert (rows.find("route", "old"), rows.find("route", "new")) == (None, row)
+
+
 def test_long_names_are_found_by_all_of_them() -> None:
     statistics = create_statistics(2)
     long = [f"up{LABEL_BREAK}http://" + "x" * 220 + end for end in "ab"]

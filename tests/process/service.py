@@ -20,6 +20,7 @@ GET = b"GET / HTTP/1.1\r\nHost: gw.test\r\n\r\n"
 
 def serve(peer: Peer) -> None:
     """Answer requests with `ok`, and upgrades with an echo, for as long as the peer stays."""
+    peer.socket.settimeout(60)  # reloads on a busy machine take their time; tunnels wait
     while True:
         head = peer.head()
         if head.values("Upgrade"):

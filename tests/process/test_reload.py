@@ -263,3 +263,41 @@ def test_watch_reloads_when_a_file_has_changed(tmp_path: Path, origin: Origin) -
             new.rename(file)
             gateway.wait_for(r"reload \(a file has changed\): generation 2 serves")
             assert status(client) == 203
+
+
+def test_other_code_of_a_plugin_means_a_whole_new_set(
+    tmp_path: Path, origin: Origin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code = (
+        "from fastgw import Policy, Response\n"
+        "class Answers(Policy):\n"
+        "    def on_request(self, request):\n"
+        "        return Response({})\n"
+    )
+    plugin, file = tmp_path / "answering.py", tmp_path / "gateway.yaml"
+    plugin.write_text(code.format(201))
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    route = "mine: {match: /said, upstream: app, policies: [{plugin: 'answering:Answers'}]}"
+    file.write_text(configuration(origin, [route]))
+    with run(tmp_path, str(file), "--workers", "2") as gateway:
+        address = gateway.address()
+        gateway.ready()
+        before = gateway.workers()
+        with connect(address) as client, Load(address, fresh=True) as load:
+            assert status(client) == 201
+            plugin.write_text("this is no Python")
+            gateway.signal(signal.SIGHUP)
+            gateway.wait_for("failed: generation 1 goes on")
+            assert status(client) == 201
+            plugin.write_text(code.format(202))
+            gateway.signal(signal.SIGHUP)
+            gateway.wait_for(r"generation \d serves")
+            load.more(50)
+            # The old worker serves this once more, and says that it was the last time.
+            said = ask(client, SAID)
+            assert said.startswith(b"HTTP/1.1 201") and b"connection: close" in said.lower()
+            with connect(address) as other:
+                assert status(other) == 202
+        assert load.failures == []
+        assert not set(before) & set(gateway.workers()[-2:])

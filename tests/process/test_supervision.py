@@ -114,7 +114,7 @@ def test_worker_that_dies_before_ready_ends_the_start(
 
 
 def test_workers_end_when_the_master_is_gone(tmp_path: Path) -> None:
-    with fake(tmp_path, workers=2) as gateway:
+    with fake(tmp_path, workers=2, orphan_grace_s=0.2) as gateway:
         gateway.ready()
         pids = gateway.workers()
         gateway.process.kill()

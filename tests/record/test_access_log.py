@@ -172,6 +172,18 @@ def test_ring_gets_the_lines_and_drops_when_full() -> None:
     os.close(ring)
 
 
+def test_line_that_does_not_fit_overwrites_nothing() -> None:
+    ring = create_ring(4096)
+    reader = RingReader(ring)
+    with Gateway(fixed(), log={"fields": ["path"]}, log_ring=ring) as gw, Client(gw.address) as c:
+        for letter in "abcd":
+            assert c.get("/" + letter * 1500).status == 200
+        paths = [json.loads(line)["path"] for line in reader.peek(4096).splitlines()]
+    assert [path[1] for path in paths] == ["a", "b"][: len(paths)]
+    assert reader.written == len(paths) and reader.written + reader.dropped == 4
+    os.close(ring)
+
+
 # -- the page --------------------------------------------------------------------------------
 
 

@@ -111,8 +111,8 @@ def test_nested_repeats_take_linear_time() -> None:
     assert best_us([Match("/(a+)+$", regex=True)], path) < 100
 
 
-def test_a_set_out_of_memory_asks_each() -> None:
-    """Patterns whose automaton does not fit, however little is needed for each alone."""
+def test_a_set_tells_what_each_of_its_patterns_tells() -> None:
+    """Patterns whose common automaton is far larger than its memory: it is begun anew."""
     sources = [f"/.*{chr(97 + i % 26)}.{{{8 + i // 26}}}x?" for i in range(100)]
     made = tuple(Route(f"r{i:03}", (Match(p, regex=True),), TARGET) for i, p in enumerate(sources))
     s = load_plan(build_plan(PlanModel(made)), {"none": route_doors.AnyTarget})

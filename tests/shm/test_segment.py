@@ -32,7 +32,7 @@ def test_sealed_content_is_read_in_place(sealed: int) -> None:
     segment = map_segment(sealed, MAGIC, 3)
     assert (segment.magic, segment.layout, segment.generation) == (MAGIC, 3, 7)
     assert segment.sealed and not segment.writable
-    assert bytes(memoryview(segment)[40:]) == b"content"
+    assert bytes(segment.view()[40:]) == b"content"
     assert check_published(sealed, MAGIC, 3) == (47, 7)
 
 
@@ -47,7 +47,7 @@ def test_nobody_can_change_what_is_sealed(sealed: int) -> None:
         map_segment(sealed, MAGIC, 3, writable=True)
     segment = map_segment(sealed, MAGIC, 3)
     with pytest.raises(TypeError):
-        memoryview(segment)[40] = 1
+        segment.view()[40] = 1
 
 
 @pytest.mark.parametrize(
@@ -91,8 +91,8 @@ def test_no_memfd_is_no_segment() -> None:
 def test_mutable_segment_is_shared() -> None:
     one = create_segment("test", MAGIC, 3, 4096)
     other = map_segment(one.fd, MAGIC, 3, writable=True)
-    memoryview(one)[100] = 42
-    assert memoryview(other)[100] == 42
+    one.view()[100] = 42
+    assert other.view()[100] == 42
     assert fcntl.fcntl(one.fd, fcntl.F_GET_SEALS) & fcntl.F_SEAL_GROW
 
 
@@ -103,7 +103,7 @@ def mapped() -> int:
 
 def test_segment_is_unmapped_with_its_last_view() -> None:
     fd = seal_bytes("pinned", with_header(MAGIC, 3, b"content"))
-    view = memoryview(map_segment(fd, MAGIC, 3))
+    view = map_segment(fd, MAGIC, 3).view()
     os.close(fd)
     assert mapped() == 1
     assert bytes(view[40:]) == b"content"
@@ -113,10 +113,10 @@ def test_segment_is_unmapped_with_its_last_view() -> None:
 
 def test_close_with_a_view_is_refused(sealed: int) -> None:
     segment = map_segment(sealed, MAGIC, 3)
-    view = memoryview(segment)
+    view = segment.view()
     with pytest.raises(BufferError, match="1 view"):
         segment.close()
     view.release()
     segment.close()
     with pytest.raises(BufferError, match="closed"):
-        memoryview(segment)
+        segment.view()
