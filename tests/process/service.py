@@ -44,7 +44,8 @@ def configuration(origin: Origin, routes: Iterable[str] = (), listen: str = "127
     return (
         f"version: 1\nlisten: {{main: '{listen}'}}\n"
         f"upstreams: {{app: {{servers: ['http://{host}:{port}']}}}}\n"
-        "routes:\n  all: {match: '/*', upstream: app}\n" + "".join(f"  {r}\n" for r in routes)
+        "routes:\n  all: {match: '/*', upstream: app, websocket: true}\n"
+        + "".join(f"  {r}\n" for r in routes)
     )
 
 

@@ -94,7 +94,7 @@ def test_worker_that_hangs_is_ended_with_its_traceback(
     file = tmp_path / "gateway.yaml"
     file.write_text(
         configuration(origin).replace(
-            "upstream: app}", "upstream: app, policies: [{plugin: 'sleeper:Sleeps'}]}"
+            "websocket: true}", "websocket: true, policies: [{plugin: 'sleeper:Sleeps'}]}"
         )
     )
     with run(tmp_path, str(file), "--workers", "1", "--timeout-hung", "1500ms") as gateway:
