@@ -145,7 +145,7 @@ cdef class Worker:
         the TlsMaterial that it needs."""
         self.prepared = None
         objects = builders(tls.files if tls is not None else {}, self.log)
-        for made in load_slices(plan, objects, self.dispatcher.snapshot):
+        for made in load_slices(plan, objects, self.dispatcher.snapshot):  # no-cython-lint
             yield
         yield from self.bind(made)
         yield from self.tls.prepare(made.tls_options(), tls)

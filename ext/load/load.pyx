@@ -281,7 +281,7 @@ cdef class Load:
             return
         remove_free(&self.free, c)
         if c.ssl != NULL:
-            self.tls.end(c.ssl, c.state >= C_OPEN)
+            self.tls.end(c.ssl)
             c.ssl = NULL
         close_fd(c.fd)
         c.fd = -1

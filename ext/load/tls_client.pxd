@@ -7,13 +7,11 @@ from fastgw.ext.load.openssl cimport SSL, SSL_CTX, SSL_SESSION
 @cython.final
 cdef class TlsClient:
     cdef SSL_CTX* ctx           # owned
-    cdef SSL_SESSION* session   # the last one that can be resumed; owned, or NULL
+    cdef SSL_SESSION* session   # the last one given, if sessions are resumed; owned, or NULL
     cdef bytes name             # server name that is sent, and verified
     cdef const char* name_p     # its bytes
     cdef bint is_address        # it is an IP address: not sent, but verified
     cdef bint verify
-    cdef bint resume            # connections offer `session`
 
     cdef SSL* connect(self, int fd) noexcept nogil
-    cdef void keep_session(self, SSL* ssl) noexcept nogil
-    cdef void end(self, SSL* ssl, bint keep) noexcept nogil
+    cdef void end(self, SSL* ssl) noexcept nogil

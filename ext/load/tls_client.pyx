@@ -11,11 +11,11 @@ from fastgw.ext.load.openssl cimport (
     SSL_CTX_set_min_proto_version, SSL_CTX_set_mode, SSL_CTX_set_options,
     SSL_CTX_set_read_ahead, SSL_OP_IGNORE_UNEXPECTED_EOF, SSL_CTX_set_session_cache_mode,
     SSL_CTX_set_verify, SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER, SSL_MODE_ENABLE_PARTIAL_WRITE,
-    SSL_MODE_RELEASE_BUFFERS, SSL_SESSION, SSL_SESSION_free, SSL_SESSION_has_ticket,
-    SSL_SESSION_is_resumable, SSL_SESS_CACHE_CLIENT, SSL_SESS_CACHE_NO_INTERNAL,
-    SSL_VERIFY_NONE, SSL_VERIFY_PEER, SSL_free, SSL_get1_session, SSL_new, SSL_set1_host,
-    SSL_set_connect_state, SSL_set_fd, SSL_set_quiet_shutdown, SSL_set_session,
+    SSL_MODE_RELEASE_BUFFERS, SSL_SESSION, SSL_SESSION_free, SSL_SESS_CACHE_CLIENT,
+    SSL_SESS_CACHE_NO_INTERNAL, SSL_VERIFY_NONE, SSL_VERIFY_PEER, SSL_free, SSL_new,
+    SSL_set1_host, SSL_set_connect_state, SSL_set_fd, SSL_set_quiet_shutdown, SSL_set_session,
     SSL_set_tlsext_host_name, SSL_shutdown, TLS1_2_VERSION, TLS1_3_VERSION, TLS_client_method,
+    SSL_CTX_get_app_data, SSL_CTX_sess_set_new_cb, SSL_CTX_set_app_data, SSL_get_SSL_CTX,
 )
 
 cdef bytes ALPN = b"\x08http/1.1"
@@ -55,7 +55,7 @@ cdef class TlsClient:
         self.is_address = _is_address(name)
         self.name = name.encode("ascii" if self.is_address else "idna")
         self.name_p = self.name
-        self.verify, self.resume = verify, resume
+        self.verify = verify
         SSL_CTX_set_mode(self.ctx, SSL_MODE_ENABLE_PARTIAL_WRITE
                          | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS)
         # An end without close_notify would cost the session; what was cut off, the answer's own
@@ -65,6 +65,9 @@ cdef class TlsClient:
         SSL_CTX_set_session_cache_mode(
             self.ctx, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL
         )
+        if resume:
+            SSL_CTX_set_app_data(self.ctx, &self.session)
+            SSL_CTX_sess_set_new_cb(self.ctx, _on_session)
         SSL_CTX_set_alpn_protos(self.ctx, <const unsigned char*><char*>ALPN, len(ALPN))
         if version:
             number = TLS1_2_VERSION if version == "1.2" else TLS1_3_VERSION
@@ -98,33 +101,22 @@ cdef class TlsClient:
         elif self.verify:
             SSL_set1_host(ssl, self.name_p)
         SSL_set_quiet_shutdown(ssl, 1)
-        if self.resume and self.session != NULL:
+        if self.session != NULL:
             SSL_set_session(ssl, self.session)
         SSL_set_connect_state(ssl)
         return ssl
 
-    cdef void keep_session(self, SSL* ssl) noexcept nogil:
-        """Keep what this connection learned, to be resumed by later ones."""
-        cdef SSL_SESSION* found
-        if not self.resume:
-            return
-        found = SSL_get1_session(ssl)
-        if found == NULL:
-            return
-        # One without a ticket (its server sent none this time) is no better than what is there.
-        if not SSL_SESSION_is_resumable(found) or (
-            self.session != NULL and not SSL_SESSION_has_ticket(found)
-        ):
-            SSL_SESSION_free(found)
-            return
-        if self.session != NULL:
-            SSL_SESSION_free(self.session)
-        self.session = found
-
-    cdef void end(self, SSL* ssl, bint keep) noexcept nogil:
-        """The connection is over; with `keep` its session may be resumed."""
-        if keep:
-            self.keep_session(ssl)
+    cdef void end(self, SSL* ssl) noexcept nogil:
+        """The connection is over."""
         # Quiet: nothing is sent. Without it OpenSSL takes the session for a bad one.
         SSL_shutdown(ssl)
         SSL_free(ssl)
+
+
+cdef int _on_session(SSL* ssl, SSL_SESSION* session) noexcept nogil:
+    """The server has given a session: it takes the place of the last one."""
+    cdef SSL_SESSION** slot = <SSL_SESSION**>SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl))
+    if slot[0] != NULL:
+        SSL_SESSION_free(slot[0])
+    slot[0] = session
+    return 1                            # it is ours now

@@ -8,7 +8,7 @@ import click
 from click.core import ParameterSource
 
 #: Sections that people look for first, in this order; others follow as they come.
-FIRST = ("What is shown", "What it serves", "Processes", "Logs")
+FIRST = ("What is shown", "What it serves", "Processes", "Logs and metrics", "Logs")
 
 
 class Option(click.Option):

@@ -28,7 +28,7 @@ Each option has an environment variable, FASTGW_ and its name (--run-dir: FASTGW
 a flag overrides it, and it overrides the file."""
 
 SECTIONS = {
-    "Run": ("run", "demo"),
+    "Run": ("run", "demo", "bench"),
     "Write a configuration": ("init", "check", "fmt", "schema"),
     "Understand one": ("routes", "explain", "show", "diff"),
     "A running gateway": ("status", "reload", "bench"),

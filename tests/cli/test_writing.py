@@ -13,6 +13,7 @@ from fastgw.cli.main import main
 from fastgw.cli.run import run
 from fastgw.cli.source import read_source
 from tests.cli.kit import fastgw
+from tests.meta.tree import ROOT
 
 UGLY = """\
 # the gateway
@@ -232,6 +233,11 @@ def test_every_verb_has_help_and_exit_codes_are_said(verb: str) -> None:
     assert result.exit_code == 0
     assert len(result.stdout.splitlines()) > 4
     assert "Exit codes: 0 done, 1 failed" in fastgw("--help").stdout
+
+
+def test_every_verb_is_in_the_docs() -> None:
+    page = (ROOT / "docs/command-line.md").read_text()
+    assert {verb for verb in main.commands if f"| `{verb}` |" not in page} == set()
 
 
 def test_every_option_of_run_has_a_variable() -> None:

@@ -9,7 +9,7 @@ import pytest
 from fastgw.ext.testing.fuzz_doors import run
 
 CORPUS = Path(__file__).parents[2] / "fuzz" / "corpus"
-TARGETS = ("request", "response", "chunked", "path", "authority", "proxy", "frames")
+TARGETS = ("request", "response", "chunked", "path", "authority", "hello", "proxy", "frames")
 
 
 @pytest.mark.parametrize("target", TARGETS)

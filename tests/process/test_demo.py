@@ -59,7 +59,10 @@ def test_ctrl_c_ends_all_of_it() -> None:
             os.killpg(demo.pid, signal.SIGINT)
             assert demo.wait(10) == 0
         assert time.monotonic() - begin < END_S
-        assert not [pid for pid in below if Path(f"/proc/{pid}").exists()]
+        # A child of a master that had to be killed hears of it a moment later.
+        while left := [pid for pid in below if Path(f"/proc/{pid}").exists()]:
+            assert time.monotonic() - begin < END_S + 2, left
+            time.sleep(0.01)
 
 
 def test_each_try_has_a_curl_line() -> None:
