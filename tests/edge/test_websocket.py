@@ -29,6 +29,7 @@ class Echo:
 
     def __init__(self, subprotocols: tuple[str, ...] = ()) -> None:
         self.saw: list[int | None] = []
+        self.ended = threading.Semaphore(0)
         self.asked: list[Any] = []
         self.server = serve(
             self.serve,
@@ -47,6 +48,7 @@ class Echo:
             for message in connection:
                 connection.send(message)
         self.saw.append(connection.close_code)
+        self.ended.release()
 
     def __enter__(self) -> Echo:
         self.thread.start()
@@ -90,6 +92,7 @@ def test_messages_of_every_size() -> None:
         assert (said["status"], said["reason"]) == (101, "")
         assert said["request_bytes"] > 1_000_000
         assert said["response_bytes"] > 1_000_000
+        assert echo.ended.acquire(timeout=10)
         assert echo.saw == [4001]
         gw.until(lambda now: now["tunnels_live"] == now["connections"] == 0, "closed")
 
@@ -380,6 +383,7 @@ def test_a_drain_gives_time_and_says_goodbye() -> None:
             c.recv(10)
         assert c.close_code == 1001
         assert done.wait(10)
+        assert echo.ended.acquire(timeout=10)
         assert echo.saw == [1001]
         assert gw.record()["reason"] == "draining"
 
