@@ -287,7 +287,8 @@ cdef int _seal_ticket(
         EVP_DecryptInit_ex(cipher, EVP_aes_256_cbc(), NULL, key.cipher, iv)
     if not _set_mac(mac, key):
         return -1
-    return 2 if old else 1
+    # 2 = the client is given a new one. Under TLS 1.3 each serves once (RFC 8446 appendix C.4).
+    return 2 if old or SSL_version(ssl) == TLS1_3_VERSION else 1
 
 
 cdef bint _set_mac(EVP_MAC_CTX* mac, const TicketKey* key) noexcept:
