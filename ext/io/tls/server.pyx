@@ -16,7 +16,7 @@ from fastgw.ext.io.tls.openssl cimport (
     SSL_CTX_set_tlsext_ticket_key_evp_cb, SSL_TLSEXT_ERR_ALERT_FATAL, SSL_TLSEXT_ERR_NOACK,
     SSL_TLSEXT_ERR_OK, SSL_free, SSL_get1_peer_certificate, SSL_get_app_data,
     SSL_get_current_cipher, SSL_get_servername, SSL_new, SSL_session_reused, SSL_set_accept_state,
-    SSL_set_tlsext_status_ocsp_resp, SSL_version, TLSEXT_NAMETYPE_host_name, X509,
+    SSL_set_tlsext_status_ocsp_resp, SSL_version, TLS1_3_VERSION, TLSEXT_NAMETYPE_host_name, X509,
 )
 from fastgw.ext.io.tls.pem cimport last_error
 from fastgw.ext.io.tls.stream cimport TlsFacts
