@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import shutil
 import subprocess
 import sys
@@ -51,6 +52,7 @@ CFLAGS = {
     ],
 }
 LDFLAGS = {"asan": ["-fsanitize=address,undefined"], "fuzz": ["-fsanitize=address,undefined"]}
+IMPORT = re.compile(r"^\s*from (fastgw\.ext[\w.]*) c?import ([^(\n]*)", re.MULTILINE)
 WARNINGS = ["-Wall", "-Wno-unused-function", "-Wno-unused-but-set-variable"]
 #: Where C headers are looked for, as far as can be told without asking the compiler.
 INCLUDES = (
@@ -120,6 +122,23 @@ def header_exists(compiler: list[str], name: str) -> bool:
     return not subprocess.run(test, input=source, capture_output=True, check=False).returncode
 
 
+def imported_by(name: str) -> set[str]:
+    """A module of ours with all that it needs, by what its sources import."""
+    found: set[str] = set()
+    left = [name]
+    while left:
+        name = left.pop()
+        parts = name.split(".")[2:]
+        texts = [SOURCES.joinpath(*parts).with_suffix(end) for end in (".pyx", ".pxd")]
+        if name in found or not texts[0].exists():
+            continue
+        found.add(name)
+        for text in texts:
+            for place, names in IMPORT.findall(text.read_text() if text.exists() else ""):
+                left += [place, *(f"{place}.{one}" for one in re.findall(r"\w+", names))]
+    return found
+
+
 def missing_tools() -> list[str]:
     """What a build needs and this machine lacks."""
     words = (os.environ.get("CC") or sysconfig.get_config_var("CC") or "cc").split()
@@ -146,7 +165,10 @@ class BuildKind(build_ext):
         if self.inplace:
             self.build_temp = f"build/{KIND}/tmp"
             self.build_lib = f"build/{KIND}/lib"
-        elif KIND != "fuzz":
+        elif KIND == "fuzz":
+            needed = imported_by("fastgw.ext.testing.fuzz_doors")
+            plain = [e for e in plain if e.name in needed]
+        else:
             plain = [e for e in plain if ".ext.testing." not in e.name]
         # Said here in one line, before Cython works and the compiler says it in many.
         if missing := missing_tools():

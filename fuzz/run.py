@@ -53,7 +53,9 @@ def build() -> None:
         BUILD / "temp",
         FASTGW_BUILD="fuzz",
         CC=clang,
+        CXX=clang.replace("clang", "clang++"),
         LDSHARED="clang -shared",
+        LDCXXSHARED="clang++ -shared",
     )
     if status:
         raise SystemExit("the instrumented modules can't be built; is clang installed?")

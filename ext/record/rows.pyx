@@ -90,7 +90,8 @@ cdef class SharedRows(Rows):
                 # Whose row it was must not be counted here any more.
                 if self.found.get(self.texts[i]) == i:
                     del self.found[self.texts[i]]
-                text = (<char*>e.text)[:e.text_n] if e.text_n < LABEL_BYTES else (<char*>e.hash)[:16]
+                short = e.text_n < LABEL_BYTES
+                text = (<char*>e.text)[:e.text_n] if short else (<char*>e.hash)[:16]
                 self.serials[i], self.texts[i], self.found[text] = e.serial, text, i
 
     cdef uint64_t* row(self, int kind, bytes name) except NULL:

@@ -271,7 +271,9 @@ cdef extern from "<openssl/x509v3.h>" nogil:
         pass
     ctypedef struct X509_EXTENSION:
         pass
-    void X509V3_set_ctx(X509V3_CTX* ctx, X509* issuer, X509* subject, void* req, void* crl, int flags)
+    void X509V3_set_ctx(
+        X509V3_CTX* ctx, X509* issuer, X509* subject, void* req, void* crl, int flags
+    )
     X509_EXTENSION* X509V3_EXT_conf_nid(void* conf, X509V3_CTX* ctx, int nid, const char* value)
     int X509_add_ext(X509* x, X509_EXTENSION* ext, int at)
     void X509_EXTENSION_free(X509_EXTENSION* ext)
