@@ -173,19 +173,19 @@ class Listening:
     def change_to(self, addresses: list[str], slots: int) -> Change:
         """Bind what is new in a list of addresses; AddressError leaves everything as it was."""
         change = Change()
-        kept: set[str] = set()
         try:
             for index, text in enumerate(addresses):
-                here = [b for b in self.bound if b.place == place(text)]
-                if here:
-                    change.indexes[here[0].index] = index
-                    kept.add(place(text))
+                # Several may be written alike (port 0): each stands for one of those there are.
+                here = [b.index for b in self.bound if b.place == place(text)]
+                left = [i for i in here if i not in change.indexes]
+                if left:
+                    change.indexes[left[0]] = index
                 else:
                     change.added += self.claim(index, text) or bind_address(index, text, slots)
         except BaseException:
             change.undo()
             raise
-        change.removed = [b for b in self.bound if b.place not in kept]
+        change.removed = [b for b in self.bound if b.index not in change.indexes]
         return change
 
     def claim(self, index: int, text: str) -> list[Bound]:
