@@ -13,7 +13,7 @@ import pytest
 from fastgw.master.slot import backoff_s
 from tests.process.gateway import fake, greeted
 
-#: From death to the replacement's first accept; the issue's figure.
+#: From death to the replacement's first accept; the figure that docs/processes.md promises.
 REPLACED_S = 0.150
 
 
