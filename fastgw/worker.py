@@ -20,7 +20,6 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from fastgw.ext.io.tls.tickets import TicketKeys
 from fastgw.ext.shm.statistics import Column
 from fastgw.health import serve
 from fastgw.log import Log
@@ -29,6 +28,7 @@ from fastgw.master.heritage import HEALTH, hand_over
 from fastgw.master.messages import BrokenMessage, Inbox, Message, Outbox, pack, receive
 from fastgw.tls.bundle import Bundle, mapped
 from fastgw.tls.material import TlsMaterial
+from fastgw.tls.tickets import NodeTickets
 
 EXIT_OK = 0
 EXIT_FAILED = 1
@@ -119,7 +119,7 @@ class Shift:
     #: Certificate files that the plan names; -1: none.
     bundle_fd: int
     #: Keys of session tickets, which all workers of the node share.
-    tickets: mmap.mmap
+    tickets: NodeTickets
     memory: int
     max_connections: int
     #: How a line of the access log looks, the ring it goes to (-1 = none) and the doorbell
@@ -225,7 +225,7 @@ class Worker:
         """What TLS needs besides the plan; None: nothing."""
         if bundle_fd < 0:
             return None
-        return TlsMaterial(Bundle(mapped(bundle_fd)), TicketKeys(self.shift.tickets))
+        return TlsMaterial(Bundle(mapped(bundle_fd)), self.shift.tickets.keys())
 
     def accept_from(self, bound: Bound, index: int, fd: int) -> None:
         """Accept from a socket of an address."""
@@ -411,6 +411,7 @@ class Worker:
         shift, column = self.shift, self.shift.column
         outbox = Outbox()
         fds = {HEALTH + b.text: b.sockets[0].fileno() for b in shift.health}
+        fds["tickets"] = shift.tickets.fd
         if column is not None:
             fds["statistics"] = column.statistics.segment.fd
         hand_over(

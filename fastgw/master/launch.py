@@ -35,6 +35,7 @@ from fastgw.master.succession import Successor, Upgrade, inherited
 from fastgw.master.systemd import handed_over
 from fastgw.master.workforce import Workforce
 from fastgw.run_dir import Lock, RunDirError, run_folder
+from fastgw.tls.tickets import NodeTickets
 from fastgw.worker import MakeDataPlane
 
 EXIT_CONFIG = 2
@@ -115,12 +116,14 @@ def supervise(
     try:
         generation = from_compiled(heritage.generation + 1, compiled)
         statistics = open_statistics(settings, heritage, log)
-        nursery = Nursery(settings, statistics, adoption, health, make, control, log)
+        tickets = open_tickets(heritage, log)
+        nursery = Nursery(settings, statistics, tickets, adoption, health, make, control, log)
         force = Workforce(settings, listening, statistics, generation, nursery.work, signals, log)
         force.forget_more.append(lock.forget)
         force.assign_rows(generation)
         force.on_steer = partial(keep_orders, lock.folder, listening, log)
         upgrade = Upgrade(force, lock.fd, health.bound, log)
+        upgrade.tickets_fd = tickets.fd
         successor = Successor(heritage, force, lock, log)
         master = Master(settings, force, compile_source, upgrade, successor, log)
         if control is not None:
@@ -186,3 +189,14 @@ def open_statistics(settings: Settings, heritage: Heritage, log: Log) -> Statist
         finally:
             os.close(heritage.statistics_fd)
     return create_statistics(COLUMNS_A_WORKER * settings.workers + COLUMNS_MORE)
+
+
+def open_tickets(heritage: Heritage, log: Log) -> NodeTickets:
+    """The ring of ticket keys that was handed over, else a new one."""
+    if heritage.tickets_fd >= 0:
+        try:
+            return NodeTickets(heritage.tickets_fd)
+        except (OSError, ValueError) as e:
+            log.warning(f"sessions of TLS begin anew: {e}")
+            os.close(heritage.tickets_fd)
+    return NodeTickets()

@@ -13,7 +13,7 @@ from fastgw.master.addresses import Listening
 from fastgw.master.control import ControlProcess
 from fastgw.master.settings import Settings
 from fastgw.master.workforce import Birth
-from fastgw.tls.tickets import shared_ring
+from fastgw.tls.tickets import NodeTickets
 from fastgw.worker import MakeDataPlane, Shift, name_process, work
 
 
@@ -24,6 +24,7 @@ class Nursery:
         self,
         settings: Settings,
         statistics: Statistics,
+        tickets: NodeTickets,
         adoption: socket.socket,
         health: Listening,
         make: MakeDataPlane,
@@ -31,10 +32,10 @@ class Nursery:
         log: Log,
     ) -> None:
         self.settings, self.statistics, self.log = settings, statistics, log
+        #: Keys of session tickets: one ring for all workers, however often they are replaced.
+        self.tickets = tickets
         self.adoption, self.health, self.make, self.control = adoption, health, make, control
         self.who = privileges.identity(settings.user, settings.group)
-        #: Keys of session tickets: one ring for all workers, however often they are replaced.
-        self.tickets = shared_ring()
         descriptors = machine.raise_descriptors()
         self.connections = machine.connections_for(descriptors)
         log.info(f"descriptors {descriptors}, client connections a worker {self.connections}")

@@ -1,18 +1,50 @@
 """Keys of session tickets: memory that the master makes before it forks, so that all workers
-of a node see the same keys, however often they are replaced. The keys turn by themselves; see
-ext/io/tls/tickets.pxd."""
+of a node see the same keys, however often they are replaced; the next master gets it too. The
+keys turn by themselves; see ext/io/tls/tickets.pxd."""
 
 from __future__ import annotations
 
+import fcntl
 import mmap
+import os
 
-from fastgw.ext.io.tls.tickets import RING_BYTES, make_ring
+from fastgw.ext.io.tls.tickets import RING_BYTES, TicketKeys, make_ring
+
+_SEALS = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL
 
 
 def shared_ring(keys: bytes = b"") -> mmap.mmap:
     """Fresh keys, or those of a file, in memory that is shared with every later fork and left
     out of core dumps. ValueError: not the content of a file of keys."""
-    memory = mmap.mmap(-1, RING_BYTES)
-    memory.madvise(mmap.MADV_DONTDUMP)
+    memory = _private(mmap.mmap(-1, RING_BYTES))
     make_ring(memory, keys)
+    return memory
+
+
+class NodeTickets:
+    """The ring of a node, in memory that has a descriptor and so can be handed over."""
+
+    def __init__(self, fd: int = -1) -> None:
+        """A ring with fresh keys, or the one behind a descriptor of another process; then
+        ValueError or OSError: it is none."""
+        self.fd = fd if fd >= 0 else _new_memory()
+        self.memory = _private(mmap.mmap(self.fd, RING_BYTES))
+        if fd < 0:
+            make_ring(self.memory, b"")
+        self.keys()
+
+    def keys(self) -> TicketKeys:
+        """The keys, for one process."""
+        return TicketKeys(self.memory)
+
+
+def _new_memory() -> int:
+    fd = os.memfd_create("fastgw-tickets", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+    os.ftruncate(fd, RING_BYTES)
+    fcntl.fcntl(fd, fcntl.F_ADD_SEALS, _SEALS)
+    return fd
+
+
+def _private(memory: mmap.mmap) -> mmap.mmap:
+    memory.madvise(mmap.MADV_DONTDUMP)
     return memory

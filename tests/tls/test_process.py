@@ -107,6 +107,26 @@ def test_sessions_resume_on_every_worker(
             assert resumed
 
 
+def test_sessions_resume_after_an_upgrade(
+    context: ssl.SSLContext, pair: tuple[str, str], tmp_path: Path, origin: Origin
+) -> None:
+    """The new program gets the ring of the old one."""
+    file = config(tmp_path, origin, "{cert: a.pem}")
+    with run(tmp_path, str(file), "--workers", "2") as gateway:
+        at = addresses(gateway)["https"]
+        gateway.ready()
+        _, session, _ = served(at, context)
+        gateway.signal(signal.SIGUSR2)
+        new = int(gateway.wait_for(r"the new program \(pid (\d+)\) is ready")[1])
+        try:
+            assert gateway.process.wait(30) == 0
+            for _ in range(4):
+                _, session, resumed = served(at, context, session)
+                assert resumed
+        finally:
+            os.kill(new, signal.SIGTERM)
+
+
 def test_renewed_certificate_is_taken_up_by_a_reload(
     context: ssl.SSLContext, authority: Authority, tmp_path: Path, origin: Origin
 ) -> None:
