@@ -22,6 +22,7 @@ from fastgw.config.references import BadReference, References
 
 MAX_BYTES = 32 * 1024 * 1024
 MAX_DEPTH = 32
+TOO_DEEP = f"nested deeper than {MAX_DEPTH} levels"
 MAX_PROBLEMS = 100
 
 _NULL = re.compile(r"(?:~|null|Null|NULL|)\Z")
@@ -78,7 +79,11 @@ class _Reader:
         except yaml.MarkedYAMLError as e:
             mark = e.problem_mark or e.context_mark
             line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-            self.refuse("FGW001", line, column, self.not_yaml(e, line))
+            if "nesting depth" in (e.problem or ""):
+                # Newer versions of libyaml, which look ahead, are the first to see it.
+                self.refuse("FGW008", line, column, TOO_DEEP)
+            else:
+                self.refuse("FGW001", line, column, self.not_yaml(e, line))
         except yaml.reader.ReaderError as e:
             line = self.source.text.count("\n", 0, e.position) + 1
             self.refuse("FGW001", line, 1, f"a character that YAML does not allow: {e.reason}")
@@ -146,7 +151,7 @@ class _Reader:
     def open(self, event: Any, value: dict[str, Any] | list[Any]) -> None:
         self.check_tag(event)
         if len(self.stack) >= MAX_DEPTH:
-            self.stop("FGW008", event, f"nested deeper than {MAX_DEPTH} levels")
+            self.stop("FGW008", event, TOO_DEEP)
         at = self.stack[-1] if self.stack else None
         if at is not None and at.key is None and isinstance(at.value, dict):
             self.stop("FGW005", event, "a key must be text")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import click
@@ -134,10 +136,8 @@ def test_completion_scripts_are_read_by_their_shells(shell: str, tmp_path: Path)
 
 def test_verbs_and_options_are_completed() -> None:
     words = {"COMP_WORDS": "fastgw sh", "COMP_CWORD": "1", "_FASTGW_COMPLETE": "bash_complete"}
-    import os
-
     done = subprocess.run(
-        [shutil.which("python") or "python", "-c",
+        [sys.executable, "-c",
          "from fastgw.cli.main import main; main(prog_name='fastgw')"],
         env={**os.environ, **words}, capture_output=True, text=True, timeout=20,
     )  # fmt: skip
