@@ -14,6 +14,7 @@ from fastgw.config.defaults import limit_defaults, timeout_defaults
 from fastgw.config.policy_base import PolicyModel
 from fastgw.config.schema import json_schema
 from fastgw.config.upstream_models import Scope
+from fastgw.ext.generate import write
 
 PAGE = Path(__file__).resolve().parents[2] / "docs/configuration.md"
 HEAD = """# Configuration: every key
@@ -168,14 +169,7 @@ def render() -> str:
 
 def main(argv: list[str]) -> int:
     """Write the page, or with --check say that it is stale."""
-    text = render()
-    if "--check" in argv:
-        if PAGE.exists() and PAGE.read_text() == text:
-            return 0
-        print(f"stale: {PAGE}; run ./dev generate", file=sys.stderr)
-        return 1
-    PAGE.write_text(text)
-    return 0
+    return write({PAGE: render()}, argv)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from fastgw.ext.generate import write
 from fastgw.ext.record.catalogue import Metric, RowKind, read_catalogue
 
 TARGET = Path(__file__).resolve().parent.parent / "record" / "metric_cells.pxd"
@@ -63,14 +64,7 @@ cdef enum RowKind:
 
 def main(argv: list[str]) -> int:
     """Write the file, or with --check say that it is stale."""
-    text = render()
-    if "--check" in argv:
-        if TARGET.exists() and TARGET.read_text() == text:
-            return 0
-        print(f"stale: {TARGET}; run ./dev generate", file=sys.stderr)
-        return 1
-    TARGET.write_text(text)
-    return 0
+    return write({TARGET: render()}, argv)
 
 
 if __name__ == "__main__":

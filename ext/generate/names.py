@@ -14,6 +14,8 @@ import tomllib
 from pathlib import Path
 from random import Random
 
+from fastgw.ext.generate import write
+
 HTTP = Path(__file__).resolve().parent.parent / "http"
 SLOTS = 2048
 #: Room for a name's text, so that 16 bytes of it can be loaded from any place in it.
@@ -157,14 +159,7 @@ def outputs() -> dict[Path, str]:
 
 def main(argv: list[str]) -> int:
     """Write the outputs, or with --check say which are stale."""
-    stale = [p for p, text in outputs().items() if not p.exists() or p.read_text() != text]
-    if "--check" in argv:
-        for path in stale:
-            print(f"stale: {path}; run ./dev generate", file=sys.stderr)
-        return 1 if stale else 0
-    for path, text in outputs().items():
-        path.write_text(text)
-    return 0
+    return write(outputs(), argv)
 
 
 if __name__ == "__main__":

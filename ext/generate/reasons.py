@@ -11,6 +11,8 @@ import sys
 import tomllib
 from pathlib import Path
 
+from fastgw.ext.generate import write
+
 BASE = Path(__file__).resolve().parent.parent / "base"
 SIDES = ("none", "client", "gateway", "upstream")
 RETRIES = ("never", "unsent", "idempotent")
@@ -122,14 +124,7 @@ def outputs() -> dict[Path, str]:
 
 def main(argv: list[str]) -> int:
     """Write the outputs, or with --check say which are stale."""
-    stale = [p for p, text in outputs().items() if not p.exists() or p.read_text() != text]
-    if "--check" in argv:
-        for path in stale:
-            print(f"stale: {path}; run ./dev generate", file=sys.stderr)
-        return 1 if stale else 0
-    for path, text in outputs().items():
-        path.write_text(text)
-    return 0
+    return write(outputs(), argv)
 
 
 if __name__ == "__main__":

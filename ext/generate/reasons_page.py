@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from fastgw.ext.generate import write
 from fastgw.ext.generate.reasons import SIDES, read_table
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "reasons.md"
@@ -48,14 +49,7 @@ def render(rows: list[dict[str, object]]) -> str:
 
 def main(argv: list[str]) -> int:
     """Write the page, or with --check say that it is stale."""
-    text = render(read_table())
-    if "--check" in argv:
-        if PAGE.exists() and PAGE.read_text() == text:
-            return 0
-        print(f"stale: {PAGE}; run ./dev generate", file=sys.stderr)
-        return 1
-    PAGE.write_text(text)
-    return 0
+    return write({PAGE: render(read_table())}, argv)
 
 
 if __name__ == "__main__":

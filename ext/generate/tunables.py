@@ -15,6 +15,7 @@ from pydantic import BaseModel
 
 from fastgw.config.defaults import limit_defaults, timeout_defaults
 from fastgw.config.limit_models import AllLimits, AllTimeouts
+from fastgw.ext.generate import write
 
 FILE = Path(__file__).resolve().parents[2] / "fastgw/cli/tunables.py"
 HEAD = '''"""Timeouts and limits of the command line. Generated from the configuration's models; do
@@ -43,14 +44,7 @@ def render() -> str:
 
 def main(argv: list[str]) -> int:
     """Write the module, or with --check say that it is stale."""
-    text = render()
-    if "--check" in argv:
-        if FILE.exists() and FILE.read_text() == text:
-            return 0
-        print(f"stale: {FILE}; run ./dev generate", file=sys.stderr)
-        return 1
-    FILE.write_text(text)
-    return 0
+    return write({FILE: render()}, argv)
 
 
 if __name__ == "__main__":
