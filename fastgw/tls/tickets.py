@@ -13,14 +13,6 @@ from fastgw.ext.io.tls.tickets import RING_BYTES, TicketKeys, make_ring
 _SEALS = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL
 
 
-def shared_ring(keys: bytes = b"") -> mmap.mmap:
-    """Fresh keys, or those of a file, in memory that is shared with every later fork and left
-    out of core dumps. ValueError: not the content of a file of keys."""
-    memory = _private(mmap.mmap(-1, RING_BYTES))
-    make_ring(memory, keys)
-    return memory
-
-
 class NodeTickets:
     """The ring of a node, in memory that has a descriptor and so can be handed over."""
 
@@ -28,7 +20,8 @@ class NodeTickets:
         """A ring with fresh keys, or the one behind a descriptor of another process; then
         ValueError or OSError: it is none."""
         self.fd = fd if fd >= 0 else _new_memory()
-        self.memory = _private(mmap.mmap(self.fd, RING_BYTES))
+        self.memory = mmap.mmap(self.fd, RING_BYTES)
+        self.memory.madvise(mmap.MADV_DONTDUMP)
         if fd < 0:
             make_ring(self.memory, b"")
         self.keys()
@@ -43,8 +36,3 @@ def _new_memory() -> int:
     os.ftruncate(fd, RING_BYTES)
     fcntl.fcntl(fd, fcntl.F_ADD_SEALS, _SEALS)
     return fd
-
-
-def _private(memory: mmap.mmap) -> mmap.mmap:
-    memory.madvise(mmap.MADV_DONTDUMP)
-    return memory

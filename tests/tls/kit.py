@@ -15,7 +15,7 @@ from fastgw.ext.io.tls.tickets import TicketKeys
 from fastgw.plan import Listener, ObjectSpec, Route
 from fastgw.tls.listener import listener_options
 from fastgw.tls.material import TlsMaterial
-from fastgw.tls.tickets import shared_ring
+from fastgw.tls.tickets import NodeTickets
 from fastgw.tls.upstream import upstream_options
 from tests.scenario.client import Client
 from tests.scenario.gateway import Gateway
@@ -56,7 +56,7 @@ def material(*options: Mapping[str, Any], keys: TicketKeys | None = None) -> Tls
     files = {
         digest: Path(path).read_bytes() for one in options for digest, path in one["files"].items()
     }
-    return TlsMaterial(files, keys or TicketKeys(shared_ring()))
+    return TlsMaterial(files, keys or NodeTickets().keys())
 
 
 def https(

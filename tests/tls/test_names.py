@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from fastgw.ext.io.tls.tickets import TicketKeys
-from fastgw.tls.tickets import shared_ring
+from fastgw.tls.tickets import NodeTickets
 from tests.scenario.gateway import Step, policy, route_to, upstream
 from tests.scenario.origin import Origin
 from tests.tls.authority import Authority
@@ -325,7 +324,7 @@ def test_sessions_end_when_the_authority_changes(
     authority: Authority, clients: Authority, tmp_path: Path, origin: Origin
 ) -> None:
     """Keys of tickets outlive a reload; what was believed before it does not."""
-    keys = TicketKeys(shared_ring())
+    keys = NodeTickets().keys()
     mine = clients.issue("me").write(tmp_path, "me")
     tls = with_admin(authority, clients, tmp_path)
     other = tmp_path / "other"

@@ -9,17 +9,17 @@ import time
 import pytest
 
 from fastgw.ext.io.tls.tickets import RING_BYTES, TicketKeys, make_ring
-from fastgw.tls.tickets import shared_ring
+from fastgw.tls.tickets import NodeTickets
 
 
 def test_a_fresh_ring_has_one_key() -> None:
-    keys = TicketKeys(shared_ring())
+    keys = NodeTickets().keys()
     assert len(keys.names()) == 1
     assert keys.names()[0] != bytes(16)
 
 
 def test_two_old_keys_still_open() -> None:
-    keys = TicketKeys(shared_ring())
+    keys = NodeTickets().keys()
     seen = [keys.names()[0]]
     for _ in range(5):
         keys.turn_now()
@@ -29,7 +29,7 @@ def test_two_old_keys_still_open() -> None:
 
 
 def test_what_another_process_turns_is_seen() -> None:
-    ring = shared_ring()
+    ring = NodeTickets().memory
     mine = TicketKeys(ring)
     before = mine.names()
     pid = os.fork()
@@ -42,7 +42,7 @@ def test_what_another_process_turns_is_seen() -> None:
 
 def test_who_dies_turning_does_not_stop_it() -> None:
     """The claim of a process that is gone counts for ten seconds."""
-    ring = shared_ring()
+    ring = NodeTickets().memory
     keys = TicketKeys(ring)
     at = RING_BYTES - 4 * 88 - 8
     ring[at : at + 8] = int(time.time()).to_bytes(8, "little")
@@ -55,7 +55,9 @@ def test_who_dies_turning_does_not_stop_it() -> None:
 
 def test_keys_of_a_file() -> None:
     content = os.urandom(240)
-    keys = TicketKeys(shared_ring(content))
+    ring = bytearray(RING_BYTES)
+    make_ring(ring, content)
+    keys = TicketKeys(ring)
     assert keys.names() == [content[0:16], content[80:96], content[160:176]]
     keys.turn_now()
     assert keys.names()[0] == content[:16]
@@ -64,7 +66,7 @@ def test_keys_of_a_file() -> None:
 @pytest.mark.parametrize("n", [1, 79, 81, 320])
 def test_not_a_file_of_keys(n: int) -> None:
     with pytest.raises(ValueError, match=f"{n} bytes of ticket keys"):
-        shared_ring(bytes(n))
+        make_ring(bytearray(RING_BYTES), bytes(n))
 
 
 def test_not_a_ring() -> None:
