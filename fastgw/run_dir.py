@@ -12,6 +12,7 @@ import errno
 import fcntl
 import os
 import re
+import socket
 import stat
 import tempfile
 import time
@@ -142,3 +143,21 @@ class Lock:
         if self.fd >= 0:
             os.close(self.fd)
             self.fd = -1
+
+
+def private_socket(path: Path) -> socket.socket:
+    """A listening unix socket in a run directory, which only its owner may connect to. The
+    directory's lock is ours, so whatever stands at `path` is left over. OSError: not possible."""
+    s = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    mask = os.umask(0o177)
+    try:
+        path.unlink(missing_ok=True)
+        s.bind(str(path))
+        s.listen(64)
+        s.setblocking(False)
+    except OSError:
+        s.close()
+        raise
+    finally:
+        os.umask(mask)
+    return s

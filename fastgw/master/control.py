@@ -23,6 +23,7 @@ from fastgw.master.messages import BrokenMessage, Inbox, Message, pack, receive
 from fastgw.master.privileges import Identity
 from fastgw.master.signals import HANDLED
 from fastgw.master.slot import SETTLED_S, backoff_s, describe_end
+from fastgw.run_dir import private_socket
 
 #: Where the control process finds its end of the socket pair.
 CHILD_FD = 3
@@ -105,21 +106,11 @@ class Sockets:
 
 
 def bind_private(path: Path) -> socket.socket:
-    """A unix socket that only its owner may connect to. The lock of the run directory is
-    ours, so that whatever stands there is left over."""
-    s = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    mask = os.umask(0o177)
+    """The admin API's socket; AddressError: it can't be made."""
     try:
-        path.unlink(missing_ok=True)
-        s.bind(str(path))
-        s.listen(64)
-        s.setblocking(False)
+        return private_socket(path)
     except OSError as e:
-        s.close()
         raise AddressError(f"admin socket {path}: {e.strerror or e}") from e
-    finally:
-        os.umask(mask)
-    return s
 
 
 class Rings:

@@ -27,6 +27,7 @@ from fastgw.master.addresses import Bound, Listening
 from fastgw.master.messages import BrokenMessage, Inbox, Message, Outbox, receive
 from fastgw.master.state_file import read_orders
 from fastgw.master.steering import Steering
+from fastgw.run_dir import private_socket
 
 ADOPT_SOCKET = "adopt.sock"
 #: How long whoever hands over may take.
@@ -251,14 +252,4 @@ def adopt(folder: Path) -> Heritage:
 
 def open_adoption(folder: Path) -> socket.socket:
     """The socket by which workers will be adopted if the master dies; they inherit it."""
-    path = folder / ADOPT_SOCKET
-    s = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    mask = os.umask(0o177)
-    try:
-        path.unlink(missing_ok=True)
-        s.bind(str(path))
-        s.listen(64)
-        s.setblocking(False)
-    finally:
-        os.umask(mask)
-    return s
+    return private_socket(folder / ADOPT_SOCKET)
