@@ -12,7 +12,6 @@ instructions under callgrind instead, which no neighbour on the machine changes.
 from __future__ import annotations
 
 import argparse
-import functools
 import os
 import re
 import shutil
@@ -20,6 +19,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,7 @@ from fastgw.bench.contender import Contender
 from fastgw.bench.drive import OriginProcess
 from fastgw.bench.measure import measure
 from fastgw.bench.scenario import origin_answers, scenarios
+from fastgw.equipment import Equipment
 
 ROUTES = 1000
 KINDS = ("bare", "metrics", "both")
@@ -61,11 +62,14 @@ def serve(kind: str, listen: int, origin: int, folder: Path) -> int:
     file.write_text(configuration(listen, origin))
     log = f"/dev/shm/fastgw-bench-{os.getpid()}.log" if kind == "both" else ""
     settings = Settings(
-        source={"file": str(file), "options": {}},
+        source={"file": str(file), "options": {"access_log": {"to": log}} if log else {}},
         run_dir=str(folder),
-        control=None if kind == "bare" else ControlSettings(access_log=log),
+        control=None if kind == "bare" else ControlSettings(),
     )
-    make: Any = functools.partial(Worker, counting=kind != "bare")
+
+    def make(loop: Any, plan: Any, born: Equipment, tls: Any) -> Worker:
+        return Worker(loop, plan, replace(born, counting=kind != "bare"), tls)
+
     try:
         return launch.run(settings, make=make)
     finally:

@@ -1,11 +1,9 @@
 import asyncio
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
 
 from typing_extensions import Buffer
 
-from fastgw.ext.record.rows import Rows
-from fastgw.ext.shm.statistics import Column
+from fastgw.equipment import Equipment, Names
 from fastgw.tls.material import TlsMaterial
 
 class Worker:
@@ -15,18 +13,7 @@ class Worker:
         self,
         loop: asyncio.AbstractEventLoop,
         plan: Buffer,
-        *,
-        memory: int,
-        max_connections: int,
-        log: Callable[[str, str], None],
-        access_log: str = ...,
-        column: Column | None = ...,
-        log_options: Mapping[str, Any] | None = ...,
-        log_ring: int = ...,
-        doorbell: int = ...,
-        rows: Rows | None = ...,
-        slot: int = ...,
-        counting: bool = ...,
+        born: Equipment,
         tls: TlsMaterial | None = None,
     ) -> None: ...
     def listen(self, index: int, fd: int, shared: bool = ...) -> None: ...
@@ -34,6 +21,7 @@ class Worker:
     def prepare(self, plan: Buffer, tls: TlsMaterial | None = ...) -> Iterator[None]: ...
     def forget(self) -> None: ...
     def switch(self, indexes: Mapping[int, int]) -> None: ...
+    def resolve(self, names: Names) -> None: ...
     def end_requests(self) -> None: ...
     def retire(self, done: Callable[[], None]) -> None: ...
     def drain(self, done: Callable[[], None]) -> None: ...

@@ -46,6 +46,11 @@ cdef class Doorway(Door):
                 for name, one in passes.items()
             }
 
+    def readdress(self, names: dict) -> None:
+        """Addresses of host names of servers that connections are carried to."""
+        for acceptor in set((self.passes or {}).values()):
+            acceptor.readdress(names)
+
     def abort_passes(self) -> None:
         """End every connection that is carried to a server."""
         for acceptor in set((self.passes or {}).values()):
@@ -287,7 +292,7 @@ def make_pass(name: str, options: dict) -> PassAcceptor:
     """Who carries the connections of a name."""
     return PassAcceptor(
         name,
-        [(family, host, port) for family, host, port in options["addresses"]],
+        options["servers"],
         proxy=options.get("send_proxy", 0),
         connect_ms=options.get("connect_ms", 2000),
         idle_ms=options.get("idle_ms", 3_600_000),

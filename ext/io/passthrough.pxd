@@ -16,7 +16,9 @@ from fastgw.ext.io.stream cimport Codec, Stream
 cdef class PassAcceptor(Acceptor):
     """Carries each accepted connection to one of its servers, in turn."""
     cdef readonly str name
-    cdef list servers                     # struct sockaddr as bytes
+    cdef list written                     # servers as the plan has them
+    cdef dict told                        # host name -> [family, address, port], as told last
+    cdef list servers                     # struct sockaddr as bytes; empty: none resolved yet
     cdef uint32_t turn                    # whose turn it is
     cdef uint8_t proxy                    # version of the PROXY header that is sent; 0 = none
     cdef uint32_t connect_ms

@@ -1,4 +1,5 @@
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from fastgw.ext.io.listener import Acceptor
 
@@ -12,12 +13,13 @@ class PassAcceptor(Acceptor):
     def __init__(
         self,
         name: str,
-        servers: Iterable[tuple[int, str, int]],
+        servers: Iterable[Mapping[str, Any]],
         *,
         proxy: int = 0,
         connect_ms: int = 2000,
         idle_ms: int = 3_600_000,
     ) -> None: ...
+    def readdress(self, names: Mapping[str, list[list[int | str]]]) -> None: ...
     def abort(self) -> None: ...
     def __len__(self) -> int: ...
 

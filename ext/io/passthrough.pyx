@@ -30,7 +30,8 @@ cdef void _due(void* owner, int kind) noexcept:
 
 
 cdef class PassAcceptor(Acceptor):
-    """See passthrough.pxd. `servers`: (family, address, port)."""
+    """See passthrough.pxd. `servers`: {host, port, addresses: [[family, address, port], ...]},
+    `named` if the host is a name whose addresses are told."""
 
     def __init__(
         self, name: str, servers, *, uint8_t proxy=0, uint32_t connect_ms=2000,
@@ -38,10 +39,24 @@ cdef class PassAcceptor(Acceptor):
     ) -> None:
         self.name, self.proxy = name, proxy
         self.connect_ms, self.idle_ms = connect_ms, idle_ms
-        self.servers = [sockaddr(*server) for server in servers]
-        if not self.servers:
+        self.told = {}
+        self.written = list(servers)
+        if not self.written:
             raise ValueError(f"passthrough {name}: there is no server")
+        self.readdress({})
         self.live = set()
+
+    def readdress(self, names: dict) -> None:
+        """Addresses of host names from now on, {name: [[family, text], ...]}; one that is
+        missing keeps what it had."""
+        for one in self.written:
+            if one.get("named") and one["host"] in names:
+                self.told[one["host"]] = [[*a, one["port"]] for a in names[one["host"]]]
+        self.servers = [
+            sockaddr(*address)
+            for one in self.written
+            for address in self.told.get(one["host"], one["addresses"])
+        ]
 
     def abort(self) -> None:
         """End all that are under way."""
@@ -66,7 +81,11 @@ cdef class PassAcceptor(Acceptor):
         s.pause()
         self.begun += 1
         self.live.add(p)
-        p.connect()
+        if self.servers:
+            p.connect()
+        else:
+            self.failed += 1
+            s.reset(REASON_CLIENT_RESET)
 
 
 cdef class PassEnd(Codec):

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any, Final
 
+from fastgw.ext.base.reasons import REASON_TABLE
+
 #: Every field, in the order of `LogField` (log_values.pxd).
 FIELDS: Final = (
     "time", "time_clf", "time_s", "request_id", "client", "client_port", "peer", "method", "scheme",
@@ -40,6 +42,10 @@ SECRET_HEADERS: Final = frozenset(
 )
 MOST_PIECES: Final = 64
 MOST_RULES: Final = 16
+#: Of one condition, and query parameters that may be shown.
+MOST_NAMES: Final = 8
+MOST_SHOWN: Final = 16
+REASON_NAMES: Final = tuple(row[0] for row in REASON_TABLE)
 _TOKEN = re.compile(r"[a-z0-9!#$%&'*+.^_`|~-]+")
 _PIECE = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]|[^{}]+")
 
@@ -105,6 +111,8 @@ def read_options(options: Mapping[str, Any]) -> LogFormat:
     if len(pieces) > MOST_PIECES:
         raise ValueError(f"format: more than {MOST_PIECES} fields in a line")
     parameters = tuple(s.removeprefix("query.").encode() for s in shown if s.startswith("query."))
+    if len(parameters) > MOST_SHOWN:
+        raise ValueError(f"show: more than {MOST_SHOWN} query parameters")
     return LogFormat(
         json=kind == "json",
         pieces=pieces,
@@ -213,7 +221,7 @@ def _rule(key: str, given: Any) -> Rule:
     return Rule(
         status=_status(key, given.get("status", "0-999")),
         slower_us=_slower(key, given.get("slower_than", 0)),
-        reasons=_listed(key, "reason", given),
+        reasons=_reasons(key, given),
         routes=tuple(n.encode() for n in _listed(key, "route", given)),
         methods=tuple(n.encode() for n in _listed(key, "method", given)),
         paths=tuple(n.encode() for n in _listed(key, "path", given)),
@@ -222,7 +230,19 @@ def _rule(key: str, given: Any) -> Rule:
 
 def _listed(key: str, name: str, given: Mapping[str, Any]) -> tuple[str, ...]:
     value = given.get(name, ())
-    return _names(f"{key}: {name}", value.split("|") if isinstance(value, str) else value)
+    names = _names(f"{key}: {name}", value.split("|") if isinstance(value, str) else value)
+    if len(names) > MOST_NAMES and name != "reason":
+        raise ValueError(f"{key}: {name}: more than {MOST_NAMES} in one condition")
+    return names
+
+
+def _reasons(key: str, given: Mapping[str, Any]) -> tuple[str, ...]:
+    names = _listed(key, "reason", given)
+    for name in names:
+        if name not in REASON_NAMES and name != "any":
+            near = hint(name, REASON_NAMES)
+            raise ValueError(f"{key}: reason: there is none that is called '{name}'{near}")
+    return names
 
 
 def _status(key: str, given: Any) -> tuple[int, int]:

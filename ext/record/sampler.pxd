@@ -22,8 +22,8 @@ cdef class Sampler:
     cdef LineSink lines               # or None: no access log
     cdef uint64_t* cells              # of the worker's row
     cdef Rows rows                    # keeps them
-    cdef Snapshot sampled             # whose endpoints were copied last
-    cdef list endpoints               # of that snapshot
+    cdef Snapshot sampled             # whose servers were copied last
+    cdef list servers                 # of that snapshot
     cdef object loop                  # None while it does not run
     cdef object timer
     cdef double due_s                 # of the loop's clock, when `tick` should run

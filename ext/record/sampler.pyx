@@ -14,6 +14,7 @@ from fastgw.ext.record.metric_cells cimport (
 from fastgw.ext.record.metrics cimport EndpointTally
 from fastgw.ext.record.rows cimport observe
 from fastgw.ext.upstream.contract cimport Endpoint
+from fastgw.ext.upstream.servers cimport Server
 
 #: Seconds between two samples.
 EVERY_S = 1.0
@@ -34,7 +35,7 @@ cdef class Sampler:
         self.engine = dispatcher.engine
         self.dispatcher = dispatcher
         self.server, self.limit, self.lines = server, limit, lines
-        self.endpoints = []
+        self.servers = []
 
     def start(self, loop) -> None:
         """See sampler.pyi."""
@@ -95,31 +96,39 @@ cdef class Sampler:
 
     cdef void copy_endpoints(self):
         """Of the running snapshot; those of the one before are none of ours any more."""
+        cdef Server server
         cdef Endpoint e
         cdef uint64_t* to
         if self.dispatcher.snapshot is not self.sampled:
-            for e in self.endpoints:
-                to = (<EndpointTally>e.tally).cells
-                to[ENDPOINT_IDLE_CONNECTIONS] = to[ENDPOINT_BUSY_CONNECTIONS] = 0
+            _clear_pools(self.servers)
             self.sampled = self.dispatcher.snapshot
-            self.endpoints = endpoints_of(self.sampled)
-        for e in self.endpoints:
-            to = (<EndpointTally>e.tally).cells
-            to[ENDPOINT_IDLE_CONNECTIONS] = to[ENDPOINT_BUSY_CONNECTIONS] = 0
+            self.servers = servers_of(self.sampled)
+        _clear_pools(self.servers)
         # Addresses of one URL share its row.
-        for e in self.endpoints:
-            to = (<EndpointTally>e.tally).cells
-            to[ENDPOINT_IDLE_CONNECTIONS] += e.pool.idle
-            to[ENDPOINT_BUSY_CONNECTIONS] += e.pool.busy
+        for server in self.servers:
+            to = (<EndpointTally>server.tally).cells
+            for e in server.endpoints:
+                to[ENDPOINT_IDLE_CONNECTIONS] += e.pool.idle
+                to[ENDPOINT_BUSY_CONNECTIONS] += e.pool.busy
 
 
-cdef list endpoints_of(Snapshot snapshot):
-    """Every endpoint that is counted."""
-    cdef Endpoint e
+cdef int _clear_pools(list servers) except -1:
+    """No connections in the servers' rows."""
+    cdef Server server
+    cdef uint64_t* to
+    for server in servers:
+        to = (<EndpointTally>server.tally).cells
+        to[ENDPOINT_IDLE_CONNECTIONS] = to[ENDPOINT_BUSY_CONNECTIONS] = 0
+    return 0
+
+
+cdef list servers_of(Snapshot snapshot):
+    """Every server that is counted."""
+    cdef Server server
     found = []
     for i in range(snapshot.target_count):
         target = <object>snapshot.targets[i]
-        for e in target.endpoints() if hasattr(target, "endpoints") else ():
-            if isinstance(e.tally, EndpointTally):
-                found.append(e)
+        for server in getattr(target, "servers", ()):
+            if isinstance(server.tally, EndpointTally):
+                found.append(server)
     return found

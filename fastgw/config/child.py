@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 from dataclasses import asdict, dataclass, field
+from typing import Any
 
 from fastgw.config.problems import ConfigError, Problem
 
@@ -36,6 +37,8 @@ class Options:
     strict: bool = False
     tls_cert: str = ""
     tls_key: str = ""
+    #: Keys of the file's `access_log`, which they override.
+    access_log: dict[str, Any] = field(default_factory=dict)
 
 
 def compile_in_child(

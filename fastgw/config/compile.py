@@ -21,7 +21,7 @@ from typing import Any
 
 from fastgw.config.build import Built, CommandLine, build_whole
 from fastgw.config.problems import ConfigError
-from fastgw.config.server_urls import no_resolver, system_resolver
+from fastgw.config.server_urls import Resolver, hosts_resolver, system_resolver
 from fastgw.config.source import open_document
 from fastgw.ext.policy.build import build_policy
 from fastgw.plan import build_plan
@@ -36,17 +36,17 @@ class Compiled:
 
 
 def read_whole(
-    file: str | None, options: Mapping[str, Any], *, strict: bool = False, offline: bool = False
+    file: str | None, options: Mapping[str, Any], *, strict: bool = False, offline: bool = True
 ) -> Built:
     """The configuration of a file and the command line; ConfigError. `strict`: warnings are
-    errors; `offline`: host names are not looked up, so nothing can be run from it."""
+    errors; without `offline` host names are looked up, and a warning says which can't be."""
     document = None if file is None else open_document(file)
-    resolver = no_resolver if offline else system_resolver
+    resolver: Resolver = hosts_resolver if offline else system_resolver
     return build_whole(document, command_line(options), resolver, check=build_policy, strict=strict)
 
 
 def compile_whole(
-    file: str | None, options: Mapping[str, Any], *, strict: bool = False, offline: bool = False
+    file: str | None, options: Mapping[str, Any], *, strict: bool = False, offline: bool = True
 ) -> Compiled:
     """Like `read_whole`, with the plan."""
     built = read_whole(file, options, strict=strict, offline=offline)
@@ -64,6 +64,7 @@ def command_line(said: Mapping[str, Any]) -> CommandLine:
         int(said.get("number", 1)),
         str(said.get("tls_cert", "")),
         str(said.get("tls_key", "")),
+        dict(said.get("access_log", {})),
     )
 
 

@@ -11,6 +11,7 @@ from pydantic_core import PydanticCustomError
 from fastgw.config.edge import AddressLimits, Passes, WrittenProxyProtocol
 from fastgw.config.forms import Model, Name, OneOrMore, Short, Texts
 from fastgw.config.limit_models import AllLimits, AllTimeouts
+from fastgw.config.node_models import Dns, WrittenAccessLog
 from fastgw.config.match_models import GroupMatch, WrittenMatch
 from fastgw.config.policy_models import HeaderName, PolicyEntry
 from fastgw.config.tls import ListenTls
@@ -222,6 +223,10 @@ class Config(Model):
     trusted_proxies: Annotated[list[str], OneOrMore()] = Field(
         default=[], description="Networks whose X-Forwarded-* fields are believed."
     )
+    access_log: WrittenAccessLog | None = Field(
+        default=None, description="A line for each request, and where it goes."
+    )
+    dns: Dns | None = Field(default=None, description="How host names of servers are looked up.")
     defaults: Defaults = Field(
         default=Defaults(), description="What holds for every route that does not say otherwise."
     )

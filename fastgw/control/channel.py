@@ -12,6 +12,8 @@ master says
                 reloads, reload_failures, control_restarts, start_time_seconds,
                 statistics_rows}; whenever one changes
     generation  number, hash, source {file, options}, loaded_s; fds: `plan`
+    segment     name; fds: `segment`; what an earlier control process has published
+    resolve     hosts; look these names up, the next configuration needs them
     drain       the gateway accepts no more
     reopen      open the log's file again (USR1)
     answer      id, ok, text [...] or what was asked for
@@ -22,6 +24,8 @@ control says
     reload      id; compile the source again and switch
     put_config  id; fds: `config`, a text to be switched to instead of the source's file
     log_level   id, level
+    resolved    each of the names of the last `resolve` was looked up once
+    publish     name; fds: `segment`, which all workers get (fastgw/master/published.py)
 
 A master that is gone (the end of the stream) means: write what is there and end. The rings
 stay with the workers, so that the next control process finds what they wrote meanwhile.

@@ -60,9 +60,9 @@ class Node:
         """Workers that accept connections."""
         return sum(w.get("state") in ("ready", "serving") for w in self.workers)
 
-    def set_plan(self, plan: bytes) -> None:
+    def set_plan(self, plan: PlanReader) -> None:
         """Take over what the API shows of a generation's plan."""
-        self._upstreams = list(upstreams_of(PlanReader(plan)))
+        self._upstreams = list(upstreams_of(plan))
 
     def render_metrics(self, content_type: str = PROMETHEUS) -> bytes:
         """The page of metrics."""

@@ -59,6 +59,7 @@ def read_facts(plan: bytes) -> Compiled:
         memory=settings[_MEMORY],
         labels=[*labels_of(reader)],
         bundle=read_files(reader),
+        hosts=sorted(reader.hosts()),
         code=code_of(plugins_of(reader)),
     )
 

@@ -39,8 +39,6 @@ Answer = Callable[..., None]
 class ControlSettings:
     """What `fastgw run` was told about the control process."""
 
-    #: Where log lines go (sinks.py); empty: nowhere.
-    access_log: str = ""
     #: `ip:port` of the admin API besides its unix socket, and its token.
     admin_listen: str = ""
     admin_token: str = ""
@@ -53,7 +51,6 @@ class ControlSettings:
     def as_message(self) -> dict[str, str]:
         """As the control process is told it."""
         return {
-            "access_log": self.access_log,
             "admin_token": self.admin_token,
             "log_level": self.log_level,
         }
@@ -116,18 +113,17 @@ def bind_private(path: Path) -> socket.socket:
 class Rings:
     """Rings of log lines: one for each worker process, gone over to its successors.
 
-    A ring outlives who wrote to it, since whoever reads it need not know who that was."""
+    A ring outlives who wrote to it, since whoever reads it need not know who that was. There
+    is one whether lines are written or not, since a reload may want some: memory that nobody
+    has written to takes no room."""
 
-    def __init__(self, wanted: bool) -> None:
-        self.wanted = wanted
-        self.doorbell = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC) if wanted else -1
+    def __init__(self) -> None:
+        self.doorbell = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self.all: list[int] = []
         self._free: list[int] = []
 
     def take(self) -> tuple[int, bool]:
-        """(a ring nobody writes to, whether it is new); -1 where there is no log."""
-        if not self.wanted:
-            return -1, False
+        """(a ring nobody writes to, whether it is new)."""
         if self._free:
             return self._free.pop(), False
         from fastgw.ext.record.ring import create_ring
@@ -166,7 +162,7 @@ class ControlProcess:
     ) -> None:
         self.settings, self.log = settings, log
         self.sockets = Sockets(folder, settings, inherited)
-        self.rings = Rings(bool(settings.access_log))
+        self.rings = Rings()
         #: Descriptor of the statistics segment; -1 = none.
         self.statistics_fd = -1
         self.pid = 0
@@ -284,7 +280,7 @@ class ControlProcess:
     # -- telling it ------------------------------------------------------------------------
 
     def take_ring(self) -> int:
-        """A ring for a worker that is about to be started; -1 where there is no log."""
+        """A ring for a worker that is about to be started."""
         fd, new = self.rings.take()
         if new:
             self._say("ring", {}, {"ring": fd})
@@ -297,8 +293,12 @@ class ControlProcess:
     def tell(self, kind: str, fds: Mapping[str, int] | None = None, **fields: Any) -> None:
         """Tell it something, now and whenever it is started again: `workers`, `generation`,
         `drain`. Descriptors stay the caller's and must stay open."""
-        self._facts[kind] = (fields, dict(fds or {}))
+        self.remember(kind, fds, **fields)
         self._say(kind, *self._facts[kind])
+
+    def remember(self, kind: str, fds: Mapping[str, int] | None = None, **fields: Any) -> None:
+        """Have it told when it is started again; the one that runs knows."""
+        self._facts[kind] = (fields, dict(fds or {}))
 
     def tell_workers(self, workers: list[dict[str, Any]], totals: dict[str, int]) -> None:
         """Tell it how the workers are, and the sums that the master keeps."""
@@ -318,8 +318,7 @@ class ControlProcess:
         fds = {name: s.fileno() for name, s in self.sockets.named.items()}
         if self.statistics_fd >= 0:
             fds["statistics"] = self.statistics_fd
-        if self.rings.wanted:
-            fds["doorbell"] = self.rings.doorbell
+        fds["doorbell"] = self.rings.doorbell
         self._say("hello", {"settings": self.settings.as_message()}, fds)
         for ring in self.rings.all:
             self._say("ring", {}, {"ring": ring})

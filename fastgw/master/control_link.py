@@ -5,24 +5,31 @@ from __future__ import annotations
 import hashlib
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from fastgw.ext.shm.segment import SegmentError
 from fastgw.log import LEVELS
 from fastgw.master.control import Answer, ControlProcess
 from fastgw.master.generation import Generation
 from fastgw.master.master import Master
 from fastgw.master.process import WorkerProcess
+from fastgw.master.published import Published
 
 #: Where a configuration that was put stands, in the run directory.
 PUT_NAME = "put-config.yaml"
+#: How long a reload waits for addresses of host names that are new.
+RESOLVE_S = 2.0
 
 
 class ControlLink:
     """Ties a control process to a master; `look` is called every round."""
 
-    def __init__(self, control: ControlProcess, master: Master, folder: Path) -> None:
-        self.control, self.master = control, master
+    def __init__(
+        self, control: ControlProcess, master: Master, published: Published, folder: Path
+    ) -> None:
+        self.control, self.master, self.published = control, master, published
         self.force, self.reload = master.workforce, master.reload
         self.put_path = folder / PUT_NAME
         self._fd = -1
@@ -38,10 +45,18 @@ class ControlLink:
             "reload": self.asked_reload,
             "put_config": self.asked_config,
             "log_level": self.asked_log_level,
+            "publish": self.asked_publish,
+            "resolved": self.told_resolved,
         }
+        for name, fd in published.fds.items():
+            control.remember("segment", {"segment": fd}, name=name)
         self.force.rings = control
         self.force.forget_more.append(control.forget)
         self.reload.on_switched.append(self.switched)
+        self.reload.on_compiled = self.compiled
+        #: A reload that waits for addresses of new host names, and until when.
+        self._waiting: Callable[[], None] | None = None
+        self._waiting_s = 0.0
         master.rounds.append(self.look)
         master.on_reopen.append(lambda: control.tell_once("reopen"))
         master.more_pids.append(lambda: control.pid)
@@ -62,6 +77,9 @@ class ControlLink:
         if self.master.draining and not self._drained:
             self._drained = True
             self.control.tell("drain")
+        if self._waiting is not None and time.monotonic() > self._waiting_s:
+            self.master.log.warning("host names: not all were looked up in time; switching")
+            self.go_on()
         self.tell_workers()
 
     def tell_workers(self) -> None:
@@ -114,6 +132,26 @@ class ControlLink:
             loaded_s=time.time(),
         )
 
+    def compiled(self, generation: Generation, go: Callable[[], None]) -> None:
+        """Have the control process look up names that are new, so that requests find their
+        addresses after the switch; not for long, and not if it is away."""
+        new = sorted(set(generation.hosts) - set(self.force.generation.hosts))
+        if not new or not self.control.is_ready:
+            go()
+            return
+        self._waiting, self._waiting_s = go, time.monotonic() + RESOLVE_S
+        self.control.tell_once("resolve", hosts=new)
+
+    def told_resolved(self, message: dict[str, Any], answer: Answer) -> None:
+        """It has asked for each of them once."""
+        self.go_on()
+
+    def go_on(self) -> None:
+        """Let a reload that waited go on."""
+        go, self._waiting = self._waiting, None
+        if go is not None:
+            go()
+
     # -- what it asks for ------------------------------------------------------------------
 
     def asked_reload(self, message: dict[str, Any], answer: Answer) -> None:
@@ -143,6 +181,18 @@ class ControlLink:
             answer(ok=not lines, errors=lines, generation=self.force.generation.number)
 
         self.reload.begin("admin API", done, source)
+
+    def asked_publish(self, message: dict[str, Any], answer: Answer) -> None:
+        """Hand a segment to everyone who reads it, and keep it for those who come later."""
+        name = message["name"]
+        try:
+            self.published.take(name, message["fds"]["segment"])
+        except SegmentError as e:
+            self.master.log.error(f"segment {name}: {e}")
+            answer(ok=False, errors=[str(e)])
+            return
+        self.control.remember("segment", {"segment": self.published.fds[name]}, name=name)
+        answer(ok=True)
 
     def asked_log_level(self, message: dict[str, Any], answer: Answer) -> None:
         """Set the level of every process's log."""

@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping
 
 from fastgw.log import Log
 from fastgw.master.addresses import Bound
-from fastgw.master.heritage import HEALTH, MORE, Heritage, Peer, hand_over, take_from
+from fastgw.master.heritage import HEALTH, MORE, PUBLISHED, Heritage, Peer, hand_over, take_from
 from fastgw.master.messages import Inbox, Outbox, pack, receive
 from fastgw.master.process import WorkerProcess, WorkerState, describe_end
 from fastgw.master.signals import HANDLED
@@ -59,6 +59,8 @@ class Upgrade:
         self.health = health
         #: The ring of ticket keys; -1: none.
         self.tickets_fd = -1
+        #: Segments that all processes read, by name.
+        self.segments: Mapping[str, int] = {}
         self._outbox = Outbox()
         self._inbox = Inbox()
 
@@ -98,6 +100,7 @@ class Upgrade:
         fds = {"statistics": force.statistics.segment.fd, "lock": self.lock_fd}
         fds |= {"tickets": self.tickets_fd} if self.tickets_fd >= 0 else {}
         fds |= {HEALTH + b.text: b.sockets[0].fileno() for b in self.health}
+        fds |= {PUBLISHED + name: fd for name, fd in self.segments.items()}
         fds |= {MORE + name: s.fileno() for name, s in self.more.items()}
         hand_over(self._outbox, bound, fds, generation=force.generation.number, pid=os.getpid())
         sock.setblocking(False)

@@ -144,7 +144,7 @@ def test_control_that_does_not_answer(tmp_path: Path) -> None:
         (["--access-log", "-", "--access-log-fields", "path,path"], "each only once"),
         (["--access-log", "-", "--access-log-sample", "200%"], "neither a part"),
         (["--access-log", "-", "--access-log-skip", "paht=/x"], "did you mean 'path'"),
-        (["--access-log-format", "combined"], "without --access-log"),
+        (["--access-log-format", "combined"], "'to' is missing: nothing is written"),
         (["--admin-listen", "127.0.0.1:0"], "needs --admin-token-file"),
         (["--admin-token-file", "/nowhere/token"], "No such file"),
         (["--metrics-listen", "nonsense"], "an address is"),

@@ -79,7 +79,10 @@ class SecureServer:
 
 def to(*addresses: tuple[str, int], **options: Any) -> dict[str, Any]:
     """Options of a name that is carried to servers."""
-    return {"addresses": [[2, host, port] for host, port in addresses], **options}
+    servers = [
+        {"host": host, "port": port, "addresses": [[2, host, port]]} for host, port in addresses
+    ]
+    return {"servers": servers, **options}
 
 
 def passing(passes: dict[str, Any], **options: Any) -> Gateway:
