@@ -11,8 +11,8 @@ from pydantic_core import PydanticCustomError
 from fastgw.config.edge import AddressLimits, Passes, WrittenProxyProtocol
 from fastgw.config.forms import Model, Name, OneOrMore, Short, Texts
 from fastgw.config.limit_models import AllLimits, AllTimeouts
-from fastgw.config.node_models import Dns, WrittenAccessLog
 from fastgw.config.match_models import GroupMatch, WrittenMatch
+from fastgw.config.node_models import Dns, WrittenAccessLog
 from fastgw.config.policy_models import HeaderName, PolicyEntry
 from fastgw.config.tls import ListenTls
 from fastgw.config.upstream_models import Scope, Upstream, WrittenUpstream, is_server, upstream_form

@@ -10,8 +10,8 @@ from fastgw.config.document import Document
 from fastgw.config.models import Config
 from fastgw.config.node_models import AccessLog, Dns
 from fastgw.control.sinks import STANDARD, check_target
-from fastgw.name_server import name_server
 from fastgw.ext.record.log_options import read_options
+from fastgw.name_server import name_server
 
 
 class NodeLowering:

@@ -6,8 +6,8 @@ import asyncio
 import socket
 from typing import NoReturn
 
-from fastgw.ext.shm.statistics import Column, Statistics
 from fastgw.equipment import Equipment
+from fastgw.ext.shm.statistics import Column, Statistics
 from fastgw.log import Log
 from fastgw.master import machine, privileges
 from fastgw.master.addresses import Listening

@@ -14,8 +14,8 @@ from typing import Any
 import httpx
 
 from fastgw.ext.record.ring import RingWriter
-from fastgw.log import Log
 from fastgw.ext.shm.segment import seal_bytes
+from fastgw.log import Log
 from fastgw.master.control import Answer, ControlProcess, ControlSettings
 from fastgw.plan import PlanModel, Route, build_plan
 
