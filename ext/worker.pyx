@@ -18,8 +18,11 @@ from fastgw.ext.io.listener cimport Listener
 from fastgw.ext.io.relay cimport PipeRelays
 from fastgw.ext.io.tls.listeners cimport TlsListeners
 from fastgw.ext.record.access_log cimport AccessLog
+from fastgw.ext.record.listener_tally cimport ListenerTallies, ListenerTally
 from fastgw.ext.record.lines cimport LineSink, LineWriter
+from fastgw.ext.record.connection_list import list_connections
 from fastgw.ext.record.metrics cimport Metrics
+from fastgw.ext.record.pass_log cimport PassLog
 from fastgw.ext.record.ring cimport RingWriter
 from fastgw.ext.record.rows cimport LocalRows, SharedRows
 from fastgw.ext.record.sampler cimport Sampler
@@ -79,9 +82,11 @@ cdef class Worker:
     cdef Engine engine
     cdef Dispatcher dispatcher
     cdef Metrics record
+    cdef ListenerTallies tallies      # of the listeners; None: nothing is counted
     cdef Sampler sampler
     cdef LineSink sink                # where lines of the access log go, or None
     cdef AccessLog lines              # the running plan's, or None
+    cdef PassLog pass_log             # the same for connections without requests
     cdef H1Server server
     cdef ConnectionLimit limit
     cdef list listeners
@@ -100,10 +105,12 @@ cdef class Worker:
         self.column = born.column
         self.counting = born.counting
         self.names = dict(born.names)
+        self.listeners, self.doors = [], []
         rows = born.rows
         if rows is None:
             rows = LocalRows() if self.column is None else SharedRows(self.column)
         self.record = Metrics(rows)
+        self.tallies = ListenerTallies(rows) if born.counting else None
         self.sink = open_sink(self.engine, born)
         made = builders(tls.files if tls is not None else {}, self.log)
         self.dispatcher = Dispatcher(self.engine, load_plan(plan, made), self.record)
@@ -114,7 +121,6 @@ cdef class Worker:
         readdress(self.dispatcher.snapshot, self.names)
         self.server = H1Server(self.dispatcher)
         self.limit = ConnectionLimit(born.max_connections)
-        self.listeners, self.doors = [], []
         self.tls = TlsListeners(self.server, self.listener_says)
         for _ in self.tls.prepare(self.dispatcher.snapshot.tls_options(), tls):
             pass
@@ -126,7 +132,7 @@ cdef class Worker:
             self.engine.beat_in(&self.column.entry.beat_ms, self.column)
             self.column.set_generation(self.dispatcher.snapshot.number)
         self.sampler = Sampler(
-            rows, born.slot, self.dispatcher, self.server, self.limit, self.sink,
+            rows, born.slot, self.dispatcher, self.server, self.limit, self.sink, self.doors,
         )
         self.sampler.start(loop)
 
@@ -143,6 +149,9 @@ cdef class Worker:
         """Write the lines of exchanges that end from now on by these options."""
         self.lines = self.record.following = lines
         self.dispatcher.recorder = self.record if self.counting else lines
+        self.pass_log = None if lines is None else PassLog(lines, self.dispatcher)
+        for door in self.doors:
+            door.set_recorder(self.pass_log)
 
     def listen(self, index: int, fd: int, shared: bool = False) -> None:
         """Accept from a bound, listening, non-blocking socket of listener `index`; the
@@ -150,7 +159,14 @@ cdef class Worker:
         self.listeners.append(Listener(
             self.engine, fd, self.tls.of(index), self.limit, index=index, shared=shared,
             user_timeout_ms=USER_TIMEOUT_MS, log=self.listener_says, door=self.door(index),
+            tally=self.tally(index),
         ))
+
+    def tally(self, index: int) -> ListenerTally | None:
+        """Where the connections of a listener are counted; all its sockets have the same one."""
+        if self.tallies is None:
+            return None
+        return self.tallies.of(self.dispatcher.snapshot.listener_name(index))
 
     def unlisten(self, fd: int) -> None:
         """Stop accepting from the socket that came as descriptor `fd`, and close it."""
@@ -258,6 +274,7 @@ cdef class Worker:
                 return door
         door = Doorway(options, snapshot.trusted)
         door.readdress(self.names)
+        door.set_recorder(self.pass_log)
         self.doors.append(door)
         return door
 
@@ -267,6 +284,7 @@ cdef class Worker:
         for listener in self.listeners:
             if listener.index != NO_LISTENER:
                 listener.door = self.door(listener.index)
+                listener.tally = self.tally(listener.index)
         self.server.learns = self.announces()
 
     def announces(self) -> bool:
@@ -358,6 +376,13 @@ cdef class Worker:
                 if value:
                     found[name] = found.get(name, 0) + value
         return found
+
+    def connections(self, after: int, limit: int) -> list:
+        """Client connections in the order of their `id`, from the one behind `after` on."""
+        snapshot = self.dispatcher.snapshot
+        names = [snapshot.listener_name(i) for i in range(snapshot.listener_count())]
+        passes = [p for door in self.doors for p in door.passing()]
+        return list_connections(self.server.connections, passes, names, after, limit)
 
     def counters(self) -> dict[str, int]:
         """What was counted since the start, and how many are there now."""

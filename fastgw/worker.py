@@ -18,7 +18,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Protocol
+from typing import Any, Protocol
 
 from fastgw.equipment import Equipment, Names
 from fastgw.ext.shm.segment import SegmentError
@@ -83,6 +83,9 @@ class DataPlane(Protocol):
 
     def stop(self) -> None:
         """End at once."""
+
+    def connections(self, after: int, limit: int) -> list[dict[str, Any]]:
+        """Client connections in the order of their `id`, from the one behind `after` on."""
 
     def counters(self) -> dict[str, int]:
         """What was counted since the start."""
@@ -276,6 +279,11 @@ class Worker:
     def told_log_level(self, _plane: DataPlane, message: Message) -> None:
         """Another level of our own log."""
         self.log.set_level(message["level"])
+
+    def told_connections(self, plane: DataPlane, message: Message) -> None:
+        """Somebody wants to see our connections, a page of them."""
+        found = plane.connections(message["after"], message["limit"])
+        self.say("connections", id=message["id"], connections=found)
 
     def told_segment(self, plane: DataPlane, message: Message) -> None:
         """Another version of a segment: addresses of host names are the only ones so far."""

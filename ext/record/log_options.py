@@ -22,10 +22,15 @@ FIELDS: Final = (
     "time", "time_clf", "time_s", "request_id", "client", "client_port", "peer", "method", "scheme",
     "host", "path", "query", "target", "protocol", "status", "reason", "decided_by", "waiting_on",
     "route", "upstream", "endpoint", "tries", "request_bytes", "response_bytes", "connect_ms",
-    "head_ms", "total_ms", "header", "response_header",
+    "head_ms", "total_ms", "header", "response_header", "tls",
 )  # fmt: skip
-#: Those with an argument: `header.user-agent`.
+#: Those with a header's name: `header.user-agent`.
 WITH_NAME: Final = ("header", "response_header")
+#: What `tls` stands before, in the order of `TlsText` (io/tls/identity.pxd): `tls.version`.
+TLS_FIELDS: Final = (
+    "name", "version", "cipher", "client.subject", "client.issuer", "client.fingerprint",
+    "client.names", "client.cert",
+)  # fmt: skip
 #: What a JSON line has unless `fields` says otherwise.
 DEFAULT: Final = (
     "time", "request_id", "client", "method", "host", "path", "status", "reason", "decided_by",
@@ -57,7 +62,7 @@ class Piece:
     before: bytes
     #: Index into FIELDS; -1 = nothing but the text.
     field: int = -1
-    #: Name of the header, in lower case.
+    #: Name of the header, in lower case; of TLS, what of it.
     name: bytes = b""
     #: Written as it came, not redacted.
     shown: bool = False
@@ -150,8 +155,11 @@ def read_field(source: str, shown: Sequence[str]) -> tuple[int, bytes, bool]:
         name = name.lower()
         secret = name in SECRET_HEADERS and name not in (s.lower() for s in shown)
         return FIELDS.index(kind), name.encode(), not secret
-    if dot or source not in FIELDS:
-        known = [f for f in FIELDS if f not in WITH_NAME]
+    if kind == "tls" and name in TLS_FIELDS:
+        return FIELDS.index(kind), name.encode(), True
+    if dot or source not in FIELDS or source == "tls":
+        known = [f for f in FIELDS if f not in (*WITH_NAME, "tls")]
+        known += [f"tls.{name}" for name in TLS_FIELDS]
         raise ValueError(f"unknown field '{source}'" + hint(source, known))
     return FIELDS.index(source), b"", True
 

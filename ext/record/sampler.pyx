@@ -9,8 +9,10 @@ from fastgw.ext.record.metric_cells cimport (
     WORKER_BUFFERS_REFUSED, WORKER_BUFFER_BYTES, WORKER_COLLECTOR_PAUSE_SECONDS,
     WORKER_CONNECTIONS, WORKER_CONNECTIONS_ACCEPTED, WORKER_CONNECTIONS_TIMED_OUT,
     WORKER_EXCHANGES, WORKER_GENERATION, WORKER_LOG_LINES, WORKER_LOG_LINES_DROPPED,
-    WORKER_LOOP_LAG_SECONDS, WORKER_RECEIVES, WORKER_SENDS, WORKER_WAKEUPS,
+    WORKER_LOOP_LAG_SECONDS, WORKER_RECEIVES, WORKER_SENDS, WORKER_TUNNELS,
+    WORKER_WAKEUPS,
 )
+from fastgw.ext.downstream.h1_ends cimport H1Ends
 from fastgw.ext.record.metrics cimport EndpointTally
 from fastgw.ext.record.rows cimport observe
 from fastgw.ext.upstream.contract cimport Endpoint
@@ -28,13 +30,13 @@ cdef class Sampler:
 
     def __init__(
         self, Rows rows not None, slot, Dispatcher dispatcher not None, H1Connections server,
-        ConnectionLimit limit, LineSink lines,
+        ConnectionLimit limit, LineSink lines, list doors,
     ) -> None:
         self.rows = rows
         self.cells = rows.row(ROW_WORKER, b"%d" % slot)
         self.engine = dispatcher.engine
         self.dispatcher = dispatcher
-        self.server, self.limit, self.lines = server, limit, lines
+        self.server, self.limit, self.lines, self.doors = server, limit, lines, doors
         self.servers = []
 
     def start(self, loop) -> None:
@@ -77,6 +79,7 @@ cdef class Sampler:
         """See sampler.pyi."""
         self.copy_worker()
         self.copy_endpoints()
+        self.copy_bytes()
 
     cdef void copy_worker(self) noexcept:
         cdef uint64_t* to = self.cells
@@ -84,6 +87,7 @@ cdef class Sampler:
         to[WORKER_CONNECTIONS_ACCEPTED] = self.server.accepted
         to[WORKER_CONNECTIONS_TIMED_OUT] = self.server.timeouts
         to[WORKER_EXCHANGES] = self.dispatcher.live
+        to[WORKER_TUNNELS] = self.dispatcher.tunnels
         to[WORKER_BUFFER_BYTES] = self.engine.pool.in_use
         to[WORKER_BUFFERS_REFUSED] = self.engine.pool.refused
         to[WORKER_SENDS] = self.engine.sends
@@ -93,6 +97,15 @@ cdef class Sampler:
         if self.lines is not None:
             to[WORKER_LOG_LINES] = self.lines.lines
             to[WORKER_LOG_LINES_DROPPED] = self.lines.dropped
+
+    cdef void copy_bytes(self):
+        """Of connections that are open; those that end are counted then."""
+        cdef H1Ends d
+        for d in self.server.connections:
+            if d.stream is not None and d.stream.tally is not None:
+                d.stream.tally.count(d.stream)
+        for door in self.doors:
+            door.count_bytes()
 
     cdef void copy_endpoints(self):
         """Of the running snapshot; those of the one before are none of ours any more."""

@@ -74,6 +74,17 @@ cdef class PlanSnapshot(Snapshot):
         """See route/parameters."""
         return path_parameter(&self.matcher, x.matched, x.request.path, name)
 
+    def listener_count(self) -> int:
+        """How many listeners the plan has."""
+        return self.plan.count[<int>SECTION_LISTENERS]
+
+    def listener_name(self, index: int) -> str:
+        """The name of a listener; that of the one that is there when the plan knows none."""
+        if not 0 <= index < self.plan.count[<int>SECTION_LISTENERS]:
+            return "default"
+        rows = <const ListenerRow*>self.plan.rows[<int>SECTION_LISTENERS]
+        return plan_str(&self.plan, rows[<int>index].name)
+
     def listener_options(self, index: int) -> dict:
         """What the plan says of a listener besides its address."""
         if not 0 <= index < self.plan.count[<int>SECTION_LISTENERS]:

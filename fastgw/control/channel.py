@@ -5,8 +5,10 @@ A message may bring descriptors; `fds` names them, in order. Whoever asks gives 
 the answer, of type `answer`, bears the same.
 
 master says
-    hello       settings {...}; fds: `doorbell`, `statistics`, `admin`, `admin-tcp-0`,
-                `metrics-0` ... as far as there are; first of all
+    hello       settings {...}; fds: `doorbell`, `statistics`; first of all
+    listen      fds: `admin`, `admin-tcp-0`, `metrics-0` ... as far as there are: serve them.
+                After an upgrade it comes when the older gateway leaves
+    unlisten    another gateway serves them from now on
     ring        fds: `ring`; one more ring of log lines, to be drained from now on
     workers     workers [{slot, pid, state, started_s, restarts}], totals {worker_restarts,
                 reloads, reload_failures, control_restarts, start_time_seconds,
@@ -25,6 +27,8 @@ control says
     put_config  id; fds: `config`, a text to be switched to instead of the source's file
     log_level   id, level
     resolved    each of the names of the last `resolve` was looked up once
+    connections id, pid, after, limit; a worker's connections: `connections` [...], or ok
+                False, with `gone` if there is no such worker
     publish     name; fds: `segment`, which all workers get (fastgw/master/published.py)
 
 A master that is gone (the end of the stream) means: write what is there and end. The rings

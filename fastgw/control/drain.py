@@ -56,7 +56,6 @@ class Drain:
             self._handle = None
         if self.doorbell >= 0:
             asyncio.get_running_loop().remove_reader(self.doorbell)
-        os.close(self.doorbell)
         self.use(None)
 
     def use(self, sink: Sink | None) -> None:

@@ -45,7 +45,9 @@ class Node:
         self.count: Callable[[], dict[str, int]] = dict
         self.draining = False
         self.log_level = "info"
-        self._upstreams: list[tuple[str, list[str]]] = []
+        #: What a host name resolves to now.
+        self.addresses: Callable[[str], list[str]] = lambda host: []
+        self._upstreams: list[tuple[str, list[tuple[str, str]]]] = []
         self._exposition = Exposition(read_catalogue())
 
     # -- what is known ---------------------------------------------------------------------
@@ -84,9 +86,16 @@ class Node:
         return [
             {
                 "name": name,
-                "endpoints": [{"url": url, **counted.get((name, url), empty)} for url in urls],
+                "endpoints": [
+                    {
+                        "url": url,
+                        "addresses": self.addresses(host),
+                        **counted.get((name, url), empty),
+                    }
+                    for url, host in servers
+                ],
             }
-            for name, urls in self._upstreams
+            for name, servers in self._upstreams
         ]
 
     def connections(self) -> dict[str, Any]:
@@ -103,6 +112,31 @@ class Node:
         ]
         sums = {key: sum(row[key] for row in rows) for key in ("open", "accepted", "exchanges")}
         return {**sums, "workers": rows}
+
+    async def page_of_connections(self, after: str, limit: int) -> dict[str, Any]:
+        """Connections of all workers, about `limit` from the place `after` on: the `next` of
+        the page before, empty at the beginning. ValueError: it is no such place."""
+        pids = sorted(w["pid"] for w in self.workers if w.get("state") in ("ready", "leaving"))
+        at_pid, at_id = _place(after)
+        found: list[dict[str, Any]] = []
+        for pid in (p for p in pids if p >= at_pid):
+            wanted = limit - len(found)
+            if wanted <= 0:
+                return {"connections": found, "next": f"{pid}.0"}
+            since = at_id if pid == at_pid else 0
+            said = await self._master().ask("connections", pid=pid, after=since, limit=wanted)
+            if not said.get("ok"):
+                if said.get("gone"):
+                    continue
+                raise MasterGone(f"worker (pid {pid}) does not answer")
+            rows = said["connections"]
+            found += [{"worker": self._slot(pid), **row} for row in rows]
+            if len(rows) >= wanted:
+                return {"connections": found, "next": f"{pid}.{rows[len(rows) - 1]['id']}"}
+        return {"connections": found, "next": None}
+
+    def _slot(self, pid: int) -> int:
+        return next((int(w["slot"]) for w in self.workers if w["pid"] == pid), -1)
 
     def _named(self, kind: str) -> list[tuple[tuple[str, ...], dict[str, int]]]:
         """Rows of a kind, their single cells by the metric's short name."""
@@ -136,7 +170,7 @@ class Node:
 
     async def check_config(self, text: bytes) -> list[str]:
         """What is wrong with a configuration; the very code of `fastgw check`."""
-        return await asyncio.to_thread(check_text, text, _folder(self.generation["source"]))
+        return await asyncio.to_thread(check_text, text, self.generation["source"])
 
     def _master(self) -> Channel:
         if self.channel is None:
@@ -144,13 +178,16 @@ class Node:
         return self.channel
 
 
-def check_text(text: bytes, folder: str | None) -> list[str]:
-    """What is wrong with a configuration that would stand in `folder`."""
+def check_text(text: bytes, source: Mapping[str, Any]) -> list[str]:
+    """What is wrong with a configuration that would take the place of `source`'s file; the
+    command line's options hold for it as well."""
+    said = {k: v for k, v in source.get("options", {}).items() if k != "to"}
+    folder = _folder(source)
     with tempfile.NamedTemporaryFile(prefix=".put-", suffix=".yaml", dir=folder) as f:
         f.write(text)
         f.flush()
         try:
-            compile_in_child(f.name, Options())
+            compile_in_child(f.name, Options(**said))
         except ConfigError as e:
             return [str(problem).replace(f.name, "<put>") for problem in e.problems]
         except CompilerCrashed as e:
@@ -165,6 +202,16 @@ def _folder(source: Mapping[str, Any]) -> str | None:
     return folder if folder and os.access(folder, os.W_OK) else None
 
 
+def _place(after: str) -> tuple[int, int]:
+    """Pid and connection where a page begins."""
+    if not after:
+        return 0, 0
+    pid, _, number = after.partition(".")
+    if not (pid.isascii() and pid.isdigit() and number.isascii() and number.isdigit()):
+        raise ValueError(f"'{after}' is no place in the list")
+    return int(pid), int(number)
+
+
 def _short_names(kind: str) -> dict[str, int]:
     """The single cells of a kind of row: short name of the metric -> cell."""
     return {
@@ -174,9 +221,10 @@ def _short_names(kind: str) -> dict[str, int]:
     }
 
 
-def upstreams_of(plan: PlanReader) -> Iterator[tuple[str, list[str]]]:
-    """(name, URLs of its servers) of each upstream."""
+def upstreams_of(plan: PlanReader) -> Iterator[tuple[str, list[tuple[str, str]]]]:
+    """(name, [(URL, host)] of its servers) of each upstream."""
     for row in plan.rows("objects"):
         options = plan.options(*row[5:7])
         if "servers" in options:
-            yield plan.text(*row[2:4]), [str(server["url"]) for server in options["servers"]]
+            servers = [(str(s["url"]), str(s["host"])) for s in options["servers"]]
+            yield plan.text(*row[2:4]), servers

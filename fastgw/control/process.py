@@ -46,7 +46,9 @@ class Control:
         self._dns: dict[str, Any] = {}
         self.statistics: StatisticsReader | None = None
         self.node.count = self.count
+        self.node.addresses = self.addresses
         self._sock = sock
+        self._token: str | None = None
         self._servers: list[Server] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._end = asyncio.Event()
@@ -85,7 +87,7 @@ class Control:
                 take(fields_of(message), fds)
         except (OSError, ValueError) as e:
             self.log.error(f"{message['type']}: {e}")
-            if message["type"] == "hello":
+            if message["type"] in ("hello", "listen"):
                 self.exit_code = EXIT_FAILED
                 self._end.set()
         finally:
@@ -103,9 +105,18 @@ class Control:
         if "doorbell" in fds:
             self.drain.doorbell = os.dup(fds["doorbell"])
         self.drain.start()
-        self._serve_all(fds, settings.get("admin_token") or None)
+        self._token = settings.get("admin_token") or None
+
+    def told_listen(self, said: dict[str, Any], fds: dict[str, int]) -> None:
+        """Serve these sockets."""
+        self._serve_all(fds, self._token)
         assert self.node.channel is not None
         self.node.channel.say("ready", pid=os.getpid())
+
+    def told_unlisten(self, said: dict[str, Any], fds: dict[str, int]) -> None:
+        """Another gateway serves them from now on; requests under way are answered."""
+        for server in self._servers:
+            server.leave()
 
     def told_ring(self, said: dict[str, Any], fds: dict[str, int]) -> None:
         """One more ring."""
@@ -196,6 +207,11 @@ class Control:
     def told_end(self, said: dict[str, Any], fds: dict[str, int]) -> None:
         """The gateway has ended."""
         self._end.set()
+
+    def addresses(self, host: str) -> list[str]:
+        """What a host name resolves to now; empty for what is no name."""
+        name = self.names.known.get(host)
+        return [text for _, text in name.addresses] if name is not None else []
 
     def count(self) -> dict[str, int]:
         """Sums of this process, by the short names of their metrics."""

@@ -179,6 +179,9 @@ class ControlProcess:
         self._ending = False
         #: The newest of each message that a new process has to be told.
         self._facts: dict[str, tuple[dict[str, Any], dict[str, int]]] = {}
+        self._listens = False
+        if not inherited:
+            self.listen()
 
     # -- its life --------------------------------------------------------------------------
 
@@ -305,6 +308,12 @@ class ControlProcess:
         begun = {"start_time_seconds": int(self.begun_s)}
         self.tell("workers", workers=workers, totals={**totals, **begun})
 
+    def listen(self) -> None:
+        """Have it serve its sockets; those of an older gateway not before that one leaves."""
+        if not self._listens:
+            self._listens = True
+            self.tell("listen", {name: s.fileno() for name, s in self.sockets.named.items()})
+
     def set_log_level(self, level: str) -> None:
         """What a new process is told; the one that asked knows."""
         self.settings = replace(self.settings, log_level=level)
@@ -315,7 +324,7 @@ class ControlProcess:
 
     def _tell_all(self) -> None:
         """Everything that one has to know who has just begun."""
-        fds = {name: s.fileno() for name, s in self.sockets.named.items()}
+        fds = {}
         if self.statistics_fd >= 0:
             fds["statistics"] = self.statistics_fd
         fds["doorbell"] = self.rings.doorbell

@@ -11,6 +11,7 @@ from typing import Any
 
 from fastgw.ext.shm.segment import SegmentError
 from fastgw.log import LEVELS
+from fastgw.master.connections import ConnectionQuestions
 from fastgw.master.control import Answer, ControlProcess
 from fastgw.master.generation import Generation
 from fastgw.master.master import Master
@@ -34,12 +35,13 @@ class ControlLink:
         self.put_path = folder / PUT_NAME
         self._fd = -1
         self._told: tuple[Any, ...] = ()
-        self._drained = False
+        self._drained = self._left = False
         self._restarts = self._switches = 0
         #: Of a configuration that was put; None = the one that the gateway was started with.
         self._source: dict[str, Any] | None = None
         #: When each process was started, in seconds since the epoch.
         self._started: dict[int, float] = {}
+        self.questions = ConnectionQuestions(self.force)
         control.statistics_fd = self.force.statistics.segment.fd
         control.on_request = {
             "reload": self.asked_reload,
@@ -47,6 +49,7 @@ class ControlLink:
             "log_level": self.asked_log_level,
             "publish": self.asked_publish,
             "resolved": self.told_resolved,
+            "connections": self.questions.ask,
         }
         for name, fd in published.fds.items():
             control.remember("segment", {"segment": fd}, name=name)
@@ -77,9 +80,15 @@ class ControlLink:
         if self.master.draining and not self._drained:
             self._drained = True
             self.control.tell("drain")
+        if self.master.announced:
+            self.control.listen()
+        if self.master.left and not self._left:
+            self._left = True
+            self.control.tell("unlisten")
         if self._waiting is not None and time.monotonic() > self._waiting_s:
             self.master.log.warning("host names: not all were looked up in time; switching")
             self.go_on()
+        self.questions.look_at_clock()
         self.tell_workers()
 
     def tell_workers(self) -> None:

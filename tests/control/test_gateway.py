@@ -28,13 +28,13 @@ routes:
 
 
 @contextmanager
-def running(tmp_path: Path, *options: str) -> Iterator[tuple[Gateway, str]]:
-    """A gateway with one worker before a service, and its URL."""
+def running(tmp_path: Path, *options: str, workers: int = 1) -> Iterator[tuple[Gateway, str]]:
+    """A gateway before a service, and its URL."""
     with Service() as service:
         config = tmp_path / "gateway.yaml"
         config.write_text(CONFIG.format(url=service.url))
         with Gateway(
-            [sys.executable, "-m", "fastgw", "run", str(config), "--workers", "1", "--listen",
+            [sys.executable, "-m", "fastgw", "run", str(config), "--workers", str(workers), "--listen",
              "127.0.0.1:0", "--run-dir", str(tmp_path), *options]
         ) as gw:  # fmt: skip
             host, port = gw.address()
@@ -71,6 +71,34 @@ def test_log_and_command_line(tmp_path: Path) -> None:
         gw.signal(signal.SIGTERM)
         assert gw.wait() == 0
     assert [json.loads(line)["path"] for line in log.read_text().splitlines()] == ["/c"]
+
+
+def test_a_reload_changes_the_log(tmp_path: Path) -> None:
+    """From none to a file, to another one with another format, and to none."""
+    one, two = tmp_path / "one.log", tmp_path / "two.log"
+    with running(tmp_path) as (gw, url):
+        gw.wait_for("serves")
+        file = tmp_path / "gateway.yaml"
+        plain = file.read_text()
+
+        def reload(text: str, number: int) -> None:
+            file.write_text(plain + text)
+            gw.signal(signal.SIGHUP)
+            gw.wait_for(f"generation {number} serves")
+
+        assert httpx.get(url + "/0").status_code == 200
+        reload("access_log: one.log\n", 2)
+        assert httpx.get(url + "/1").status_code == 200
+        until(lambda: one.exists() and one.read_text().count("\n") == 1, "logged")
+        reload("access_log: {to: two.log, format: '{path}'}\n", 3)
+        assert httpx.get(url + "/2").status_code == 200
+        until(lambda: two.exists() and two.read_text() == "/2\n", "logged")
+        reload("", 4)
+        assert httpx.get(url + "/3").status_code == 200
+        gw.signal(signal.SIGTERM)
+        assert gw.wait() == 0
+    assert [json.loads(line)["path"] for line in one.read_text().splitlines()] == ["/1"]
+    assert two.read_text() == "/2\n"
 
 
 def test_traffic_flows_without_control(tmp_path: Path) -> None:

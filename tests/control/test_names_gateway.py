@@ -135,6 +135,25 @@ def test_an_upgrade_forgets_nothing(tmp_path: Path, dns: DnsServer) -> None:
             until(lambda: not Path(f"/proc/{pid}").exists(), "gone")
 
 
+def test_a_reload_waits_for_new_names(tmp_path: Path, dns: DnsServer) -> None:
+    """A request right after the switch finds the new name's addresses; a name that nobody
+    answers for does not hold the reload up for long."""
+    dns.zone["orders.test"] = dns.zone["new.test"] = [("A", 60, "127.0.0.1")]
+    dns.silent.add("silent.test")
+    with running(tmp_path, dns) as g:
+        until(lambda: g.status() == 200, "resolved")
+        config = tmp_path / "gateway.yaml"
+        text = config.read_text()
+        config.write_text(text.replace("orders.test", "new.test"))
+        g.gw.signal(signal.SIGHUP)
+        g.gw.wait_for("generation 2 serves")
+        assert g.status() == 200
+        config.write_text(text.replace("orders.test", "silent.test"))
+        g.gw.signal(signal.SIGHUP)
+        g.gw.wait_for("generation 3 serves")
+        assert g.status() == 503
+
+
 def test_name_servers_can_be_changed(tmp_path: Path, dns: DnsServer) -> None:
     dns.silent.add("orders.test")
     with running(tmp_path, dns) as g, DnsServer() as other:

@@ -113,6 +113,10 @@ class FakePlane:
     def stop(self) -> None:
         """At once."""
 
+    def connections(self, after: int, limit: int) -> list[dict[str, Any]]:
+        """Nobody asks."""
+        return []
+
     def counters(self) -> dict[str, int]:
         """Clients that are there."""
         return {"open": len(self.open)}
