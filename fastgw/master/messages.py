@@ -5,8 +5,8 @@ carry descriptors (SCM_RIGHTS); its `fds` names them, in order. Who says what:
 
     worker   hello, ready, failed, draining, stats, connections, prepared {generation},
              refused {generation, text}, switched {generation, took_us}
-    master   drain, retire, begin, stats, connections {id, after, limit}, segment {name, version} and its fd,
-             prepare {generation} and fd `plan`, forget {generation},
+    master   drain, retire, begin, stats, connections {id, after, limit},
+             segment {name} and its fd, prepare {generation} and fd `plan`, forget {generation},
              switch {generation, indexes} and a fd for each new listener,
              accept {key, index} and a fd: serve a sibling's queue; unaccept {key}
     any      publish {name, version} and its fd: the master keeps the newest of each name and

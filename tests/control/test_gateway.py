@@ -34,8 +34,8 @@ def running(tmp_path: Path, *options: str, workers: int = 1) -> Iterator[tuple[G
         config = tmp_path / "gateway.yaml"
         config.write_text(CONFIG.format(url=service.url))
         with Gateway(
-            [sys.executable, "-m", "fastgw", "run", str(config), "--workers", str(workers), "--listen",
-             "127.0.0.1:0", "--run-dir", str(tmp_path), *options]
+            [sys.executable, "-m", "fastgw", "run", str(config), "--workers", str(workers),
+             "--listen", "127.0.0.1:0", "--run-dir", str(tmp_path), *options]
         ) as gw:  # fmt: skip
             host, port = gw.address()
             gw.ready()

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http.client import HTTPConnection
 from pathlib import Path
 
 import httpx
@@ -34,7 +36,10 @@ class Named:
 
     def status(self) -> int:
         """Of a request on a connection of its own."""
-        return httpx.get(self.url).status_code
+        connection = HTTPConnection(self.url.removeprefix("http://"), timeout=15)
+        with contextlib.closing(connection):
+            connection.request("GET", "/")
+            return connection.getresponse().status
 
     def api(self) -> httpx.Client:
         transport = httpx.HTTPTransport(uds=str(self.run / "default" / "admin.sock"))

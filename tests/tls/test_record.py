@@ -23,7 +23,7 @@ def test_tls_fields_of_a_line(
     ca = tmp_path / "ca.pem"
     ca.write_bytes(authority.cert)
     options = options_of(
-        tmp_path, cert=pair[0], key=pair[1], client_auth={"ca": str(ca), "mode": "request"}
+        tmp_path, cert=pair[0], key=pair[1], client={"ca": str(ca), "mode": "request"}
     )
     fields = ["tls.name", "tls.version", "tls.cipher", "tls.client.subject", "tls.client.names"]
     with Gateway(

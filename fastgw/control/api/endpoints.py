@@ -130,8 +130,8 @@ async def workers(node: Node, request: Request) -> Response:
         upstreams=listed(
             name=str,
             endpoints=listed(
-                url=str, addresses=TEXTS, attempts=int, failures=int, open_attempts=int, idle_connections=int,
-                busy_connections=int,
+                url=str, addresses=TEXTS, attempts=int, failures=int, open_attempts=int,
+                idle_connections=int, busy_connections=int,
             ),
         ),
     ),
