@@ -88,7 +88,7 @@ def test_flags_win_key_by_key() -> None:
     [
         ("access_log: {format: combined}", "2:13: access_log: 'to' is missing: nothing is wri"),
         ("access_log: tcp:host", "2:13: access_log: 'tcp:host' is no target: "),
-        ("access_log: {to: '-', format: '{clinet}'}", "unknown field 'clinet' (did you mean 'client'?)"),
+        ("access_log: {to: '-', format: '{clinet}'}", "'clinet' (did you mean 'client'?)"),
         ("access_log: {to: '-', fields: [time, tls]}", "unknown field 'tls'"),
         ("access_log: {to: '-', fields: [tls.client.subjct]}", "mean 'tls.client.subject'?"),
         ("access_log: {to: '-', sample: 200%}", "2:31: access_log.sample: '200%' is neither"),
