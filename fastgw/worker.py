@@ -27,7 +27,7 @@ from fastgw.health import serve
 from fastgw.log import Log
 from fastgw.master.addresses import Bound, Given
 from fastgw.master.heritage import HEALTH, PUBLISHED, hand_over
-from fastgw.master.messages import BrokenMessage, Inbox, Message, Outbox, pack, receive
+from fastgw.master.messages import Inbox, Message, Outbox, pack
 from fastgw.names import SEGMENT, read_names
 from fastgw.tls.bundle import Bundle, mapped
 from fastgw.tls.material import TlsMaterial
@@ -245,16 +245,10 @@ class Worker:
 
     def hear(self) -> None:
         """Take the master's messages; its end is a reason to drain."""
-        try:
-            data, fds = receive(self.shift.control)
-            messages = self.inbox.feed(data, fds)
-        except BlockingIOError:
-            return
-        except (OSError, BrokenMessage):
-            data, messages = b"", []
-        for message in messages:
+        messages = self.inbox.receive(self.shift.control)
+        for message in messages or ():
             self.told(message)
-        if not data:
+        if messages is None:
             self.loop.remove_reader(self.shift.control.fileno())
             self.be_orphan()
 

@@ -40,7 +40,9 @@ def read_whole(
 ) -> Built:
     """The configuration of a file and the command line; ConfigError. `strict`: warnings are
     errors; without `offline` host names are looked up, and a warning says which can't be."""
-    document = None if file is None else open_document(file)
+    document = None
+    if file is not None:
+        document = open_document(file, options.get("text_from") or None)
     resolver: Resolver = hosts_resolver if offline else system_resolver
     return build_whole(document, command_line(options), resolver, check=build_policy, strict=strict)
 

@@ -43,7 +43,7 @@ from collections.abc import Callable, Mapping
 from itertools import count
 from typing import Any
 
-from fastgw.master.messages import BrokenMessage, Inbox, Message, pack, receive
+from fastgw.master.messages import Inbox, Message, pack
 
 ANSWER_S = 60.0
 
@@ -70,19 +70,10 @@ class Channel:
         asyncio.get_running_loop().add_reader(sock.fileno(), self._readable)
 
     def _readable(self) -> None:
-        try:
-            data, fds = receive(self.sock)
-        except BlockingIOError:
-            return
-        except OSError:
-            data, fds = b"", []
-        try:
-            messages = self._inbox.feed(data, fds)
-        except BrokenMessage:
-            data, messages = b"", []
-        for message in messages:
+        messages = self._inbox.receive(self.sock)
+        for message in messages or ():
             self._take(message)
-        if not data:
+        if messages is None:
             self.close()
             self.on_end()
 

@@ -6,6 +6,7 @@ import asyncio
 import os
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Protocol
 
 from fastgw.config.child import CompilerCrashed, Options, compile_in_child
@@ -14,6 +15,9 @@ from fastgw.control.channel import Channel, MasterGone
 from fastgw.control.exposition import PROMETHEUS, Exposition, Row
 from fastgw.ext.record.catalogue import CELLS, kind_named, read_catalogue
 from fastgw.plan import PlanReader
+
+#: How a configuration that was put is called; the master calls it the same.
+PUT_NAME = "put-config.yaml"
 
 
 class RowSource(Protocol):
@@ -179,27 +183,20 @@ class Node:
 
 
 def check_text(text: bytes, source: Mapping[str, Any]) -> list[str]:
-    """What is wrong with a configuration that would take the place of `source`'s file; the
-    command line's options hold for it as well."""
+    """What is wrong with a configuration that would take the place of `source`'s file: what it
+    names is looked for beside that, and the command line's options hold for it as well."""
     said = {k: v for k, v in source.get("options", {}).items() if k != "to"}
-    folder = _folder(source)
-    with tempfile.NamedTemporaryFile(prefix=".put-", suffix=".yaml", dir=folder) as f:
+    beside = Path(source.get("file") or ".").absolute().with_name(PUT_NAME)
+    with tempfile.NamedTemporaryFile(prefix="put-", suffix=".yaml") as f:
         f.write(text)
         f.flush()
         try:
-            compile_in_child(f.name, Options(**said))
+            compile_in_child(str(beside), Options(**{**said, "text_from": f.name}))
         except ConfigError as e:
-            return [str(problem).replace(f.name, "<put>") for problem in e.problems]
+            return [str(problem) for problem in e.problems]
         except CompilerCrashed as e:
             return str(e).splitlines()
     return []
-
-
-def _folder(source: Mapping[str, Any]) -> str | None:
-    """Where the running configuration's file is, so that what it names is found."""
-    file = source.get("file")
-    folder = os.path.dirname(os.path.abspath(file)) if file else None
-    return folder if folder and os.access(folder, os.W_OK) else None
 
 
 def _place(after: str) -> tuple[int, int]:

@@ -19,7 +19,7 @@ from typing import Any
 
 from fastgw.log import Log
 from fastgw.master.addresses import AddressError, bind_all
-from fastgw.master.messages import BrokenMessage, Inbox, Message, pack, receive
+from fastgw.master.messages import Inbox, Message, pack
 from fastgw.master.privileges import Identity
 from fastgw.master.signals import HANDLED
 from fastgw.master.slot import SETTLED_S, backoff_s, describe_end
@@ -354,17 +354,12 @@ class ControlProcess:
     def hear(self) -> None:
         """Take its messages."""
         assert self.sock is not None
-        try:
-            data, fds = receive(self.sock)
-            messages = self._inbox.feed(data, fds)
-        except BlockingIOError:
-            return
-        except (OSError, BrokenMessage) as e:
-            self.log.error(f"control (pid {self.pid}): broken channel: {e}")
-            data, messages = b"", []
-        for message in messages:
+        messages = self._inbox.receive(self.sock)
+        for message in messages or ():
             self._take(message)
-        if not data:
+        if messages is None:
+            if self._inbox.broken:
+                self.log.error(f"control (pid {self.pid}): broken message: {self._inbox.broken}")
             self._close_channel()
 
     def _take(self, message: Message) -> None:

@@ -168,15 +168,18 @@ class ControlLink:
         self._change(None, answer)
 
     def asked_config(self, message: dict[str, Any], answer: Answer) -> None:
-        """Switch to the configuration in the message. It is kept in the run directory: what
-        workers are started with later is the plan, but errors name a file that is there."""
+        """Switch to the configuration in the message. Its text is kept in the run directory;
+        what it names is looked for beside the file that it takes the place of."""
         fd = message["fds"]["config"]
         text = os.pread(fd, os.fstat(fd).st_size, 0)
         fresh = self.put_path.with_suffix(".new")
         fresh.write_bytes(text)
         fresh.replace(self.put_path)
-        options = {k: v for k, v in self.reload.source["options"].items() if k != "to"}
-        self._change({"file": str(self.put_path), "options": options}, answer)
+        source = self.reload.source
+        options = {k: v for k, v in source["options"].items() if k != "to"}
+        options["text_from"] = str(self.put_path)
+        beside = Path(source["file"] or self.put_path).absolute().with_name(PUT_NAME)
+        self._change({"file": str(beside), "options": options}, answer)
 
     def _change(self, source: dict[str, Any] | None, answer: Answer) -> None:
         if self.reload.busy or self.master.draining:

@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping
 from fastgw.log import Log
 from fastgw.master.addresses import Bound
 from fastgw.master.heritage import HEALTH, MORE, PUBLISHED, Heritage, Peer, hand_over, take_from
-from fastgw.master.messages import Inbox, Outbox, pack, receive
+from fastgw.master.messages import Inbox, Outbox, pack
 from fastgw.master.process import WorkerProcess, WorkerState, describe_end
 from fastgw.master.signals import HANDLED
 from fastgw.master.workforce import Workforce
@@ -109,19 +109,13 @@ class Upgrade:
     def hear(self) -> None:
         """The new program says that it is ready, or is gone."""
         assert self.sock is not None
-        try:
-            data, fds = receive(self.sock)
-        except BlockingIOError:
-            return
-        except OSError:
-            data, fds = b"", []
-        messages = self._inbox.feed(data, fds)
-        if any(m["type"] == "ready" for m in messages):
+        messages = self._inbox.receive(self.sock)
+        if any(m["type"] == "ready" for m in messages or ()):
             self.end_s = 0.0
             self.log.info(f"upgrade: the new program (pid {self.pid}) is ready; leaving to it")
             self._close()
             self.on_ready()
-        elif not data:
+        elif messages is None:
             self._failed("it ended before it was ready")
 
     def look_at_clock(self) -> None:

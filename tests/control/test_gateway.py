@@ -261,6 +261,27 @@ def test_put_config(tmp_path: Path) -> None:
             assert httpx.get(url + "/").status_code == 200
 
 
+def test_what_a_put_configuration_names_is_beside_the_file(tmp_path: Path) -> None:
+    """As for a dry run, so for the change itself; errors say a line of what was put."""
+    with running(tmp_path) as (gw, url):
+        gw.wait_for("serves")
+        (tmp_path / "more").mkdir()
+        (tmp_path / "more" / "b.yaml").write_text(
+            "version: 1\nroutes: {b: {match: /b, respond: {status: 418}}}\n"
+        )
+        transport = httpx.HTTPTransport(uds=str(tmp_path / "default" / "admin.sock"))
+        with httpx.Client(transport=transport, base_url="http://x", timeout=30) as api:
+            text = "version: 1\ninclude: more/*.yaml\nroutes: {}\n"
+            assert api.put("/config?dry_run=true", content=text).status_code == 200
+            assert api.put("/config", content=text).status_code == 200
+            assert httpx.get(url + "/b").status_code == 418
+            for query in ("", "?dry_run=true"):
+                said = api.put(f"/config{query}", content=text.replace("*.yaml", "none.yaml"))
+                assert said.status_code == 422
+                assert any("put-config.yaml:2:" in line for line in said.json()["errors"])
+        assert not list(tmp_path.glob("put-*"))
+
+
 def test_log_level_of_all_processes(tmp_path: Path) -> None:
     with running(tmp_path) as (gw, _):
         gw.wait_for("serves")
