@@ -13,6 +13,8 @@ class Shared:
     tunnels_opened: int
     tickets_stale: int
     draining: bool
+    ending: bool
+    column: Any
     on_idle: Callable[[], object] | None
     log: Callable[[str, str], object] | None
     def __init__(self, engine: Any, snapshot: Any, recorder: Recorder | None = None) -> None: ...

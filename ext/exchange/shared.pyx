@@ -1,7 +1,9 @@
 """What a worker's exchanges share; see shared.pxd."""
 
 from time import time
+from fastgw.ext.base.atomics cimport load32
 from fastgw.ext.base.debug cimport EXCHANGES, debug_died
+from fastgw.ext.shm.statistics cimport ORDER_DRAIN
 
 
 cdef class Recorder:
@@ -35,6 +37,12 @@ cdef class Shared(Tally):
     cdef int64_t unix_ms(self) noexcept:
         """Wall clock of this turn."""
         return self.engine.now_ms + self.unix_offset_ms
+
+    cdef bint ends(self) noexcept:
+        """Whether the gateway is to end: the master has said so, or this worker ends alone."""
+        if self.ending:
+            return True
+        return self.column is not None and load32(&self.column.entry.orders) & ORDER_DRAIN != 0
 
     def say(self, level: str, text: str) -> None:
         """Hand a line to the log, if there is one."""
