@@ -21,8 +21,12 @@ cdef class Shared(Tally):
         self.snapshot = snapshot
         self.recorder = recorder
         self.nobody = Downstream()
-        engine.refresh_clock()
-        self.unix_offset_ms = <int64_t>(time() * 1000) - engine.now_ms
+        self.follow_clock()
+
+    def follow_clock(self) -> None:
+        """Look at the clock on the wall, which somebody may have set since."""
+        self.engine.refresh_clock()
+        self.unix_offset_ms = <int64_t>(time() * 1000) - self.engine.now_ms
 
     cdef void exchange_ended(self, Exchange x) noexcept:
         """Count an end; the last one while draining tells `on_idle`."""

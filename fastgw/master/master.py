@@ -173,7 +173,7 @@ class Master:
             self.announced = True
             self.log.info(f"ready with {len(slots)} worker(s)")
             self.successor.ready()
-            self.pidfile.write()
+            self.pidfile.write(self.log)
             tell(self.on_announced)
             self.notifier.tell(READY=1, MAINPID=os.getpid(), STATUS=f"{len(slots)} workers serve")
 
