@@ -13,6 +13,7 @@ from fastgw.config.reader import read_text
 from fastgw.config.server_urls import no_resolver
 from fastgw.plan import Match, PlanModel, Rewrite, Route, Timeouts
 from fastgw.plan.model import Condition, ErrorPage, Split
+from tests.tls.authority import Authority
 
 
 def model(text: str) -> PlanModel:
@@ -67,10 +68,11 @@ def test_conditions(text: str, condition: Condition) -> None:
     assert match(f"{{path: /a, {text}}}") == Match("/a", False, conditions=(condition,))
 
 
-def test_clients_listeners_and_names() -> None:
+def test_clients_listeners_and_names(tmp_path: Path) -> None:
+    cert, key = Authority().issue("a.com").write(tmp_path, "a")
     assert match(
         "{path: /a, client: [10.0.0.0/8], listener: x, sni: [A.com, '*.b.com']}",
-        "listen: {x: ':1', y: ':2'}\n",
+        f"listen: {{x: {{addr: ':1', tls: {{cert: {cert}, key: {key}}}}}, y: ':2'}}\n",
     ) == Match(
         "/a",
         False,
