@@ -2,8 +2,9 @@
 
 Every hundred routes are those of one host. A quarter each are a prefix, a path with a
 parameter, one with two that takes GET alone, and an exact path; one request in a hundred
-finds no route, which is answered with 404. The names of ten routes are as long as those of a hundred thousand, and as
-many different requests are sent, so that nothing differs but how many routes there are.
+finds no route, which is answered with 404. The names of ten routes are as long as those of a
+hundred thousand, and as many different requests are sent, so that nothing differs but how
+many routes there are.
 """
 
 from __future__ import annotations
