@@ -41,6 +41,11 @@ def code_of(plugins: list[str]) -> str:
     return found.stdout.strip() or found.stderr[-200:]
 
 
+def is_ours(file: str) -> bool:
+    """Whether a module's file is Python's or fastgw's, not an installed package's or a user's."""
+    return file.startswith(OURS) and "-packages" not in file
+
+
 def digest(plugins: list[str]) -> str:
     """Import them and hash every file that this added."""
     before = set(sys.modules)
@@ -49,7 +54,7 @@ def digest(plugins: list[str]) -> str:
     whole = blake2b(digest_size=16)
     for name in sorted(set(sys.modules) - before):
         file = getattr(sys.modules[name], "__file__", None)
-        if file and (not file.startswith(OURS) or "-packages" in file):
+        if file and not is_ours(file):
             whole.update(f"{name} {file} ".encode() + Path(file).read_bytes())
     return whole.hexdigest()
 

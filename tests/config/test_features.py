@@ -11,8 +11,12 @@ from fastgw.config.build import CommandLine, build, build_file
 from fastgw.config.problems import ConfigError
 from fastgw.config.reader import read_text
 from fastgw.config.server_urls import no_resolver
+from fastgw.config.source import open_document
+from fastgw.ext.policy.build import build_policy
 from fastgw.plan import Match, PlanModel, Rewrite, Route, Timeouts
 from fastgw.plan.model import Condition, ErrorPage, Split
+from tests.scenario.client import Client
+from tests.scenario.gateway import Gateway
 from tests.tls.authority import Authority
 
 
@@ -258,3 +262,45 @@ def test_a_file_that_anybody_may_change_is_a_warning(tmp_path: Path) -> None:
 
     found = build_whole(open_document(str(file)), CommandLine(), no_resolver).warnings
     assert [(p.code, p.message) for p in found] == [("FGW405", f"anybody may change {file}")]
+
+
+# -- answers with variables ----------------------------------------------------------------
+
+
+def test_the_content_of_an_answer_may_be_a_template(tmp_path: Path) -> None:
+    (tmp_path / "page.html").write_text("<p>{path.id}</p>")
+    file = tmp_path / "g.yaml"
+    file.write_text(
+        """version: 1
+routes:
+  text: {match: "/t/{id}", respond: {body: "id {path.id}", template: true}}
+  page: {match: "/p/{id}", respond: {file: page.html, template: true}}
+  plain: {match: "/f/{id}", respond: {body: "{path.nothing}"}}
+"""
+    )
+    routes = build_file(str(file)).routes
+    with Gateway(*routes) as gw, Client(gw.address) as c:
+        assert c.get("/t/7").body == b"id 7"
+        answer = c.get("/p/%3Cb%3E")
+        assert (answer.body, answer.value("Content-Type")) == (b"<p>%3Cb%3E</p>", b"text/html")
+        assert c.get("/p/a&b").body == b"<p>a&#38;b</p>"
+        assert c.get("/f/7").body == b"{path.nothing}"
+
+
+@pytest.mark.parametrize(
+    ("respond", "said"),
+    [
+        ("{body: '{path.ids}', template: true}", "no such parameter (did you mean 'id'?)"),
+        ("{body: '{nothing}', template: true}", "unknown variable"),
+        ("{body: '{', template: true}", "body: "),
+        ("{template: true}", "a template needs 'body' or 'file'"),
+        ("{file: bytes, template: true}", "is not text in UTF-8, which a template is"),
+    ],
+)
+def test_what_is_no_template(respond: str, said: str, tmp_path: Path) -> None:
+    (tmp_path / "bytes").write_bytes(b"\xff\xfe")
+    file = tmp_path / "g.yaml"
+    file.write_text(f"version: 1\nroutes: {{r: {{match: '/a/{{id}}', respond: {respond}}}}}\n")
+    with pytest.raises(ConfigError) as caught:
+        build(open_document(str(file)), CommandLine(), no_resolver, build_policy)
+    assert said in str(caught.value.problems[0])
