@@ -349,7 +349,10 @@ routes:
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (["http://a.example/x"], "route listen.http (gateway.yaml:3:3)\n  takes all of its listener"),
+        (
+            ["http://a.example/x"],
+            "route listen.http (gateway.yaml:3:3)\n  takes all of its listener",
+        ),
         (["https://a.example/x"], "\nroute a ("),
         (["https://A.example:8443/x"], "\nroute a ("),
         (["https://b.example/x"], "a (*/x): the TLS server name is 'b.example', not a.example"),
