@@ -248,8 +248,8 @@ RIGHT = sorted([*(ROOT / "examples").glob("*.yaml"), ROOT / "fastgw/cli/starter.
 #: Files of tests/config/wrong whose mistakes no schema can see: references, places, meaning.
 UNSEEN = {
     "bomb", "deep", "duplicate-keys", "duplicate-routes", "empty", "hosts", "insecure",
-    "listeners", "loops", "methods", "networks", "no-routes", "not-yaml", "paths", "references", "shadowed-routes",
-    "rewrites", "tags", "two-documents", "urls",
+    "listeners", "loops", "methods", "networks", "no-routes", "not-yaml", "paths", "references",
+    "rewrites", "shadowed-routes", "tags", "two-documents", "urls",
 }  # fmt: skip
 
 
