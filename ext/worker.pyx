@@ -75,6 +75,13 @@ def readdress(snapshot, names: dict) -> None:
                 target.readdress(names)
 
 
+def add_up(total: dict, more: dict) -> None:
+    """Add counters to others, those that are not zero."""
+    for name, value in more.items():
+        if value:
+            total[name] = total.get(name, 0) + value
+
+
 cdef class Worker:
     """The data plane of one process; see worker.pyi."""
     cdef object loop
@@ -91,7 +98,8 @@ cdef class Worker:
     cdef ConnectionLimit limit
     cdef list listeners
     cdef TlsListeners tls
-    cdef list doors                   # Doorways, also those of generations before
+    cdef list doors                   # Doorways, also earlier ones that somebody stands in
+    cdef dict doors_counted           # by those that are gone
     cdef Column column                # this process's statistics, or None
     cdef bint counting                # requests are counted
     cdef dict names                   # addresses of host names, as told last
@@ -105,7 +113,7 @@ cdef class Worker:
         self.column = born.column
         self.counting = born.counting
         self.names = dict(born.names)
-        self.listeners, self.doors = [], []
+        self.listeners, self.doors, self.doors_counted = [], [], {}
         rows = born.rows
         if rows is None:
             rows = LocalRows() if self.column is None else SharedRows(self.column)
@@ -128,6 +136,7 @@ cdef class Worker:
         self.server.learns = self.announces()
         PipeRelays().serve(self.engine)
         self.engine.attach(loop)
+        self.dispatcher.column = self.column
         if self.column is not None:
             self.engine.beat_in(&self.column.entry.beat_ms, self.column)
             self.column.set_generation(self.dispatcher.snapshot.number)
@@ -285,7 +294,15 @@ cdef class Worker:
             if listener.index != NO_LISTENER:
                 listener.door = self.door(listener.index)
                 listener.tally = self.tally(listener.index)
+        self.leave_doors({id(listener.door) for listener in self.listeners})
         self.server.learns = self.announces()
+
+    def leave_doors(self, used: set) -> None:
+        """Forget doors that no listener has any more, once nobody stands in them."""
+        for door in list(self.doors):
+            if id(door) not in used and door.is_empty:
+                self.doors.remove(door)
+                add_up(self.doors_counted, door.counters())
 
     def announces(self) -> bool:
         """Whether some upstream is told, by a PROXY header, where clients came in."""
@@ -300,6 +317,7 @@ cdef class Worker:
 
     def drain(self, done) -> None:
         """Stop accepting, let what is under way end, then call `done()`."""
+        self.dispatcher.ending = True
         self.close_listeners()
         self.engine.enter()
         self.end_beginnings()
@@ -370,11 +388,9 @@ cdef class Worker:
 
     def door_counters(self) -> dict[str, int]:
         """What the listeners' doors counted, those that are not zero."""
-        found: dict[str, int] = {}
+        found = dict(self.doors_counted)
         for door in self.doors:
-            for name, value in door.counters().items():
-                if value:
-                    found[name] = found.get(name, 0) + value
+            add_up(found, door.counters())
         return found
 
     def connections(self, after: int, limit: int) -> list:

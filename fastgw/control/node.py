@@ -51,6 +51,9 @@ class Node:
         self.log_level = "info"
         #: What a host name resolves to now.
         self.addresses: Callable[[str], list[str]] = lambda host: []
+        #: The plan that the workers have mapped, and what explains it, once that was asked for.
+        self.plan: memoryview | None = None
+        self.explainer: tuple[memoryview, Any] | None = None
         self._upstreams: list[tuple[str, list[tuple[str, str]]]] = []
         self._exposition = Exposition(read_catalogue())
 
@@ -66,9 +69,12 @@ class Node:
         """Workers that accept connections."""
         return sum(w.get("state") in ("ready", "serving") for w in self.workers)
 
-    def set_plan(self, plan: PlanReader) -> None:
-        """Take over what the API shows of a generation's plan."""
-        self._upstreams = list(upstreams_of(plan))
+    def set_plan(self, plan: memoryview) -> PlanReader:
+        """Take over what the API shows of a generation's plan; its reader."""
+        self.plan, self.explainer = plan, None
+        reader = PlanReader(plan)
+        self._upstreams = list(upstreams_of(reader))
+        return reader
 
     def render_metrics(self, content_type: str = PROMETHEUS) -> bytes:
         """The page of metrics."""

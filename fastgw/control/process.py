@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import mmap
 import os
 import signal
 import socket
@@ -139,11 +140,11 @@ class Control:
             "loaded_s": said["loaded_s"],
         }
         if "plan" in fds:
-            self.take_plan(PlanReader(os.pread(fds["plan"], os.fstat(fds["plan"]).st_size, 0)))
+            view = memoryview(mmap.mmap(fds["plan"], 0, prot=mmap.PROT_READ))
+            self.take_plan(self.node.set_plan(view))
 
     def take_plan(self, plan: PlanReader) -> None:
         """What the configuration says of this process."""
-        self.node.set_plan(plan)
         said = plan.node()
         target = said.get("access_log", {}).get("to", "")
         if target != self.drain.target:

@@ -21,6 +21,7 @@ from fastgw.master.generation import Generation
 from fastgw.master.messages import Message
 from fastgw.master.process import WorkerProcess
 from fastgw.master.workforce import Workforce
+from fastgw.named_files import Read
 
 #: A worker that has not prepared a plan by then is a reason to refuse it.
 PREPARE_S = 60.0
@@ -47,6 +48,8 @@ class Reload:
         #: Given each generation that was compiled, and what goes on with it: now or later.
         self.on_compiled: Callable[[Generation, Callable[[], None]], None] = lambda _, go: go()
         self._holding = False
+        #: Told of the files that each compilation has read, whether it worked or not.
+        self.on_read: Callable[[Read], None] = lambda read: None
         #: Reloads that changed nothing.
         self.failures = 0
         self._new_set = False
@@ -95,10 +98,12 @@ class Reload:
         self._compiled_s = time.monotonic()
         try:
             self.next = job.result()
+            self.on_read(self.next.read)
             self.change = self.workforce.listening.change_to(
                 self.next.listen, len(self.workforce.slots)
             )
         except CompileError as e:
+            self.on_read(e.read)
             self._refuse(e.lines)
             return
         except (AddressError, OSError) as e:

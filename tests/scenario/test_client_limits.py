@@ -51,6 +51,46 @@ def test_heads(head: bytes, wanted: tuple[int, str]) -> None:
         assert origin.request() and origin.requests.empty()
 
 
+@pytest.mark.parametrize(
+    ("said", "within", "beyond", "wanted"),
+    [
+        ({"target_limit": 300}, "/n/" + "a" * 297, "/n/" + "a" * 298, (414, "target_too_long")),
+        ({"head_limit": 1024}, "/n/" + "a" * 900, "/n/" + "a" * 1000, (431, "head_too_large")),
+    ],
+)
+def test_a_route_narrows_the_limits_of_heads(
+    said: dict[str, int], within: str, beyond: str, wanted: tuple[int, str]
+) -> None:
+    with Origin() as origin:
+        target = upstream(origin.address)
+        narrow = Route("narrow", (Match("/n"),), target, **said)  # type: ignore[arg-type]
+        with Gateway(narrow, Route("wide", (Match(),), target)) as gw, Client(gw.address) as c:
+            assert c.get(within).status == 200
+            assert reason(c.get(beyond)) == wanted
+            assert gw.record(status=wanted[0])["route"] == "narrow"
+            assert c.get(beyond.replace("/n/", "/w/")).status == 200  # of another route
+
+
+def test_a_route_narrows_the_number_of_fields() -> None:
+    with Origin() as origin:
+        route = Route("narrow", (Match(),), upstream(origin.address), fields_limit=10)
+        with Gateway(route) as gw, Client(gw.address) as c:
+            assert c.get("/", *["X: y"] * 9).status == 200  # Host is the tenth
+            assert reason(c.get("/", *["X: y"] * 10)) == (431, "head_too_large")
+            assert c.get("/").status == 200
+
+
+def test_the_bytes_of_a_head_are_those_of_http_1() -> None:
+    """Method, target, fields, and what stands between them; counted to the byte."""
+    head = b"GET /n HTTP/1.1\r\nHost: a\r\nX: %s\r\n\r\n"
+    with Origin() as origin:
+        route = Route("narrow", (Match(),), upstream(origin.address), head_limit=1024)
+        with Gateway(route) as gw, Client(gw.address) as c:
+            room = 1024 - len(head % b"")
+            assert c.send(head % (b"a" * room)).answer().status == 200
+            assert c.send(head % (b"a" * (room + 1))).answer().status == 431
+
+
 # -- bodies -------------------------------------------------------------------------------
 
 
