@@ -352,4 +352,6 @@ cdef class Worker:
             "buffer_bytes": self.engine.pool.in_use,
             "buffers_refused": self.engine.pool.refused,
             "sends": self.engine.sends,
+            "relays": (<PipeRelays>self.engine.relays).begun,
+            "relay_bytes": (<PipeRelays>self.engine.relays).held,
         } | self.tls.counters()

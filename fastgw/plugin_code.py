@@ -59,6 +59,11 @@ def code_of(plugins: list[str], run_as: Sequence[str] = ()) -> Code:
     return Code(**json.loads(found.stdout.splitlines()[-1]))
 
 
+def is_ours(file: str) -> bool:
+    """Whether a module's file is Python's or fastgw's, not an installed package's or a user's."""
+    return file.startswith(OURS) and "-packages" not in file
+
+
 def digest(plugins: list[str]) -> Code:
     """Import them and hash every file that this added."""
     before = set(sys.modules)
@@ -68,7 +73,7 @@ def digest(plugins: list[str]) -> Code:
     files = []
     for name in sorted(set(sys.modules) - before):
         file = getattr(sys.modules[name], "__file__", None)
-        if file and (not file.startswith(OURS) or "-packages" in file):
+        if file and not is_ours(file):
             whole.update(f"{name} {file} ".encode() + Path(file).read_bytes())
             files.append(file)
     return Code(whole.hexdigest(), files)

@@ -24,6 +24,7 @@ from importlib import import_module
 from typing import Any
 
 from fastgw.config.build import Built, CommandLine, build_whole
+from fastgw.config.plugins import try_plugins
 from fastgw.config.problems import ConfigError
 from fastgw.config.server_urls import no_resolver, system_resolver
 from fastgw.config.source import open_document
@@ -42,20 +43,37 @@ class Compiled:
 
 
 def read_whole(
-    file: str | None, options: Mapping[str, Any], *, strict: bool = False, offline: bool = False
+    file: str | None,
+    options: Mapping[str, Any],
+    *,
+    strict: bool = False,
+    offline: bool = False,
+    plugins: bool = False,
 ) -> Built:
     """The configuration of a file and the command line; ConfigError. `strict`: warnings are
-    errors; `offline`: host names are not looked up, so nothing can be run from it."""
+    errors; `offline`: host names are not looked up, so nothing can be run from it; `plugins`:
+    they are tried, which runs their code."""
     document = None if file is None else open_document(file)
-    resolver = no_resolver if offline else system_resolver
-    return build_whole(document, command_line(options), resolver, check=build_policy, strict=strict)
+    return build_whole(
+        document,
+        command_line(options),
+        no_resolver if offline else system_resolver,
+        check=build_policy,
+        strict=strict,
+        plugins=try_plugins if plugins else None,
+    )
 
 
 def compile_whole(
-    file: str | None, options: Mapping[str, Any], *, strict: bool = False, offline: bool = False
+    file: str | None,
+    options: Mapping[str, Any],
+    *,
+    strict: bool = False,
+    offline: bool = False,
+    plugins: bool = False,
 ) -> Compiled:
     """Like `read_whole`, with the plan."""
-    built = read_whole(file, options, strict=strict, offline=offline)
+    built = read_whole(file, options, strict=strict, offline=offline, plugins=plugins)
     return Compiled(built, build_plan(built.model))
 
 
@@ -108,7 +126,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     NAMED.helper.set_inheritable(False)
     options = json.loads(sys.stdin.read() or "{}")
     try:
-        made = compile_whole(given.file, options, strict=bool(options.get("strict")))
+        strict = bool(options.get("strict"))
+        made = compile_whole(given.file, options, strict=strict, plugins=True)
     except ConfigError as e:
         problems, status = [*e.problems, *e.warnings], 1
     else:

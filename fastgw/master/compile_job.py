@@ -18,12 +18,13 @@ import msgpack
 
 from fastgw.master.compiler import CompileError
 from fastgw.master.generation import (
+    CERTIFICATES,
+    PLAN,
     Generation,
     facts_of,
     from_facts,
-    new_bundle_fd,
-    new_plan_fd,
-    seal_plan,
+    new_memory,
+    seal,
 )
 from fastgw.master.process import describe_end
 from fastgw.master.settings import Compiled
@@ -44,7 +45,7 @@ class CompileJob:
         leave: Callable[[], None],
     ) -> None:
         self.number = number
-        self.plan_fd, self.bundle_fd = new_plan_fd(), new_bundle_fd()
+        self.plan_fd, self.bundle_fd = new_memory(PLAN), new_memory(CERTIFICATES)
         self.answer_fd = os.memfd_create("fastgw-compiled", os.MFD_CLOEXEC)
         self.alive, theirs = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         signal.pthread_sigmask(signal.SIG_BLOCK, HANDLED)
@@ -65,8 +66,8 @@ class CompileJob:
             leave()
             signal.pthread_sigmask(signal.SIG_UNBLOCK, HANDLED)
             compiled = compile_source(source)
-            seal_plan(self.plan_fd, compiled.plan)
-            seal_plan(self.bundle_fd, compiled.bundle)
+            seal(self.plan_fd, compiled.plan)
+            seal(self.bundle_fd, compiled.bundle)
             os.write(self.answer_fd, facts_of(compiled))
             code = 0
         except CompileError as e:

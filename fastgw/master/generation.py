@@ -12,6 +12,8 @@ import msgpack
 from fastgw.master.settings import Compiled
 from fastgw.named_files import Read
 
+#: Names of the memory, as /proc shows them.
+PLAN, CERTIFICATES = "plan", "certificates"
 SEALS = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE | fcntl.F_SEAL_SEAL
 
 
@@ -46,31 +48,30 @@ class Generation:
         return {"plan": self.plan_fd} | more
 
 
-def new_plan_fd() -> int:
-    """Empty memory for a plan."""
-    return os.memfd_create("fastgw-plan", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+def new_memory(name: str) -> int:
+    """Empty memory that can be sealed: for a plan, or for the files beside it."""
+    return os.memfd_create(f"fastgw-{name}", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
 
 
-def new_bundle_fd() -> int:
-    """Empty memory for certificate files."""
-    return os.memfd_create("fastgw-certificates", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
-
-
-def seal_plan(fd: int, plan: bytes) -> None:
-    """Write a plan (or the files beside it) and let nobody change it any more."""
-    view = memoryview(plan)
+def seal(fd: int, content: bytes) -> None:
+    """Write all of it and let nobody change it any more."""
+    view = memoryview(content)
     while view:
         view = view[os.write(fd, view) :]
     fcntl.fcntl(fd, fcntl.F_ADD_SEALS, SEALS)
 
 
+def sealed(name: str, content: bytes) -> int:
+    """Memory that holds this and nothing else, ever."""
+    fd = new_memory(name)
+    seal(fd, content)
+    return fd
+
+
 def from_compiled(number: int, compiled: Compiled) -> Generation:
     """The generation of a plan that was compiled in this process."""
-    fd = new_plan_fd()
-    seal_plan(fd, compiled.plan)
-    bundle_fd = new_bundle_fd()
-    seal_plan(bundle_fd, compiled.bundle)
-    return from_facts(number, fd, bundle_fd, facts_of(compiled))
+    plan_fd, bundle_fd = sealed(PLAN, compiled.plan), sealed(CERTIFICATES, compiled.bundle)
+    return from_facts(number, plan_fd, bundle_fd, facts_of(compiled))
 
 
 def facts_of(compiled: Compiled) -> bytes:
