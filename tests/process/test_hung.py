@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.process.arrivals import Arrivals
+from bench.arrivals import Arrivals
 from tests.process.gateway import Gateway
 from tests.process.service import (
     GET,
