@@ -114,21 +114,21 @@ def test_new_connections_wait_for_a_stopped_worker_no_longer_than_it_is_noticed(
             time.sleep(0.5)
         # Within the stopped one when it was stopped: ended when it is killed.
         within = [v for v in arrivals.visits if v.failure]
-        assert len(within) <= 3, within
-        assert all(v.begun_s <= stopped_s + 0.05 for v in within)
         waited = [v for v in arrivals.visits if not v.failure and v.took_s > NOTICED_S]
         longest_s = max((v.took_s for v in waited), default=0.0)
-        assert longest_s < 1.5 + SLACK_S
         in_time = [v for v in waited if v.begun_s < stopped_s - 0.1 or v.begun_s > noticed_s + 0.1]
-        assert len(in_time) <= len(arrivals.visits) * 0.02, "others noticed"
         meanwhile = [v for v in arrivals.visits if stopped_s < v.begun_s < noticed_s]
         slow = [v for v in meanwhile if v.took_s > NOTICED_S]
-        assert len(slow) < 0.5 * len(meanwhile), "a quarter of them goes to the stopped one"
         print(
             f"{len(arrivals.visits)} connections, {len(within)} ended with the worker, "
             f"{len(slow)} of {len(meanwhile)} waited, {longest_s:.2f} s at most; "
             f"of the others {len(in_time)} took over {NOTICED_S * 1000:.0f} ms"
         )
+        assert len(within) <= size(4, 25), within
+        assert all(v.begun_s <= stopped_s + 0.05 for v in within)
+        assert longest_s < 1.5 + SLACK_S
+        assert len(in_time) <= len(arrivals.visits) * 0.02, "others noticed"
+        assert len(slow) < 0.5 * len(meanwhile), "a quarter of them goes to the stopped one"
         lost = sum(1 for client in held if not alive(client))
         assert 0 < lost < 25, "those that it had accepted, and no others"
 
