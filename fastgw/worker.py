@@ -459,8 +459,9 @@ class Worker:
         self.draining = self.replaced = True
         self.close_adoption()
         self.leave_probes()
-        self.say("draining", pid=os.getpid(), slot=self.shift.slot)
         plane.retire(self.loop.stop)
+        # Its sockets are closed: the master closes its own after ours.
+        self.say("draining", pid=os.getpid(), slot=self.shift.slot)
         idle_s = IDLE_S + random.uniform(0.0, IDLE_JITTER_S)
         self.loop.call_later(idle_s, plane.drain, self.loop.stop)
         self.loop.call_later(message["requests_s"], plane.end_requests)
