@@ -58,6 +58,7 @@ cdef class Sampler:
             self.cells + WORKER_LOOP_LAG_SECONDS, _ends, <int64_t>((now_s - self.due_s) * 1e6)
         )
         self.sample()
+        self.dispatcher.follow_clock()
         self.due_s = now_s + EVERY_S
         self.timer = self.loop.call_at(self.due_s, self.tick)
 

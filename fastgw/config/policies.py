@@ -15,6 +15,7 @@ from fastgw.config.networks import networks
 from fastgw.config.policy_base import PolicyModel
 from fastgw.config.policy_models import (
     Headers,
+    Health,
     Ip,
     Plugin,
     PolicyEntry,
@@ -37,9 +38,9 @@ Check = Callable[[str, str, dict[str, Any]], object]
 TryPlugins = Callable[[Sequence[ObjectSpec]], list[str]]
 
 #: Kinds that answer instead of an upstream.
-ANSWERING = frozenset({"respond", "redirect", "plugin"})
+ANSWERING = frozenset({"respond", "redirect", "health", "plugin"})
 #: Keys of a scope that say policies.
-_KEYS = frozenset({*PolicyKinds.model_fields, "policies", "policies_more"})
+_KEYS = frozenset({*PolicyKinds.model_fields, "health", "policies", "policies_more"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,6 +248,8 @@ def options(model: PolicyModel) -> dict[str, Any]:
         return said | ({"template": True} if model.template else {})
     if isinstance(model, Redirect):
         return model.model_dump(mode="json", include={"to", "status"})
+    if isinstance(model, Health):
+        return {"probe": model.probe}
     if isinstance(model, Ip):
         return model.model_dump(mode="json", include={"allow", "deny"})
     if isinstance(model, Websocket):

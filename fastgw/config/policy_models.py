@@ -128,6 +128,15 @@ class Redirect(PolicyModel):
         return self
 
 
+class Health(PolicyModel):
+    """Whether the gateway is alive, or ready for more."""
+
+    probe: Literal["ready", "live"] = Field(
+        description="`live`: 200 for as long as it answers. `ready`: 503 from the moment that the"
+        " gateway is told to end."
+    )
+
+
 class Ip(PolicyModel):
     """Who may come in by address: no one in `deny`; with `allow`, only who is in it."""
 

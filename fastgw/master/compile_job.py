@@ -11,6 +11,7 @@ import os
 import signal
 import traceback
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import Any
 
 import msgpack
@@ -28,6 +29,7 @@ from fastgw.master.generation import (
 from fastgw.master.process import describe_end
 from fastgw.master.settings import Compiled
 from fastgw.master.signals import HANDLED
+from fastgw.named_files import Read
 
 Compile = Callable[[dict[str, Any]], Compiled]
 
@@ -69,12 +71,16 @@ class CompileJob:
             os.write(self.answer_fd, facts_of(compiled))
             code = 0
         except CompileError as e:
-            os.write(self.answer_fd, msgpack.packb(e.lines))
+            self._say(e.lines, e.read)
             code = 2
         except BaseException:
-            os.write(self.answer_fd, msgpack.packb(traceback.format_exc().splitlines()))
+            self._say(traceback.format_exc().splitlines(), Read())
         finally:
             os._exit(code)
+
+    def _say(self, lines: list[str], read: Read) -> None:
+        """Leave word of what is wrong, and what it was found in."""
+        os.write(self.answer_fd, msgpack.packb([lines, asdict(read)]))
 
     def result(self) -> Generation:
         """The generation, once the child has ended; CompileError says why there is none."""
@@ -87,9 +93,10 @@ class CompileJob:
             return from_facts(self.number, self.plan_fd, self.bundle_fd, answer)
         os.close(self.plan_fd)
         os.close(self.bundle_fd)
-        raise CompileError(
-            list(msgpack.unpackb(answer)) if answer else [f"the compiler: {describe_end(status)}"]
-        )
+        if not answer:
+            raise CompileError([f"the compiler: {describe_end(status)}"])
+        lines, read = msgpack.unpackb(answer)
+        raise CompileError(lines, Read(**read))
 
     def cancel(self) -> None:
         """Nobody wants to know any more."""

@@ -5,11 +5,12 @@ from __future__ import annotations
 
 import fcntl
 import os
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 
 import msgpack
 
 from fastgw.master.settings import Compiled
+from fastgw.named_files import Read
 
 #: Names of the memory, as /proc shows them.
 PLAN, CERTIFICATES = "plan", "certificates"
@@ -29,6 +30,8 @@ class Generation:
     code: str = ""
     #: Sealed certificate files (fastgw/tls/bundle.py); -1: the plan needs none.
     bundle_fd: int = -1
+    #: The files that it was read from.
+    read: Read = field(default_factory=Read)
 
     def close(self) -> None:
         """Let the plan go; workers that look into it keep it."""
@@ -73,7 +76,9 @@ def from_compiled(number: int, compiled: Compiled) -> Generation:
 
 def facts_of(compiled: Compiled) -> bytes:
     """All but the plan, for another process."""
-    facts: bytes = msgpack.packb([compiled.listen, compiled.memory, compiled.labels, compiled.code])
+    facts: bytes = msgpack.packb(
+        [compiled.listen, compiled.memory, compiled.labels, compiled.code, asdict(compiled.read)]
+    )
     return facts
 
 
@@ -82,7 +87,7 @@ def from_facts(number: int, plan_fd: int, bundle_fd: int, facts: bytes) -> Gener
     if os.fstat(bundle_fd).st_size == 0:
         os.close(bundle_fd)
         bundle_fd = -1
-    listen, memory, labels, code = msgpack.unpackb(facts, use_list=False)
+    listen, memory, labels, code, read = msgpack.unpackb(facts, use_list=False)
     return Generation(
         number,
         plan_fd,
@@ -92,4 +97,5 @@ def from_facts(number: int, plan_fd: int, bundle_fd: int, facts: bytes) -> Gener
         list(labels),
         code,
         bundle_fd,
+        Read(**read),
     )

@@ -8,7 +8,7 @@ In both cases the new master starts workers of its own on the same sockets and, 
 are ready, tells the old ones to leave. Messages:
 
     heritage {generation, pid, slot, column} and fds `statistics` and `tickets`, from a master
-             also `lock` and the control process's sockets
+             also `lock`, `manifest` and the control process's sockets
     sockets {text, name, path, inode, shared, slots, order} and an fd for each slot
     that_is_all
 """
@@ -59,6 +59,12 @@ class Heritage:
     statistics_fd: int = -1
     #: The ring of ticket keys.
     tickets_fd: int = -1
+    #: What the service manager's descriptor store means (fd_store.py).
+    manifest_fd: int = -1
+    #: Names of what that store has.
+    stored: set[str] = field(default_factory=set)
+    #: Descriptors of socket activation.
+    activated: list[int] = field(default_factory=list)
     lock_fd: int = -1
     generation: int = 0
     #: Sockets of the control process by its names.
@@ -73,6 +79,7 @@ class Heritage:
             self.generation = max(self.generation, message["generation"])
             self.statistics_fd = keep(self.statistics_fd, fds.get("statistics", -1))
             self.tickets_fd = keep(self.tickets_fd, fds.get("tickets", -1))
+            self.manifest_fd = keep(self.manifest_fd, fds.get("manifest", -1))
             self.lock_fd = keep(self.lock_fd, fds.get("lock", -1))
             for name, fd in fds.items():
                 if name.startswith(HEALTH):
@@ -92,7 +99,7 @@ class Heritage:
         bound = self._bound(message)
         for slot in message["slots"]:
             s = socket.socket(fileno=fds[str(slot)])
-            if bound.shared and bound.sockets:
+            if slot in bound.found or (bound.shared and bound.sockets):
                 s.close()
             else:
                 bound.found[slot] = s

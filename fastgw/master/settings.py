@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from fastgw.master.control import ControlSettings
+from fastgw.named_files import Read
 
 
 @dataclass(frozen=True)
@@ -59,3 +60,5 @@ class Compiled:
     labels: list[tuple[str, str]] = field(default_factory=list)
     #: What the plugins' code is; workers can't take another one up.
     code: str = ""
+    #: The files that all of it was read from.
+    read: Read = field(default_factory=Read)

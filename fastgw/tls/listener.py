@@ -13,6 +13,7 @@ from fastgw.config.tls import CertificateFiles, ClientCertificates, ListenTls, T
 from fastgw.ext.io.tls.certificate import inspect
 from fastgw.ext.io.tls.context import check_settings
 from fastgw.ext.io.tls.pem import TlsFileError
+from fastgw.named_files import NAMED
 from fastgw.tls.files import FileError, Say, TlsFiles
 from fastgw.tls.settings import resolved, session_id
 
@@ -91,7 +92,7 @@ class _Listener:
             if not glob.has_magic(entry.cert):
                 yield where, entry
                 continue
-            found = sorted(glob.glob(self.files.path(entry.cert)))
+            found = NAMED.find(self.files.path(entry.cert))
             if not found:
                 self.problem(where, "FGW302", f"no file matches '{entry.cert}'")
             for path in found:
@@ -205,7 +206,7 @@ def sibling_key(cert: str) -> str:
 def holds_certificate(path: str) -> bool:
     """Whether a file of a folder is one; keys may lie beside them."""
     try:
-        with open(path, "rb") as f:
+        with open(NAMED.open(path), "rb") as f:
             return b"-----BEGIN CERTIFICATE-----" in f.read(1 << 20)
     except OSError:
         return True  # what can't be read is said by whoever reads it next

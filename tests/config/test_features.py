@@ -264,6 +264,18 @@ def test_a_file_that_anybody_may_change_is_a_warning(tmp_path: Path) -> None:
     assert [(p.code, p.message) for p in found] == [("FGW405", f"anybody may change {file}")]
 
 
+def test_health_is_a_route_s_alone() -> None:
+    (step,) = only("routes: {r: {match: /r, health: ready}}").steps
+    assert (step.policy.kind, step.policy.options) == ("health", {"probe": "ready"})
+    for text, path in (
+        ("defaults: {health: live}\nroutes: {r: {match: /r, respond: 404}}", "defaults.health"),
+        ("routes: {r: {match: /r, health: dead}}", "routes.r.health"),
+    ):
+        with pytest.raises(ConfigError) as caught:
+            model(text)
+        assert path in {p.path for p in caught.value.problems}
+
+
 # -- answers with variables ----------------------------------------------------------------
 
 
