@@ -23,6 +23,7 @@ from fastgw.ext.record.metrics cimport Metrics
 from fastgw.ext.record.ring cimport RingWriter
 from fastgw.ext.record.rows cimport LocalRows, Rows, SharedRows
 from fastgw.ext.record.sampler cimport Sampler
+from fastgw.ext.policy.acme import AcmePolicy
 from fastgw.ext.policy.build import KINDS
 from fastgw.ext.policy.error_pages import ErrorPages
 from fastgw.ext.policy.path_rewriter import PathRewriter
@@ -52,6 +53,7 @@ def builders(files: object, log: object) -> dict:
     made["split"] = SplitTarget
     made["error_pages"] = ErrorPages
     made["rewrite"] = PathRewriter
+    made["acme_challenge"] = AcmePolicy
     return made
 
 
@@ -70,14 +72,16 @@ cdef class Worker:
     cdef TlsListeners tls
     cdef list doors                   # Doorways, also those of generations before
     cdef Column column                # this process's statistics, or None
+    cdef object addresses             # AddressCounts of the node, or None
     cdef Snapshot prepared            # of the next generation, or None
 
     def __init__(
         self, loop, plan, *, size_t memory, int max_connections, log, access_log="", column=None,
         log_options=None, int log_ring=-1, int doorbell=-1, Rows rows=None, int slot=0,
-        bint counting=True, tls=None,
+        bint counting=True, tls=None, addresses=None,
     ) -> None:
         self.loop = loop
+        self.addresses = addresses
         self.log = log
         self.engine = Engine(BufferPool(memory))
         made = builders(tls.files if tls is not None else {}, log)
@@ -167,6 +171,10 @@ cdef class Worker:
         self.prepared = None
         self.tls.forget()
 
+    def renew(self, tls, digests: list) -> None:
+        """The files of these digests hold another content now, which `tls` has."""
+        self.tls.renew(tls.files, digests)
+
     def switch(self, indexes: dict) -> None:
         """Serve from the prepared snapshot from now on; exchanges under way end with theirs.
         `indexes`: the rows that listeners of the old plan have in the new one."""
@@ -216,7 +224,7 @@ cdef class Worker:
         for door in self.doors:
             if door.options == options:
                 return door
-        self.doors.append(Doorway(options, snapshot.trusted))
+        self.doors.append(Doorway(options, snapshot.trusted, self.addresses))
         return self.doors[len(self.doors) - 1]
 
     def renew_doors(self) -> None:

@@ -16,10 +16,11 @@ import signal
 import socket
 import time
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from fastgw.ext.shm.addresses import AddressColumn, Addresses
 from fastgw.ext.shm.statistics import Column
 from fastgw.health import serve
 from fastgw.log import Log
@@ -63,6 +64,9 @@ class DataPlane(Protocol):
     def forget(self) -> None:
         """What was prepared is not wanted."""
 
+    def renew(self, tls: TlsMaterial, digests: Sequence[str]) -> None:
+        """The files of these digests hold another content now."""
+
     def switch(self, indexes: Mapping[int, int]) -> None:
         """Serve what was prepared; `indexes`: rows of the listeners, -1 = not listened on."""
 
@@ -98,6 +102,7 @@ class MakeDataPlane(Protocol):
         slot: int,
         log: Callable[[str, str], None],
         column: Column | None,
+        addresses: AddressColumn | None,
         tls: TlsMaterial | None,
     ) -> DataPlane:
         """Map the plan and stand ready to listen."""
@@ -114,6 +119,8 @@ class Shift:
     listen: bool
     #: Own cells of the statistics.
     column: Column | None
+    #: Connections by client address, of all workers.
+    addresses: Addresses | None
     generation: int
     plan_fd: int
     #: Certificate files that the plan names; -1: none.
@@ -194,6 +201,7 @@ class Worker:
             slot=shift.slot,
             log=self.log,
             column=shift.column,
+            addresses=self.counts_by_address(),
             tls=tls,
         )
         os.close(shift.plan_fd)
@@ -208,6 +216,13 @@ class Worker:
             self.loop.create_task(serve(probed.sockets[0], self.is_ready))
         # From inside the loop: before it runs, uvloop loses a TERM that arrives.
         self.loop.call_soon(self.stand_ready)
+
+    def counts_by_address(self) -> AddressColumn | None:
+        """Own column of the table of client addresses."""
+        addresses, column = self.shift.addresses, self.shift.column
+        if addresses is None or column is None:
+            return None
+        return AddressColumn(addresses, column.index)
 
     def is_ready(self) -> bool:
         """What /readyz says."""
@@ -346,6 +361,12 @@ class Worker:
         self.log.debug(traceback.format_exc())
         self.say("refused", generation=number, text=f"{type(e).__name__}: {e}"[:1000])
 
+    def told_renew(self, plane: DataPlane, message: Message) -> None:
+        """Certificate files were renewed; nothing else of the plan has changed."""
+        tls = self.material(message["fds"].get("certificates", -1))
+        if tls is not None:
+            plane.renew(tls, message["digests"])
+
     def told_forget(self, plane: DataPlane, _message: Message) -> None:
         """Somebody else refused it."""
         self.building = None
@@ -414,6 +435,8 @@ class Worker:
         fds["tickets"] = shift.tickets.fd
         if column is not None:
             fds["statistics"] = column.statistics.segment.fd
+        if shift.addresses is not None:
+            fds["addresses"] = shift.addresses.segment.fd
         hand_over(
             outbox,
             [(bound, {shift.slot: fd}) for bound, _, fd in self.accepting],

@@ -20,7 +20,8 @@ FIELDS: Final = (
     "time", "time_clf", "time_s", "request_id", "client", "client_port", "peer", "method", "scheme",
     "host", "path", "query", "target", "protocol", "status", "reason", "decided_by", "waiting_on",
     "route", "upstream", "endpoint", "tries", "request_bytes", "response_bytes", "connect_ms",
-    "head_ms", "total_ms", "header", "response_header",
+    "head_ms", "total_ms", "tls_name", "tls_version", "tls_cipher", "tls_subject", "tls_issuer",
+    "tls_fingerprint", "tls_names", "tls_cert", "tls_chain", "header", "response_header",
 )  # fmt: skip
 #: Those with an argument: `header.user-agent`.
 WITH_NAME: Final = ("header", "response_header")

@@ -9,9 +9,11 @@ from fastgw.ext.exchange.waiting cimport waiting_name
 from fastgw.ext.http.head cimport Field, Fields, fields_find, fields_find_name
 from fastgw.ext.http.names cimport NAME_OTHER, NAME_REFERER, NameId
 from fastgw.ext.io.stream cimport Address
+from fastgw.ext.io.tls.identity cimport TLS_TEXTS, TlsText, tls_text
 from fastgw.ext.record.log_options import FIELDS
 from fastgw.ext.upstream.contract cimport Endpoint
 
+assert <int>L_TLS_NAME + <int>TLS_TEXTS == <int>L_HEADER, "TlsText and LogField differ"
 assert len(FIELDS) == LOG_FIELDS, "log_options.FIELDS and LogField differ"
 
 
@@ -120,6 +122,12 @@ cdef void _timing(LogValue* v, int field, Exchange x) noexcept:
         _number(v, V_US, x.times.ready - x.times.attempt)
 
 
+cdef void _tls(LogValue* v, int field, Exchange x) noexcept:
+    """What is known of the client's TLS connection."""
+    cdef Span found = tls_text(x.facts, <TlsText>(field - L_TLS_NAME))
+    _text(v, found.p, found.n)
+
+
 cdef void _header(LogValue* v, const LogPiece* piece, Fields* fields) noexcept:
     """The first value of a header. What is secret is named but not shown; a Referer's query
     is a query."""
@@ -161,6 +169,8 @@ cdef void find_value(LogValue* v, const LogPiece* piece, Exchange x) noexcept:
         _way(v, field, x)
     elif field <= L_TOTAL_MS:
         _timing(v, field, x)
+    elif field <= L_TLS_CHAIN:
+        _tls(v, field, x)
     elif field == L_HEADER:
         _header(v, piece, &x.request.fields)
     else:

@@ -27,6 +27,13 @@ class Generation:
     code: str = ""
     #: Sealed certificate files (fastgw/tls/bundle.py); -1: the plan needs none.
     bundle_fd: int = -1
+    #: Those files, and patterns that further ones may fit.
+    files: list[str] = field(default_factory=list)
+    patterns: list[str] = field(default_factory=list)
+    #: Digests of the files that were renewed in place.
+    renewed: list[str] = field(default_factory=list)
+    #: When reading the files began, by the wall clock.
+    begun_s: float = 0.0
 
     def close(self) -> None:
         """Let the plan go; workers that look into it keep it."""
@@ -72,7 +79,10 @@ def from_compiled(number: int, compiled: Compiled) -> Generation:
 
 def facts_of(compiled: Compiled) -> bytes:
     """All but the plan, for another process."""
-    facts: bytes = msgpack.packb([compiled.listen, compiled.memory, compiled.labels, compiled.code])
+    c = compiled
+    facts: bytes = msgpack.packb(
+        [c.listen, c.memory, c.labels, c.code, c.files, c.patterns, c.renewed, c.begun_s]
+    )
     return facts
 
 
@@ -81,7 +91,9 @@ def from_facts(number: int, plan_fd: int, bundle_fd: int, facts: bytes) -> Gener
     if os.fstat(bundle_fd).st_size == 0:
         os.close(bundle_fd)
         bundle_fd = -1
-    listen, memory, labels, code = msgpack.unpackb(facts, use_list=False)
+    listen, memory, labels, code, files, patterns, renewed, begun_s = msgpack.unpackb(
+        facts, use_list=False
+    )
     return Generation(
         number,
         plan_fd,
@@ -91,4 +103,8 @@ def from_facts(number: int, plan_fd: int, bundle_fd: int, facts: bytes) -> Gener
         list(labels),
         code,
         bundle_fd,
+        list(files),
+        list(patterns),
+        list(renewed),
+        begun_s,
     )

@@ -6,6 +6,7 @@ import asyncio
 import socket
 from typing import NoReturn
 
+from fastgw.ext.shm.addresses import Addresses
 from fastgw.ext.shm.statistics import Column, Statistics
 from fastgw.log import Log
 from fastgw.master import machine, privileges
@@ -24,6 +25,7 @@ class Nursery:
         self,
         settings: Settings,
         statistics: Statistics,
+        addresses: Addresses,
         tickets: NodeTickets,
         adoption: socket.socket,
         health: Listening,
@@ -32,6 +34,8 @@ class Nursery:
         log: Log,
     ) -> None:
         self.settings, self.statistics, self.log = settings, statistics, log
+        #: Connections by client address, on the whole node.
+        self.addresses = addresses
         #: Keys of session tickets: one ring for all workers, however often they are replaced.
         self.tickets = tickets
         self.adoption, self.health, self.make, self.control = adoption, health, make, control
@@ -63,6 +67,7 @@ class Nursery:
             listeners=birth.listeners,
             listen=birth.listen,
             column=Column(self.statistics, birth.column),
+            addresses=self.addresses,
             generation=birth.generation.number,
             plan_fd=birth.generation.plan_fd,
             bundle_fd=birth.generation.bundle_fd,

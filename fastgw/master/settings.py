@@ -55,6 +55,13 @@ class Compiled:
     memory: int = 64 << 20
     #: Certificates, keys and other files that the plan names by digest (fastgw/tls/bundle.py).
     bundle: bytes = b""
+    #: What the bundle's files are, and patterns that further ones may fit.
+    files: list[str] = field(default_factory=list)
+    patterns: list[str] = field(default_factory=list)
+    #: Digests of the files that were renewed in place; then the plan is the running one.
+    renewed: list[str] = field(default_factory=list)
+    #: When reading them began, by the wall clock.
+    begun_s: float = 0.0
     #: (kind, name) of everything that has a row in the statistics.
     labels: list[tuple[str, str]] = field(default_factory=list)
     #: What the plugins' code is; workers can't take another one up.

@@ -57,8 +57,8 @@ class Upgrade:
         self.more: Mapping[str, socket.socket] = {}
         #: Where workers answer probes.
         self.health = health
-        #: The ring of ticket keys; -1: none.
-        self.tickets_fd = -1
+        #: Shared memory that goes along, by its names in the heritage.
+        self.shared: dict[str, int] = {}
         self._outbox = Outbox()
         self._inbox = Inbox()
 
@@ -96,7 +96,7 @@ class Upgrade:
             for b in force.listening.bound
         ]
         fds = {"statistics": force.statistics.segment.fd, "lock": self.lock_fd}
-        fds |= {"tickets": self.tickets_fd} if self.tickets_fd >= 0 else {}
+        fds |= self.shared
         fds |= {HEALTH + b.text: b.sockets[0].fileno() for b in self.health}
         fds |= {MORE + name: s.fileno() for name, s in self.more.items()}
         hand_over(self._outbox, bound, fds, generation=force.generation.number, pid=os.getpid())
@@ -168,7 +168,7 @@ class Successor:
         if self.orphans:
             for process in workforce.statistics.processes():
                 if process.column not in living:
-                    workforce.statistics.fold(process.column)
+                    workforce.settle(process.column)
 
     def _orphan(self, peer: Peer) -> WorkerProcess:
         orphan = WorkerProcess(

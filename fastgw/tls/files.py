@@ -28,6 +28,11 @@ def digest(content: bytes) -> str:
     return blake2b(content, digest_size=16).hexdigest()
 
 
+def twin_digest(content: bytes, path: str) -> str:
+    """By which a file is known that holds the same as another one."""
+    return digest(content + b"\0" + os.fsencode(path))
+
+
 def read_regular(path: str | os.PathLike[str]) -> bytes:
     """The bytes of a regular file; FileError."""
     try:
@@ -71,7 +76,11 @@ class TlsFiles:
         path = self.path(text)
         if path not in self._read:
             content = read_regular(path)
-            self._read[path] = key = digest(content)
+            key = digest(content)
+            if key in self.paths:
+                # Each file has a key of its own: one of the two may change alone.
+                key = twin_digest(content, path)
+            self._read[path] = key
             self._content[key] = content
             self.paths[key] = path
         return self._read[path]

@@ -37,6 +37,8 @@ class _Listener:
     certificates: list[dict[str, str]] = field(default_factory=list)
     by_name: dict[str, Kinds] = field(default_factory=dict)
     settings: list[dict[str, Any]] = field(default_factory=list)
+    #: Patterns of certificate files; a new file that fits is one more certificate.
+    patterns: list[str] = field(default_factory=list)
 
     def options(self) -> dict[str, Any] | None:
         """Everything."""
@@ -63,6 +65,7 @@ class _Listener:
             "by_address": self.tls.handshakes_by_address,
             "ticket_keys": tickets,
             "files": self.files.paths,
+            "patterns": self.patterns,
         }
 
     def problem(self, where: tuple[str | int, ...], code: str, message: str) -> None:
@@ -91,7 +94,8 @@ class _Listener:
             if not glob.has_magic(entry.cert):
                 yield where, entry
                 continue
-            found = sorted(glob.glob(self.files.path(entry.cert)))
+            self.patterns.append(self.files.path(entry.cert))
+            found = sorted(glob.glob(self.patterns[-1]))
             if not found:
                 self.problem(where, "FGW302", f"no file matches '{entry.cert}'")
             for path in found:

@@ -38,6 +38,7 @@ class FakePlane:
         slot: int,
         log: Callable[[str, str], None],
         column: Any,
+        addresses: Any,
         tls: Any,
     ) -> None:
         self.loop = loop
@@ -98,6 +99,9 @@ class FakePlane:
         if ORDERS.get("refuse"):
             raise RuntimeError("this plan can't be used")
         yield
+
+    def renew(self, tls: Any, digests: Any) -> None:
+        """It has no files."""
 
     def forget(self) -> None:
         """Nothing was prepared."""

@@ -28,6 +28,11 @@ cdef class TlsListeners:
         """What was prepared is not wanted any more."""
         self.prepared = None
 
+    def renew(self, files: object, digests: list) -> None:
+        """The files of these digests hold another content now."""
+        for acceptor in self.acceptors.values():
+            acceptor.renew(files, digests)
+
     def switch(self, indexes: dict) -> None:
         """Take up what was prepared; `indexes`: rows that listeners have now, -1 = none."""
         cdef dict old = self.acceptors

@@ -159,6 +159,7 @@ cdef extern from "<openssl/ssl.h>" nogil:
     void SSL_set_hostflags(SSL* ssl, unsigned int flags)
     X509_VERIFY_PARAM* SSL_get0_param(SSL* ssl)
     int SSL_set_session(SSL* ssl, SSL_SESSION* session)
+    SSL_CTX* SSL_get_SSL_CTX(const SSL* ssl)
     SSL_SESSION* SSL_get0_session(const SSL* ssl)
     int SSL_SESSION_up_ref(SSL_SESSION* session)
     void SSL_SESSION_free(SSL_SESSION* session)
@@ -337,5 +338,11 @@ cdef extern from "<openssl/safestack.h>" nogil:
     int sk_X509_num(const stack_x509* stack)
     X509* sk_X509_value(const stack_x509* stack, int i)
     void sk_X509_free(stack_x509* stack)
+    void sk_X509_pop_free(stack_x509* stack, void (*free)(X509* x))
+    stack_x509* X509_chain_up_ref(stack_x509* chain)
+    stack_x509* X509_build_chain(
+        X509* target, stack_x509* certs, X509_STORE* store, int with_self_signed, void* library,
+        const char* query
+    )
     stack_name* sk_X509_NAME_new_null()
     int sk_X509_NAME_push(stack_name* stack, X509_NAME* name)

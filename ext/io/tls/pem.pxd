@@ -21,4 +21,5 @@ cdef class Cert:
 
 
 cdef Cert own(X509* x)
+cdef void free_chain(stack_x509* chain) noexcept
 cdef stack_x509* chain_stack(list chain) except? NULL

@@ -12,7 +12,7 @@ from fastgw.ext.io.tls.openssl cimport (
     X509_CRL_free, X509_NAME_print_ex, X509_STORE_add_cert, X509_STORE_add_crl,
     X509_STORE_set_flags, X509_V_FLAG_CRL_CHECK, X509_V_FLAG_CRL_CHECK_ALL, X509_free,
     X509_get_ext_d2i, X509_get_issuer_name, X509_get_subject_name, XN_FLAG_RFC2253,
-    sk_GENERAL_NAME_num, sk_GENERAL_NAME_value, sk_X509_new_null, sk_X509_push, stack_general,
+    sk_GENERAL_NAME_num, sk_GENERAL_NAME_value, sk_X509_new_null, sk_X509_pop_free, sk_X509_push, stack_general,
 )
 import ipaddress
 
@@ -58,6 +58,12 @@ cdef stack_x509* chain_stack(list chain) except? NULL:
     for c in chain[1:]:
         sk_X509_push(stack, c.x)
     return stack
+
+
+cdef void free_chain(stack_x509* chain) noexcept:
+    """Free a stack and what is in it; NULL: nothing."""
+    if chain != NULL:
+        sk_X509_pop_free(chain, X509_free)
 
 
 cdef str last_error(str otherwise):

@@ -23,6 +23,7 @@ cdef class TlsName:
 cdef class TlsServer(TlsSide):
     cdef TicketKeys tickets
     cdef object files                 # digest -> bytes
+    cdef set renewed                  # digests whose content is another now
     cdef list contexts                # TlsContext of each settings
     cdef list certificates            # {cert, key, ocsp} digests
     cdef dict rows                    # of the names that are not entered yet

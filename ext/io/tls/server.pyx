@@ -15,8 +15,10 @@ from fastgw.ext.io.tls.openssl cimport (
     SSL_CTX_set_tlsext_servername_callback, SSL_CTX_set_tlsext_status_cb,
     SSL_CTX_set_tlsext_ticket_key_evp_cb, SSL_TLSEXT_ERR_ALERT_FATAL, SSL_TLSEXT_ERR_NOACK,
     SSL_TLSEXT_ERR_OK, SSL_free, SSL_get1_peer_certificate, SSL_get_app_data,
-    SSL_get_current_cipher, SSL_get_servername, SSL_new, SSL_session_reused, SSL_set_accept_state,
+    SSL_CTX_get_cert_store, SSL_get_SSL_CTX, SSL_get_current_cipher, SSL_get_peer_cert_chain,
+    SSL_get_servername, SSL_new, SSL_session_reused, SSL_set_accept_state,
     SSL_set_tlsext_status_ocsp_resp, SSL_version, TLS1_3_VERSION, TLSEXT_NAMETYPE_host_name, X509,
+    X509_STORE_up_ref, X509_chain_up_ref, stack_x509,
 )
 from fastgw.ext.io.tls.pem cimport last_error
 from fastgw.ext.io.tls.stream cimport TlsFacts
@@ -47,6 +49,7 @@ cdef class TlsServer(TlsSide):
 
     def __init__(self, options: dict, files: object, TicketKeys tickets not None) -> None:
         self.files = files
+        self.renewed = set()
         self.tickets = ticket_keys(options, files, tickets)
         self.contexts = [self.context(s) for s in options["settings"]]
         self.asks = any(c.asks for c in self.contexts)
@@ -77,12 +80,26 @@ cdef class TlsServer(TlsSide):
             self.take_over(old, previous)
             yield
 
+    def renew(self, files: object, digests: list) -> None:
+        """The files of these digests, of certificates, hold another content now: it is parsed when
+        a name is next asked for."""
+        cdef TlsName name
+        cdef set now = set(digests)
+        self.files = files
+        self.renewed |= now
+        for name in list(self.recent):
+            if any(now.intersection(self.certificates[i].values()) for i in name.certificates):
+                name.parsed = None
+                del self.recent[name]
+
     def take_over(self, TlsName old, TlsServer previous) -> None:
         """Keep parsed certificates of a name whose files are the same."""
         cdef TlsName name = self.names.get(old.name)
         if name is None or old.parsed is None or name.parsed is not None:
             return
         was = [previous.certificates[i] for i in old.certificates]
+        if any(previous.renewed.intersection(row.values()) for row in was):
+            return                      # what was parsed is not what the digest says
         if was == [self.certificates[i] for i in name.certificates]:
             name.parsed = old.parsed
             self.recent[name] = None
@@ -192,6 +209,8 @@ cdef class TlsServer(TlsSide):
         s.tls.cipher = SSL_CIPHER_get_name(SSL_get_current_cipher(s.ssl))
         s.tls.resumed = SSL_session_reused(s.ssl)
         s.tls.peer = SSL_get1_peer_certificate(s.ssl)
+        if s.tls.peer != NULL:
+            keep_chain(s)
 
     cdef bint directs(self, const TlsFacts* t, const char* host, size_t n) noexcept:
         """Where one of the two names demands certificates they must be the same (421). Without a
@@ -209,6 +228,16 @@ cdef class TlsServer(TlsSide):
         """Keep OpenSSL's words for the log."""
         self.trouble = last_error(self.trouble or "ended by the peer")
         return REASON_TLS_FAILED
+
+
+cdef void keep_chain(TlsStream s) noexcept:
+    """What the client has shown besides its certificate. Tickets don't hold that: after a
+    resumption it is found again among the authorities, if somebody asks (identity.pyx)."""
+    cdef stack_x509* shown = SSL_get_peer_cert_chain(s.ssl)
+    s.tls.roots = SSL_CTX_get_cert_store(SSL_get_SSL_CTX(s.ssl))
+    X509_STORE_up_ref(s.tls.roots)
+    if shown != NULL:
+        s.tls.chain = X509_chain_up_ref(shown)
 
 
 cdef TicketKeys ticket_keys(dict options, object files, TicketKeys node):

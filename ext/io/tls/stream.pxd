@@ -17,7 +17,7 @@ from fastgw.ext.base.buffers cimport Buffer
 from fastgw.ext.base.reasons cimport Reason
 from fastgw.ext.io.stream cimport Stream
 from fastgw.ext.io.tls.hello cimport Hello
-from fastgw.ext.io.tls.openssl cimport SSL, X509
+from fastgw.ext.io.tls.openssl cimport SSL, X509, X509_STORE, stack_x509
 from fastgw.ext.io.tls.wire cimport Wire
 
 
@@ -35,11 +35,13 @@ cdef struct TlsFacts:
     bint host_bound             # some name of the listener asks for certificates
     bint asks                   # this one does
     void* side                  # the TlsSide (borrowed; the stream holds it)
-    char* texts[8]              # of the peer's certificate, by TlsText, once asked for
+    char* texts[9]              # of the peer's certificate, by TlsText, once asked for
     bint resumed                # by a ticket
     int version                 # TLS1_2_VERSION, TLS1_3_VERSION
     const char* cipher          # its name, as OpenSSL spells it
     X509* peer                  # the peer's certificate, verified; or NULL
+    stack_x509* chain           # what it has shown behind it; NULL after a resumption
+    X509_STORE* roots           # whom its certificate was verified by, with `peer`
 
 
 cdef class TlsSide:
