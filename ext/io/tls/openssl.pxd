@@ -46,6 +46,10 @@ cdef extern from "<openssl/ssl.h>" nogil:
         pass
     ctypedef struct ASN1_STRING:
         pass
+    ctypedef struct BIGNUM:
+        pass
+    ctypedef struct stack_extension "STACK_OF(X509_EXTENSION)":
+        pass
     ctypedef struct stack_x509 "STACK_OF(X509)":
         pass
     ctypedef struct stack_name "STACK_OF(X509_NAME)":
@@ -200,6 +204,10 @@ cdef extern from "<openssl/pem.h>" nogil:
         PEM_R_NO_START_LINE, PEM_R_BAD_PASSWORD_READ
         ERR_LIB_PEM
     X509* PEM_read_bio_X509(BIO* bio, X509** x, password_fn callback, void* arg)
+    int PEM_bytes_read_bio(
+        unsigned char** der, long* n, char** name, const char* wanted, BIO* bio,
+        password_fn callback, void* arg
+    )
     X509_CRL* PEM_read_bio_X509_CRL(BIO* bio, X509_CRL** x, password_fn callback, void* arg)
     int PEM_write_bio_X509(BIO* bio, X509* x)
     int PEM_write_bio_PrivateKey(
@@ -209,6 +217,7 @@ cdef extern from "<openssl/pem.h>" nogil:
 
 cdef extern from "<openssl/x509.h>" nogil:
     int i2d_X509(X509* x, unsigned char** out)
+    X509* d2i_X509(X509** x, const unsigned char** der, long n)
     void X509_free(X509* x)
     X509* X509_new()
     int X509_up_ref(X509* x)
@@ -264,6 +273,7 @@ cdef extern from "<openssl/x509v3.h>" nogil:
     ctypedef struct GENERAL_NAME:
         int type
     void* GENERAL_NAME_get0_value(const GENERAL_NAME* name, int* kind)
+    void* X509V3_get_d2i(const stack_extension* exts, int nid, int* critical, int* index)
     void* X509_get_ext_d2i(const X509* x, int nid, int* critical, int* index)
     int sk_GENERAL_NAME_num(const stack_general* names)
     GENERAL_NAME* sk_GENERAL_NAME_value(const stack_general* names, int i)
@@ -279,6 +289,15 @@ cdef extern from "<openssl/x509v3.h>" nogil:
     int X509_add_ext(X509* x, X509_EXTENSION* ext, int at)
     void X509_EXTENSION_free(X509_EXTENSION* ext)
 
+cdef extern from "<openssl/bn.h>" nogil:
+    int BN_num_bits(const BIGNUM* number)
+    int BN_bn2bin(const BIGNUM* number, unsigned char* into)
+    void BN_free(BIGNUM* number)
+
+cdef extern from "<openssl/objects.h>" nogil:
+    enum:
+        NID_rsaEncryption, NID_X9_62_id_ecPublicKey, NID_ED25519
+
 cdef extern from "<openssl/asn1.h>" nogil:
     int ASN1_INTEGER_set_uint64(ASN1_INTEGER* to, uint64_t value)
     const unsigned char* ASN1_STRING_get0_data(const ASN1_STRING* s)
@@ -292,6 +311,10 @@ cdef extern from "<openssl/evp.h>" nogil:
     int EVP_PKEY_get_base_id(const EVP_PKEY* key)
     int EVP_PKEY_get_bits(const EVP_PKEY* key)
     void EVP_PKEY_free(EVP_PKEY* key)
+    int EVP_PKEY_get_octet_string_param(
+        const EVP_PKEY* key, const char* name, unsigned char* into, size_t most, size_t* n
+    )
+    int EVP_PKEY_get_bn_param(const EVP_PKEY* key, const char* name, BIGNUM** found)
     EVP_PKEY* ec_key "EVP_EC_gen" (const char* curve)
     const EVP_MD* EVP_sha256()
     const EVP_CIPHER* EVP_aes_256_cbc()

@@ -8,8 +8,8 @@ from fastgw.ext.io.tls.openssl cimport (
     EVP_PKEY_KEYPAIR, GENERAL_NAME, GENERAL_NAMES_free, GENERAL_NAME_get0_value, GEN_DNS,
     GEN_EMAIL, GEN_IPADD, GEN_URI, NID_subject_alt_name, OSSL_DECODER_CTX,
     OSSL_DECODER_CTX_new_for_pkey, OSSL_DECODER_CTX_set_pem_password_cb, OSSL_DECODER_from_bio,
-    PEM_R_NO_START_LINE, PEM_read_bio_X509, PEM_read_bio_X509_CRL, X509, X509_CRL,
-    X509_CRL_free, X509_NAME_print_ex, X509_STORE_add_cert, X509_STORE_add_crl,
+    PEM_R_NO_START_LINE, OPENSSL_free, PEM_bytes_read_bio, PEM_read_bio_X509, PEM_read_bio_X509_CRL, X509, X509_CRL,
+    X509_CRL_free, X509_NAME, X509_NAME_print_ex, X509_STORE_add_cert, X509_STORE_add_crl,
     X509_STORE_set_flags, X509_V_FLAG_CRL_CHECK, X509_V_FLAG_CRL_CHECK_ALL, X509_free,
     X509_get_ext_d2i, X509_get_issuer_name, X509_get_subject_name, XN_FLAG_RFC2253,
     sk_GENERAL_NAME_num, sk_GENERAL_NAME_value, sk_X509_new_null, sk_X509_pop_free, sk_X509_push, stack_general,
@@ -114,6 +114,27 @@ cdef list read_chain(bytes pem):
     return found
 
 
+cdef list read_blocks(bytes pem):
+    """The DER of every certificate, in the order of the file; TlsFileError: there is none."""
+    cdef BIO* bio = _open(pem)
+    cdef unsigned char* der = NULL
+    cdef long n = 0
+    cdef list found = []
+    try:
+        while PEM_bytes_read_bio(&der, &n, NULL, b"CERTIFICATE", bio, _no_password, NULL) == 1:
+            found.append((<char*>der)[:n])
+            OPENSSL_free(der)
+            der = NULL
+        if not _no_more():
+            raise TlsFileError(f"certificate can't be read: {last_error('not PEM')}")
+        if not found:
+            raise TlsFileError("holds no certificate in PEM (-----BEGIN CERTIFICATE-----)")
+    finally:
+        BIO_free(bio)
+        ERR_clear_error()
+    return found
+
+
 cdef EVP_PKEY* read_key(bytes pem) except NULL:
     """The one private key."""
     cdef BIO* bio = _open(pem)
@@ -197,16 +218,18 @@ cdef int _add_crls(X509_STORE* store, bytes pem) except -1:
 # -- what a certificate says ---------------------------------------------------------------------
 
 cdef str name_text(const X509* x, bint issuer):
-    """Subject or issuer as RFC 2253 writes it: CN=a,O=b; bytes beyond ASCII escaped."""
+    """Subject or issuer, see name_as_text."""
+    return name_as_text(X509_get_issuer_name(x) if issuer else X509_get_subject_name(x))
+
+
+cdef str name_as_text(const X509_NAME* name):
+    """A name as RFC 2253 writes it: CN=a,O=b; bytes beyond ASCII escaped."""
     cdef BIO* bio = BIO_new(BIO_s_mem())
     cdef char* p = NULL
     cdef long n
     if bio == NULL:
         raise MemoryError
-    X509_NAME_print_ex(
-        bio, X509_get_issuer_name(x) if issuer else X509_get_subject_name(x), 0,
-        XN_FLAG_RFC2253 | ASN1_STRFLGS_ESC_MSB,
-    )
+    X509_NAME_print_ex(bio, name, 0, XN_FLAG_RFC2253 | ASN1_STRFLGS_ESC_MSB)
     n = BIO_get_mem_data(bio, &p)
     text = p[:n].decode("ascii", "replace") if n > 0 else ""
     BIO_free(bio)
@@ -214,10 +237,14 @@ cdef str name_text(const X509* x, bint issuer):
 
 
 cdef list alt_names(const X509* x):
-    """The subject's alternative names, (kind, text): dns in lower case, ip, uri, email."""
-    cdef stack_general* names = <stack_general*>X509_get_ext_d2i(
-        x, NID_subject_alt_name, NULL, NULL
+    """The subject's alternative names, see general_names."""
+    return general_names(
+        <stack_general*>X509_get_ext_d2i(x, NID_subject_alt_name, NULL, NULL)
     )
+
+
+cdef list general_names(stack_general* names):
+    """(kind, text) of names, which are freed: dns in lower case, ip, uri, email."""
     cdef int i
     cdef list found = []
     if names == NULL:
