@@ -70,14 +70,15 @@ def pack_bundle(content: Mapping[str, bytes]) -> bytes:
 
 def renew_bundle(bundle: bytes, content: Mapping[str, bytes]) -> bytes:
     """The bundle with another content for some digests; KeyError for one that it has not."""
-    old, made, added = Bundle(bundle), bytearray(bundle), []
-    at = len(bundle)
+    old, at, added = Bundle(bundle), len(bundle), []
+    table = _HEADER.size + _ROW.size * len(old)
+    made = bytearray(bundle[:table])
     for key, new in content.items():
         i = old.find(key)
         _ROW.pack_into(made, _HEADER.size + i * _ROW.size, bytes.fromhex(key), at, len(new))
         added.append(new)
         at += len(new)
-    return b"".join((made, *added))
+    return b"".join((made, memoryview(bundle)[table:], *added))
 
 
 class Bundle:

@@ -99,8 +99,15 @@ class _Listener:
             if not found:
                 self.problem(where, "FGW302", f"no file matches '{entry.cert}'")
             for path in found:
-                if holds_certificate(path):
+                if self.holds_certificate(path):
                     yield where, CertificateFiles(cert=path)
+
+    def holds_certificate(self, path: str) -> bool:
+        """Whether a file of a folder is one; keys may lie beside them."""
+        try:
+            return b"-----BEGIN CERTIFICATE-----" in self.files.peek(path)
+        except FileError:
+            return True  # said by whoever reads it next
 
     def add(self, where: tuple[str | int, ...], entry: CertificateFiles) -> None:
         """Read, check and keep one certificate."""
@@ -204,12 +211,3 @@ class _Listener:
 def sibling_key(cert: str) -> str:
     """Where the key of a certificate is expected that holds none."""
     return os.path.splitext(cert)[0] + ".key"
-
-
-def holds_certificate(path: str) -> bool:
-    """Whether a file of a folder is one; keys may lie beside them."""
-    try:
-        with open(path, "rb") as f:
-            return b"-----BEGIN CERTIFICATE-----" in f.read(1 << 20)
-    except OSError:
-        return True  # what can't be read is said by whoever reads it next

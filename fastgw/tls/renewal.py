@@ -37,9 +37,7 @@ def renewed(
     content = _read(Bundle(bundle), maps, paths)
     if not content:
         return bundle, []
-    used = 0
-    for one in maps:
-        used += _check(one, Bundle(bundle), content)
+    used = sum(_check(one, Bundle(bundle), content) for one in maps)
     if not used:
         raise NotRenewable("more than certificates has changed")
     return renew_bundle(bundle, content), list(content)
@@ -68,7 +66,7 @@ def _check(options: Mapping[str, Any], bundle: Bundle, content: Mapping[str, byt
     certificates that may take the place of the old ones."""
     mine = content.keys() & options.get("files", {}).keys()
     rows: list[Row] = options.get("certificates", [])
-    touched = [i for i, row in enumerate(rows) if mine & set(row.values())]
+    touched = [i for i, row in enumerate(rows) if any(key in mine for key in row.values())]
     covered = {key for i in touched for key in rows[i].values()}
     if mine - covered:
         raise NotRenewable("more than certificates has changed")

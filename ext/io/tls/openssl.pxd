@@ -346,6 +346,7 @@ cdef extern from "<openssl/decoder.h>" nogil:
         OSSL_DECODER_CTX* ctx, password_fn callback, void* arg
     )
     int OSSL_DECODER_from_bio(OSSL_DECODER_CTX* ctx, BIO* bio)
+    int OSSL_DECODER_from_data(OSSL_DECODER_CTX* ctx, const unsigned char** at, size_t* left)
 
 cdef extern from "<openssl/rand.h>" nogil:
     int RAND_bytes(unsigned char* into, int n)
@@ -353,6 +354,7 @@ cdef extern from "<openssl/rand.h>" nogil:
 cdef extern from "<openssl/crypto.h>" nogil:
     void* OPENSSL_malloc(size_t n)
     void OPENSSL_free(void* p)
+    void OPENSSL_clear_free(void* p, size_t n)
     void OPENSSL_cleanse(void* p, size_t n)
 
 cdef extern from "<openssl/safestack.h>" nogil:

@@ -8,6 +8,7 @@ from fastgw.ext.io.tls.openssl cimport (
     EVP_PKEY_KEYPAIR, GENERAL_NAME, GENERAL_NAMES_free, GENERAL_NAME_get0_value, GEN_DNS,
     GEN_EMAIL, GEN_IPADD, GEN_URI, NID_subject_alt_name, OSSL_DECODER_CTX,
     OSSL_DECODER_CTX_new_for_pkey, OSSL_DECODER_CTX_set_pem_password_cb, OSSL_DECODER_from_bio,
+    OSSL_DECODER_from_data, OPENSSL_clear_free,
     PEM_R_NO_START_LINE, OPENSSL_free, PEM_bytes_read_bio, PEM_read_bio_X509, PEM_read_bio_X509_CRL, X509, X509_CRL,
     X509_CRL_free, X509_NAME, X509_NAME_print_ex, X509_STORE_add_cert, X509_STORE_add_crl,
     X509_STORE_set_flags, X509_V_FLAG_CRL_CHECK, X509_V_FLAG_CRL_CHECK_ALL, X509_free,
@@ -18,7 +19,8 @@ import ipaddress
 
 
 cdef OSSL_DECODER_CTX* _decoder = NULL
-cdef EVP_PKEY* _decoded = NULL          # where the decoder puts a key
+cdef OSSL_DECODER_CTX* _usual[2]        # of EC and RSA keys alone
+cdef EVP_PKEY* _decoded = NULL          # where the decoders put a key
 
 
 class TlsFileError(ValueError):
@@ -138,7 +140,11 @@ cdef list read_blocks(bytes pem):
 cdef EVP_PKEY* read_key(bytes pem) except NULL:
     """The one private key."""
     cdef BIO* bio = _open(pem)
-    cdef EVP_PKEY* key = _decode_key(bio)
+    cdef EVP_PKEY* key = _decode_usual_key(bio)
+    if key == NULL:
+        BIO_free(bio)
+        bio = _open(pem)
+        key = _decode_key(bio)
     BIO_free(bio)
     if key != NULL:
         ERR_clear_error()
@@ -156,6 +162,42 @@ cdef EVP_PKEY* read_key(bytes pem) except NULL:
     raise TlsFileError(
         f"private key can't be read: {last_error('damaged')}", about_key=True
     )
+
+
+cdef EVP_PKEY* _decode_usual_key(BIO* bio) noexcept:
+    """A key as most are written: an unencrypted PrivateKeyInfo of EC or RSA (RFC 5208). NULL: it
+    is another one, or none. Who knows what to decode needs half the time to do it."""
+    cdef unsigned char* der = NULL
+    cdef const unsigned char* at
+    cdef long n = 0
+    cdef size_t left
+    cdef EVP_PKEY* found = NULL
+    cdef int i
+    if PEM_bytes_read_bio(&der, &n, NULL, b"PRIVATE KEY", bio, _no_password, NULL) != 1:
+        return NULL
+    for i in range(2):
+        if _usual[i] == NULL:
+            _usual[i] = OSSL_DECODER_CTX_new_for_pkey(
+                &_decoded, b"DER", b"PrivateKeyInfo", b"RSA" if i else b"EC", EVP_PKEY_KEYPAIR,
+                NULL, NULL
+            )
+        at, left = der, n
+        if _usual[i] != NULL and _decode_der(_usual[i], &at, &left, &found):
+            break
+    OPENSSL_clear_free(der, n)
+    return found
+
+
+cdef bint _decode_der(
+    OSSL_DECODER_CTX* decoder, const unsigned char** at, size_t* left, EVP_PKEY** found
+) noexcept:
+    """Whether a decoder knows the DER; its key is ours."""
+    global _decoded
+    _decoded = NULL
+    if not OSSL_DECODER_from_data(decoder, at, left):
+        ERR_clear_error()
+    found[0] = _decoded
+    return _decoded != NULL
 
 
 cdef EVP_PKEY* _decode_key(BIO* bio) noexcept:
