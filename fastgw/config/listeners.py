@@ -130,9 +130,7 @@ class Listeners:
         scheme, colon, port = listen.redirect.partition(":")
         to = f"{scheme}://{{host}}{colon}{port}{{path}}?{{query}}"
         step = Step(ObjectSpec("redirect", f"listen.{name}", {"to": to, "status": 308}))
-        self.routes.append(
-            Route(f"listen.{name}", (), ObjectSpec("none", "none"), (*steps, step))
-        )
+        self.routes.append(Route(f"listen.{name}", (), ObjectSpec("none", "none"), (*steps, step)))
         return f"listen.{name}"
 
     def challenges(self, name: str, listen: Listen) -> tuple[Step, ...]:

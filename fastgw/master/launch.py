@@ -119,7 +119,9 @@ def supervise(
         statistics = open_statistics(settings, heritage, log)
         tickets = open_tickets(heritage, log)
         addresses = open_addresses(heritage, statistics.column_most, log)
-        nursery = Nursery(settings, statistics, addresses, tickets, adoption, health, make, control, log)
+        nursery = Nursery(
+            settings, statistics, addresses, tickets, adoption, health, make, control, log
+        )
         force = Workforce(settings, listening, statistics, generation, nursery.work, signals, log)
         force.addresses = addresses
         force.forget_more.append(lock.forget)

@@ -119,9 +119,7 @@ class Reload:
         else:
             old, force.generation = force.generation, fresh
             for worker in force.workers():
-                worker.send(
-                    "renew", {"certificates": fresh.bundle_fd}, digests=list(fresh.renewed)
-                )
+                worker.send("renew", {"certificates": fresh.bundle_fd}, digests=list(fresh.renewed))
             old.close()
             took_ms = (time.monotonic() - self._begun_s) * 1000
             self.log.info(f"certificate files: {len(fresh.renewed)} renewed after {took_ms:.0f} ms")

@@ -42,9 +42,14 @@ class Frame:
         if not masked:
             return head + self.payload
         key = os.urandom(4)
-        whole = key * (n // 4 + 1)
-        mixed = int.from_bytes(self.payload, "big") ^ int.from_bytes(whole[:n], "big")
-        return head + key + mixed.to_bytes(n, "big")
+        return head + key + mixed(self.payload, key)
+
+
+def mixed(payload: bytes, key: bytes) -> bytes:
+    """A payload masked, or unmasked (section 5.3)."""
+    n = len(payload)
+    whole = int.from_bytes((key * (n // 4 + 1))[:n], "big")
+    return (int.from_bytes(payload, "big") ^ whole).to_bytes(n, "big")
 
 
 @dataclass(frozen=True)
@@ -62,6 +67,11 @@ class Case:
     fails: bool = False
     chop: int = 0
 
+    def before_and_after(self) -> tuple[tuple[Frame, ...], tuple[Frame, ...]]:
+        """The frames up to the close frame, and from there on; all at once where it fails."""
+        at = next((i for i, f in enumerate(self.frames) if f.opcode == CLOSE), 0)
+        return (self.frames, ()) if self.fails else (self.frames[:at], self.frames[at:])
+
 
 @dataclass
 class Heard:
@@ -72,6 +82,11 @@ class Heard:
     #: Of its close frame; 0 = there was none, 1005 = one without a status.
     status: int = 0
     reason: bytes = b""
+
+    def answers(self, case: Case) -> bool:
+        """Whether nothing more is to be heard before the close."""
+        said = len(self.messages) >= len(case.messages) and len(self.pongs) >= len(case.pongs)
+        return case.fails or said
 
     def check(self, case: Case) -> None:
         """Whether it is what it must be."""
@@ -104,7 +119,7 @@ def heard(data: bytes, masked: bool) -> Heard:
 def frames_of(data: bytes, masked: bool) -> Iterator[Frame]:
     """Whole frames."""
     at = 0
-    while at < len(data):
+    while at + 2 <= len(data):
         first, second = data[at], data[at + 1]
         n, at = second & 127, at + 2
         if n > 125:
@@ -114,10 +129,10 @@ def frames_of(data: bytes, masked: bool) -> Iterator[Frame]:
             raise ValueError("a frame is masked that must not be, or the reverse")
         key = data[at : at + 4] if masked else b""
         at += len(key)
-        payload = bytes(data[at : at + n])
-        if masked:
-            payload = bytes(b ^ key[i & 3] for i, b in enumerate(payload))
+        payload = mixed(data[at : at + n], key) if masked else data[at : at + n]
         at += n
+        if at > len(data):
+            return
         yield Frame(first & 15, payload, bool(first & 128), first >> 4 & 7)
 
 

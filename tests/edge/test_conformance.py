@@ -7,13 +7,13 @@ Node is there, those of its `ws`.
 
 from __future__ import annotations
 
+import base64
 import contextlib
+import hashlib
 import json
 import socket
-import subprocess
 import threading
 from collections.abc import Iterator
-from pathlib import Path
 from types import TracebackType
 
 import pytest
@@ -23,7 +23,6 @@ from websockets.sync.client import connect
 from tests.edge.conformance import Case, Heard, all_cases, heard
 from tests.edge.kit import ACCEPT, KEY
 from tests.edge.test_websocket import Echo, chat
-from tests.foreign import environment
 from tests.node import node_with_ws
 from tests.scenario.gateway import Gateway
 
@@ -48,28 +47,38 @@ def read_head(s: socket.socket) -> tuple[bytes, bytes]:
 
 
 def converse(s: socket.socket, case: Case, rest: bytes, masked: bool) -> Heard:
-    """Say what the case says; what the other end has said when it is over."""
-    said = b"".join(f.packed(masked) for f in case.frames)
-    parts = [said[i : i + case.chop] for i in range(0, len(said), case.chop)] if case.chop else [said]
+    """Say what the case says, its close only once everything else was answered; what the other
+    end has said when it is over."""
+    answered = threading.Event()
 
     def speak() -> None:
         # An end that was told something wrong may close before it was told all of it.
         with contextlib.suppress(OSError):
-            for part in parts:
-                s.sendall(part)
+            for frames in case.before_and_after():
+                said = b"".join(f.packed(masked) for f in frames)
+                step = case.chop or len(said) or 1
+                for at in range(0, len(said), step):
+                    s.sendall(said[at : at + step])
+                answered.wait(DEADLINE_S)
 
     speaker = threading.Thread(target=speak)
     speaker.start()
     try:
         while True:
-            try:
-                more = s.recv(1 << 20)
-            except ConnectionResetError:
+            so_far = heard(rest, not masked)
+            if so_far.answers(case):
+                answered.set()
+            # The server ends the connection, the client waits for that (section 7.1.1).
+            if not masked and so_far.status:
                 break
+            more = s.recv(1 << 20)
             if not more:
                 break
             rest += more
+    except ConnectionResetError:
+        pass
     finally:
+        answered.set()
         with contextlib.suppress(OSError):
             s.shutdown(socket.SHUT_RDWR)
         speaker.join(DEADLINE_S)
@@ -213,9 +222,6 @@ class Leader:
 
 def accept_of(key: bytes) -> bytes:
     """Section 4.2.2."""
-    import base64
-    import hashlib
-
     return base64.b64encode(hashlib.sha1(key + b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11").digest())
 
 
@@ -262,4 +268,3 @@ def test_clients(client: object) -> None:
 def test_the_accept_field_of_the_book() -> None:
     assert accept_of(KEY) == ACCEPT
     assert len({case.name for case in CASES}) == len(CASES) > 120
-    assert environment() is not None and subprocess and Path
