@@ -142,5 +142,5 @@ class Listeners:
         if listen.redirect is None:
             self.document.problem("FGW005", where, "needs 'redirect'; elsewhere a route answers")
         elif not folder.is_dir():
-            self.document.problem("FGW302", where, f"{folder}: is no folder")
+            self.document.problem("FGW005", where, f"{folder}: is no folder")
         return (Step(ObjectSpec("acme_challenge", f"listen.{name}", {"folder": str(folder)})),)
