@@ -66,6 +66,7 @@ def https(
     upstreams: tuple[Mapping[str, Any], ...] = (),
     listener: Mapping[str, Any] | None = None,
     trusted: tuple[str, ...] = (),
+    log: dict[str, Any] | None = None,
     **tls: Any,
 ) -> Gateway:
     """A gateway whose one listener has TLS; `listener`: what else it is told."""
@@ -74,6 +75,7 @@ def https(
         route,
         listeners=(Listener("https", "127.0.0.1:0", {"tls": options, **(listener or {})}),),
         trusted_proxies=trusted,
+        log=log,
         tls=material(options, *upstreams, keys=keys),
     )
 

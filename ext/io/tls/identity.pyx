@@ -79,7 +79,7 @@ cdef str chain_text(TlsFacts* t):
     cdef stack_x509* chain = t.chain
     cdef int i, first = 0
     if chain == NULL:
-        built = chain = X509_build_chain(t.peer, NULL, t.roots, 1, NULL, NULL)
+        built = chain = X509_build_chain(t.peer, NULL, t.roots, 0, NULL, NULL)
         first = 1                       # which is the client's
         ERR_clear_error()
     texts = []
