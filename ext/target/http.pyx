@@ -30,8 +30,6 @@ cdef class HttpTarget(Target):
         endpoints = []
         pool = options.get("pool", {})
         self.send_proxy = options.get("send_proxy", 0)
-        if self.send_proxy and any(server.get("tls") for server in options["servers"]):
-            raise ValueError("send_proxy: not to servers over TLS in this version")
         for server in options["servers"]:
             server = server | {"send_proxy": self.send_proxy}
             tls = tls_client(server, options, files, log)

@@ -3,6 +3,9 @@
     T_HELLO -> T_SHAKING -> T_OPEN        a client's connection: its hello is gathered first
     T_IDLE  -> T_SHAKING -> T_OPEN        to an upstream, once the socket is connected
 
+What is written to an upstream before its socket is connected goes out as it is, before TLS: the
+PROXY header.
+
 The stream's own queue holds plain bytes, until the turn ends: then they are sealed, as few
 records as possible, and all records leave with one sendmsg. What arrives is opened at once,
 so nothing but the part of a record that is not whole waits inside OpenSSL.
@@ -72,6 +75,7 @@ cdef class TlsStream(Stream):
     cdef bint look(self, const char** p, size_t* n) noexcept
     cdef bint hold(self, const char* p, size_t n) noexcept
     cdef bint begin(self, const Hello* hello) noexcept
+    cdef bint precede(self) noexcept
     cdef void shake(self) noexcept
     cdef void shaken(self) noexcept
     # -- receiving --------------------------------------------------------------------------

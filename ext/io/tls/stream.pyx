@@ -26,7 +26,7 @@ from fastgw.ext.io.tls.openssl cimport (
     X509_free,
 )
 from fastgw.ext.io.tls.pem cimport free_chain
-from fastgw.ext.io.tls.wire cimport wire_bio, wire_drop, wire_init, wire_taken
+from fastgw.ext.io.tls.wire cimport wire_bio, wire_drop, wire_init, wire_put, wire_taken
 
 cdef enum:
     RECORD = 16384              # plain bytes of a record, at most
@@ -105,8 +105,21 @@ cdef class TlsStream(Stream):
 
     cdef void opened(self) noexcept:
         """The socket to the upstream is connected."""
-        if self.begin(NULL):
+        if self.begin(NULL) and self.precede():
             self.shake()
+
+    cdef bint precede(self) noexcept:
+        """Put what was written already before the first record; False, and ended, without memory."""
+        cdef Piece* piece
+        while self.pieces.count:
+            piece = pieces_at(&self.pieces, 0)
+            if not wire_put(&self.wire, piece.p, piece.n):
+                self.fail(REASON_MEMORY)
+                return False
+            self.queued -= piece.n
+            pieces_taken(&self.pieces, piece.n)
+        self.drop_plain()
+        return True
 
     cdef bint look(self, const char** p, size_t* n) noexcept:
         """Gather the hello and begin the session that it asks for. True: there is one, and `p`
