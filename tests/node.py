@@ -18,12 +18,12 @@ MODULES = ROOT / "build" / "node"
 INSTALL_S = 60
 
 
-def node(script: str, **env: str) -> subprocess.Popen[str]:
+def node(script: str, *words: str, **env: str) -> subprocess.Popen[str]:
     """Run a script; a test without Node is left out."""
     if shutil.which("node") is None:
         pytest.skip("there is no node")
     return subprocess.Popen(
-        ["node", "-e", script],
+        ["node", "-e", script, *words],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
