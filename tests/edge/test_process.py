@@ -89,7 +89,8 @@ def test_tunnels_survive_reloads(tmp_path: Path) -> None:
     """Also of a route that is gone; then a worker's end says goodbye."""
     with Echo() as echo, ExitStack() as held:
         text = (
-            f"version: 1\nlisten: {{main: '127.0.0.1:0'}}\nroutes:\n  chat: {{match: /chat, websocket: true, "
+            "version: 1\nlisten: {main: '127.0.0.1:0'}\nroutes:\n"
+            "  chat: {match: /chat, websocket: true, "
             f"upstream: 'http://127.0.0.1:{echo.address[1]}'}}\n"
         )
         gateway = held.enter_context(run(tmp_path, text, 2))

@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 
 from fastgw.tls.material import TlsMaterial
+from tests.edge.kit import SIGNATURE
 from tests.scenario.client import Client
 from tests.scenario.gateway import Gateway, ObjectSpec, Route, route_to, server, upstream
 from tests.scenario.origin import OK, Origin, Peer, Script, answering
 from tests.tls.authority import Authority, Issued
-from tests.edge.kit import SIGNATURE
 from tests.tls.kit import DEADLINE_S, material, upstream_of
 
 GET = b"GET / HTTP/1.1\r\nHost: gw.test\r\n\r\n"
@@ -299,9 +299,7 @@ def test_silent_handshake_is_a_connect_timeout(authority: Authority, tmp_path: P
 
 
 @pytest.mark.parametrize("version", [1, 2])
-def test_a_proxy_header_goes_before_tls(
-    version: int, authority: Authority, tmp_path: Path
-) -> None:
+def test_a_proxy_header_goes_before_tls(version: int, authority: Authority, tmp_path: Path) -> None:
     """Then the handshake, on a connection that is that client's alone."""
     context = server_context(authority.issue("origin.example"), tmp_path)
     (tmp_path / "ca").write_bytes(authority.cert)

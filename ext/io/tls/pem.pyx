@@ -6,14 +6,14 @@ from fastgw.ext.io.tls.openssl cimport (
     BIO_free, BIO_get_mem_data, BIO_new, BIO_new_mem_buf, BIO_s_mem, BIO_tell, ERR_GET_LIB,
     ERR_GET_REASON, ERR_LIB_PEM, ERR_clear_error, ERR_peek_last_error, ERR_reason_error_string,
     EVP_PKEY_KEYPAIR, GENERAL_NAME, GENERAL_NAMES_free, GENERAL_NAME_get0_value, GEN_DNS,
-    GEN_EMAIL, GEN_IPADD, GEN_URI, NID_subject_alt_name, OSSL_DECODER_CTX,
-    OSSL_DECODER_CTX_new_for_pkey, OSSL_DECODER_CTX_set_pem_password_cb, OSSL_DECODER_from_bio,
-    OSSL_DECODER_from_data, OPENSSL_clear_free,
-    PEM_R_NO_START_LINE, OPENSSL_free, PEM_bytes_read_bio, PEM_read_bio_X509, PEM_read_bio_X509_CRL, X509, X509_CRL,
-    X509_CRL_free, X509_NAME, X509_NAME_print_ex, X509_STORE_add_cert, X509_STORE_add_crl,
-    X509_STORE_set_flags, X509_V_FLAG_CRL_CHECK, X509_V_FLAG_CRL_CHECK_ALL, X509_free,
-    X509_get_ext_d2i, X509_get_issuer_name, X509_get_subject_name, XN_FLAG_RFC2253,
-    sk_GENERAL_NAME_num, sk_GENERAL_NAME_value, sk_X509_new_null, sk_X509_pop_free, sk_X509_push, stack_general,
+    GEN_EMAIL, GEN_IPADD, GEN_URI, NID_subject_alt_name, OPENSSL_clear_free, OPENSSL_free,
+    OSSL_DECODER_CTX, OSSL_DECODER_CTX_new_for_pkey, OSSL_DECODER_CTX_set_pem_password_cb,
+    OSSL_DECODER_from_bio, OSSL_DECODER_from_data, PEM_R_NO_START_LINE, PEM_bytes_read_bio,
+    PEM_read_bio_X509, PEM_read_bio_X509_CRL, X509, X509_CRL, X509_CRL_free, X509_NAME,
+    X509_NAME_print_ex, X509_STORE_add_cert, X509_STORE_add_crl, X509_STORE_set_flags,
+    X509_V_FLAG_CRL_CHECK, X509_V_FLAG_CRL_CHECK_ALL, X509_free, X509_get_ext_d2i,
+    X509_get_issuer_name, X509_get_subject_name, XN_FLAG_RFC2253, sk_GENERAL_NAME_num,
+    sk_GENERAL_NAME_value, sk_X509_new_null, sk_X509_pop_free, sk_X509_push, stack_general,
 )
 import ipaddress
 

@@ -109,7 +109,7 @@ cdef class TlsStream(Stream):
             self.shake()
 
     cdef bint precede(self) noexcept:
-        """Put what was written already before the first record; False, and ended, without memory."""
+        """Put what was written already before the first record; False, and ended: no memory."""
         cdef Piece* piece
         while self.pieces.count:
             piece = pieces_at(&self.pieces, 0)
