@@ -111,7 +111,7 @@ cdef class Worker:
             self.column.set_generation(self.dispatcher.snapshot.number)
         self.sampler = Sampler(
             rows, slot, self.dispatcher, self.server, self.limit,
-            None if self.lines is None else self.lines.sink,
+            None if self.lines is None else self.lines.sink, self.edge_counters,
         )
         self.sampler.start(loop)
 
@@ -315,6 +315,19 @@ cdef class Worker:
         self.sampler.stop()
         self.engine.beat_in(NULL, None)
         self.engine.detach(self.loop)
+
+    def edge_counters(self) -> dict[str, int]:
+        """What is counted before there are requests, as the metrics have it."""
+        doors = self.door_counters()
+        found = self.tls.counters()
+        found["address_refused"] = doors.get("address_too_many", 0) + doors.get(
+            "address_too_fast", 0
+        )
+        found["address_uncounted"] = doors.get("address_uncounted", 0)
+        found["proxy_refused"] = doors.get("proxy_untrusted", 0) + doors.get("proxy_malformed", 0)
+        targets = self.dispatcher.snapshot.target_list
+        found["upstreams_unverified"] = sum(getattr(t, "unverified", False) for t in targets)
+        return found
 
     def door_counters(self) -> dict[str, int]:
         """What the listeners' doors counted, those that are not zero."""

@@ -36,6 +36,7 @@ TITLES = {
     "endpoint": "Endpoints",
     "endpoint_reason": "Failed attempts",
     "worker": "Workers",
+    "edge": "A worker's edge: what comes before requests",
     "node": "The gateway",
 }
 

@@ -9,8 +9,9 @@ cdef enum RowKind:
     ROW_ENDPOINT = 3
     ROW_ENDPOINT_REASON = 4
     ROW_WORKER = 5
-    ROW_NODE = 6
-    ROW_KINDS = 7
+    ROW_EDGE = 6
+    ROW_NODE = 7
+    ROW_KINDS = 8
 
 
 cdef enum:
@@ -65,6 +66,18 @@ cdef enum:
     WORKER_GENERATION = 43
     WORKER_LOOP_LAG_SECONDS = 8
     WORKER_COLLECTOR_PAUSE_SECONDS = 24
+
+
+# Cells of a row of worker.
+cdef enum:
+    EDGE_TLS_HANDSHAKES = 0
+    EDGE_TLS_RESUMED = 1
+    EDGE_TLS_FAILURES = 2
+    EDGE_TLS_TIMEOUTS = 3
+    EDGE_ADDRESS_REFUSED = 4
+    EDGE_ADDRESS_UNCOUNTED = 5
+    EDGE_PROXY_REFUSED = 6
+    EDGE_UPSTREAMS_UNVERIFIED = 40
 
 
 # Cells of a row of the node.

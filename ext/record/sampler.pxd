@@ -21,6 +21,8 @@ cdef class Sampler:
     cdef ConnectionLimit limit
     cdef LineSink lines               # or None: no access log
     cdef uint64_t* cells              # of the worker's row
+    cdef uint64_t* edge_cells         # of the worker's edge
+    cdef object edge                  # gives what belongs there, by name; or None
     cdef Rows rows                    # keeps them
     cdef Snapshot sampled             # whose endpoints were copied last
     cdef list endpoints               # of that snapshot
@@ -31,3 +33,4 @@ cdef class Sampler:
 
     cdef void copy_worker(self) noexcept
     cdef void copy_endpoints(self)
+    cdef void copy_edge(self)

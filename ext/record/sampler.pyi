@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from typing import Any
 
 from fastgw.ext.record.rows import Rows
@@ -6,7 +7,14 @@ class Sampler:
     """Copies a worker's levels and sums to its row once a second."""
 
     def __init__(
-        self, rows: Rows, slot: int, dispatcher: Any, server: Any, limit: Any, lines: Any
+        self,
+        rows: Rows,
+        slot: int,
+        dispatcher: Any,
+        server: Any,
+        limit: Any,
+        lines: Any,
+        edge: Callable[[], dict[str, int]] | None = ...,
     ) -> None: ...
     def start(self, loop: Any) -> None:
         """Begin, on a loop that runs or is about to."""

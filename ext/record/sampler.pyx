@@ -5,7 +5,9 @@ from time import perf_counter
 from libc.stdint cimport int64_t
 from fastgw.ext.record.catalogue import kind_named
 from fastgw.ext.record.metric_cells cimport (
-    BUCKETS, ENDPOINT_BUSY_CONNECTIONS, ENDPOINT_IDLE_CONNECTIONS, ROW_WORKER,
+    BUCKETS, EDGE_ADDRESS_REFUSED, EDGE_ADDRESS_UNCOUNTED, EDGE_PROXY_REFUSED,
+    EDGE_TLS_FAILURES, EDGE_TLS_HANDSHAKES, EDGE_TLS_RESUMED, EDGE_TLS_TIMEOUTS,
+    EDGE_UPSTREAMS_UNVERIFIED, ROW_EDGE, ENDPOINT_BUSY_CONNECTIONS, ENDPOINT_IDLE_CONNECTIONS, ROW_WORKER,
     WORKER_BUFFERS_REFUSED, WORKER_BUFFER_BYTES, WORKER_COLLECTOR_PAUSE_SECONDS,
     WORKER_CONNECTIONS, WORKER_CONNECTIONS_ACCEPTED, WORKER_CONNECTIONS_TIMED_OUT,
     WORKER_EXCHANGES, WORKER_GENERATION, WORKER_LOG_LINES, WORKER_LOG_LINES_DROPPED,
@@ -15,6 +17,13 @@ from fastgw.ext.record.metrics cimport EndpointTally
 from fastgw.ext.record.rows cimport observe
 from fastgw.ext.upstream.contract cimport Endpoint
 
+#: Names of what the edge counts, by their cells.
+EDGE = {
+    EDGE_TLS_HANDSHAKES: "tls_handshakes", EDGE_TLS_RESUMED: "tls_resumed",
+    EDGE_TLS_FAILURES: "tls_failed", EDGE_TLS_TIMEOUTS: "tls_timed_out",
+    EDGE_ADDRESS_REFUSED: "address_refused", EDGE_ADDRESS_UNCOUNTED: "address_uncounted",
+    EDGE_PROXY_REFUSED: "proxy_refused", EDGE_UPSTREAMS_UNVERIFIED: "upstreams_unverified",
+}
 #: Seconds between two samples.
 EVERY_S = 1.0
 #: Upper ends of the buckets of pauses, in microseconds.
@@ -27,9 +36,10 @@ cdef class Sampler:
 
     def __init__(
         self, Rows rows not None, slot, Dispatcher dispatcher not None, H1Connections server,
-        ConnectionLimit limit, LineSink lines,
+        ConnectionLimit limit, LineSink lines, edge=None,
     ) -> None:
-        self.rows = rows
+        self.rows, self.edge = rows, edge
+        self.edge_cells = rows.row(ROW_EDGE, b"%d" % slot)
         self.cells = rows.row(ROW_WORKER, b"%d" % slot)
         self.engine = dispatcher.engine
         self.dispatcher = dispatcher
@@ -76,6 +86,16 @@ cdef class Sampler:
         """See sampler.pyi."""
         self.copy_worker()
         self.copy_endpoints()
+        self.copy_edge()
+
+    cdef void copy_edge(self):
+        """What listeners and their doors count."""
+        cdef dict said
+        if self.edge is None:
+            return
+        said = self.edge()
+        for cell, name in EDGE.items():
+            self.edge_cells[<int>cell] = said.get(name, 0)
 
     cdef void copy_worker(self) noexcept:
         cdef uint64_t* to = self.cells

@@ -30,6 +30,8 @@ cdef class HttpTarget(Target):
         endpoints = []
         pool = options.get("pool", {})
         self.send_proxy = options.get("send_proxy", 0)
+        settings = (options.get("tls") or {}).get("settings", {})
+        self.unverified = settings.get("insecure_skip_verify", False)
         for server in options["servers"]:
             server = server | {"send_proxy": self.send_proxy}
             tls = tls_client(server, options, files, log)
