@@ -5,6 +5,7 @@ from hashlib import sha256
 from fastgw.ext.io.tls.openssl cimport (
     ASN1_TIME_diff, ERR_clear_error, EVP_PKEY_free, EVP_PKEY_get_bits, NID_ED25519,
     NID_X9_62_id_ecPublicKey, NID_rsaEncryption, NID_subject_alt_name, SSL_use_cert_and_key,
+    SSL_CTX_use_cert_and_key,
     X509V3_get_d2i, X509_check_private_key, X509_free, d2i_X509, sk_X509_free, stack_general,
 )
 from fastgw.ext.io.tls.outline cimport (
@@ -47,9 +48,13 @@ cdef class Certificate:
         if self.rest != NULL:
             sk_X509_free(self.rest)
 
-    cdef bint use(self, SSL* ssl) noexcept:
-        """Offer it on a connection, beside those of other kinds of key."""
+    cdef bint give(self, SSL* ssl) noexcept:
+        """Show it on a connection."""
         return SSL_use_cert_and_key(ssl, self.leaf, self.key, self.rest, 1) == 1
+
+    cdef bint use(self, SSL_CTX* ctx) noexcept:
+        """Show it on all connections of a context, beside those of other kinds of key."""
+        return SSL_CTX_use_cert_and_key(ctx, self.leaf, self.key, self.rest, 1) == 1
 
 
 def inspect(bytes chain, bytes key, bytes ocsp=b"") -> dict:

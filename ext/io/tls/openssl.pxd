@@ -110,6 +110,9 @@ cdef extern from "<openssl/ssl.h>" nogil:
     void SSL_CTX_set_verify_depth(SSL_CTX* ctx, int depth)
     X509_STORE* SSL_CTX_get_cert_store(const SSL_CTX* ctx)
     int SSL_CTX_set1_cert_store(SSL_CTX* ctx, X509_STORE* store)
+    int SSL_CTX_get_verify_mode(const SSL_CTX* ctx)
+    const stack_name* SSL_CTX_get_client_CA_list(const SSL_CTX* ctx)
+    stack_name* SSL_dup_CA_list(const stack_name* names)
     void SSL_CTX_set_client_CA_list(SSL_CTX* ctx, stack_name* names)
     int SSL_CTX_use_cert_and_key(
         SSL_CTX* ctx, X509* cert, EVP_PKEY* key, stack_x509* chain, int override
