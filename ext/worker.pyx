@@ -128,10 +128,12 @@ cdef class Worker:
     def listen(self, index: int, fd: int, shared: bool = False) -> None:
         """Accept from a bound, listening, non-blocking socket of listener `index`; the
         descriptor is the data plane's from here on. `shared`: others accept from it, too."""
-        self.listeners.append(Listener(
+        listener = Listener(
             self.engine, fd, self.tls.of(index), self.limit, index=index, shared=shared,
             user_timeout_ms=USER_TIMEOUT_MS, log=self.listener_says, door=self.door(index),
-        ))
+        )
+        listener.defer(self.tls.has(index))
+        self.listeners.append(listener)
 
     def unlisten(self, fd: int) -> None:
         """Stop accepting from the socket that came as descriptor `fd`, and close it."""
@@ -201,6 +203,7 @@ cdef class Worker:
         cdef H1Downstream d
         for listener in self.listeners:
             listener.acceptor = self.tls.of(indexes.get(listener.index, listener.index))
+            listener.defer(self.tls.has(indexes.get(listener.index, listener.index)))
         if all(was == now for was, now in indexes.items()):
             return
         rows = {was: now if now >= 0 else NO_LISTENER for was, now in indexes.items()}

@@ -54,6 +54,10 @@ cdef class TlsListeners:
         """What takes the connections of a listener: TLS before the rest, where it has that."""
         return <Acceptor>self.acceptors.get(index, self.behind)
 
+    def has(self, index: int) -> bool:
+        """Whether a listener has TLS."""
+        return index in self.acceptors
+
     def abort(self) -> None:
         """Close connections that are not open yet; called within a turn."""
         for acceptor in (*self.acceptors.values(), *self.gone):
