@@ -57,6 +57,13 @@ def builders(files: object, log: object) -> dict:
     return made
 
 
+def add_up(total: dict, more: dict) -> None:
+    """Add counters to others, those that are not zero."""
+    for name, value in more.items():
+        if value:
+            total[name] = total.get(name, 0) + value
+
+
 cdef class Worker:
     """The data plane of one process; see worker.pyi."""
     cdef object loop
@@ -70,7 +77,8 @@ cdef class Worker:
     cdef ConnectionLimit limit
     cdef list listeners
     cdef TlsListeners tls
-    cdef list doors                   # Doorways, also those of generations before
+    cdef list doors                   # Doorways, also earlier ones that somebody stands in
+    cdef dict doors_counted           # by those that are gone
     cdef Column column                # this process's statistics, or None
     cdef object addresses             # AddressCounts of the node, or None
     cdef Snapshot prepared            # of the next generation, or None
@@ -97,7 +105,7 @@ cdef class Worker:
         self.dispatcher.log = log
         self.server = H1Server(self.dispatcher)
         self.limit = ConnectionLimit(max_connections)
-        self.listeners, self.doors = [], []
+        self.listeners, self.doors, self.doors_counted = [], [], {}
         self.tls = TlsListeners(self.server, self.listener_says)
         for _ in self.tls.prepare(self.dispatcher.snapshot.tls_options(), tls):
             pass
@@ -105,7 +113,7 @@ cdef class Worker:
         self.server.learns = self.announces()
         PipeRelays().serve(self.engine)
         self.engine.attach(loop)
-        self.column = column
+        self.column = self.dispatcher.column = column
         if self.column is not None:
             self.engine.beat_in(&self.column.entry.beat_ms, self.column)
             self.column.set_generation(self.dispatcher.snapshot.number)
@@ -236,7 +244,15 @@ cdef class Worker:
         for listener in self.listeners:
             if listener.index != NO_LISTENER:
                 listener.door = self.door(listener.index)
+        self.leave_doors({id(listener.door) for listener in self.listeners})
         self.server.learns = self.announces()
+
+    def leave_doors(self, used: set) -> None:
+        """Forget doors that no listener has any more, once nobody stands in them."""
+        for door in list(self.doors):
+            if id(door) not in used and door.is_empty:
+                self.doors.remove(door)
+                add_up(self.doors_counted, door.counters())
 
     def announces(self) -> bool:
         """Whether some upstream is told, by a PROXY header, where clients came in."""
@@ -251,6 +267,7 @@ cdef class Worker:
 
     def drain(self, done) -> None:
         """Stop accepting, let what is under way end, then call `done()`."""
+        self.dispatcher.ending = True
         self.close_listeners()
         self.engine.enter()
         self.end_beginnings()
@@ -334,11 +351,9 @@ cdef class Worker:
 
     def door_counters(self) -> dict[str, int]:
         """What the listeners' doors counted, those that are not zero."""
-        found: dict[str, int] = {}
+        found = dict(self.doors_counted)
         for door in self.doors:
-            for name, value in door.counters().items():
-                if value:
-                    found[name] = found.get(name, 0) + value
+            add_up(found, door.counters())
         return found
 
     def counters(self) -> dict[str, int]:
@@ -361,4 +376,6 @@ cdef class Worker:
             "buffer_bytes": self.engine.pool.in_use,
             "buffers_refused": self.engine.pool.refused,
             "sends": self.engine.sends,
+            "relays": (<PipeRelays>self.engine.relays).begun,
+            "relay_bytes": (<PipeRelays>self.engine.relays).held,
         } | self.tls.counters()

@@ -72,7 +72,7 @@ class Probe(asyncio.Protocol):
         self.transport.close()
 
 
-async def serve(listener: socket.socket, is_ready: Callable[[], bool]) -> None:
-    """Answer probes on a listening socket that all workers share."""
+async def serve(listener: socket.socket, is_ready: Callable[[], bool]) -> asyncio.AbstractServer:
+    """Answer probes on a listening socket that all workers share, until it is closed."""
     loop = asyncio.get_running_loop()
-    await loop.create_server(lambda: Probe(is_ready), sock=listener, backlog=128)
+    return await loop.create_server(lambda: Probe(is_ready), sock=listener, backlog=128)

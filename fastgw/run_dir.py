@@ -145,6 +145,22 @@ class Lock:
             self.fd = -1
 
 
+def holder_of(folder: Path) -> int | None:
+    """Pid of the master that holds the lock of a gateway's folder; None: there is none."""
+    lock = Lock(folder)
+    try:
+        fd = os.open(lock.path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return lock.holder()
+    finally:
+        os.close(fd)
+    return None
+
+
 def private_socket(path: Path) -> socket.socket:
     """A listening unix socket in a run directory, which only its owner may connect to. The
     directory's lock is ours, so whatever stands at `path` is left over. OSError: not possible."""

@@ -172,6 +172,8 @@ class Worker:
         self.inbox = Inbox()
         self.plane: DataPlane | None = None
         self.draining = False
+        #: It leaves because another worker has taken over.
+        self.replaced = False
         self.exit_code = EXIT_OK
         #: The plan that is being built: its number and what is left to do.
         self.building: tuple[int, Iterator[None]] | None = None
@@ -180,6 +182,8 @@ class Worker:
         self.orphaned = False
         #: Sockets of siblings that we accept from meanwhile, by the master's key.
         self.helping: dict[str, int] = {}
+        #: Each becomes a server that answers probes of health.
+        self.probes: list[asyncio.Task[asyncio.AbstractServer]] = []
 
     def begin(self) -> None:
         """Build the data plane, listen, say that we are ready."""
@@ -189,6 +193,9 @@ class Worker:
         self.loop.add_signal_handler(signal.SIGTERM, self.drain)
         self.loop.add_signal_handler(signal.SIGQUIT, self.quit)
         self.loop.add_reader(shift.control.fileno(), self.hear)
+        # What every generation stands on is never walked again (docs/adr/0004): a collection
+        # looks at what plans and plugins bring, and at nothing else.
+        gc.freeze()
         tls = self.material(shift.bundle_fd)
         self.plane = shift.make(
             self.loop,
@@ -209,11 +216,10 @@ class Worker:
             os.close(shift.bundle_fd)
         if shift.listen:
             self.listen()
-        # What the master had frozen stays so: walking it would copy its pages.
-        gc.collect()
-        gc.freeze()
-        for probed in shift.health:
+        self.probes = [
             self.loop.create_task(serve(probed.sockets[0], self.is_ready))
+            for probed in shift.health
+        ]
         # From inside the loop: before it runs, uvloop loses a TERM that arrives.
         self.loop.call_soon(self.stand_ready)
 
@@ -225,9 +231,10 @@ class Worker:
         return AddressColumn(addresses, column.index)
 
     def is_ready(self) -> bool:
-        """What /readyz says."""
+        """What /readyz says: of the gateway, so one that was replaced is no reason."""
         column = self.shift.column
-        return not self.draining and not (column is not None and column.draining)
+        ends = self.draining and not self.replaced
+        return not ends and not (column is not None and column.draining)
 
     def listen(self) -> None:
         """Accept from the slot's sockets."""
@@ -249,10 +256,8 @@ class Worker:
         self.plane.listen(index, fd, bound.shared)
 
     def tidy(self) -> None:
-        """Collect what is garbage; what is left stays for long: never walk it again."""
-        gc.unfreeze()
+        """Collect what the last generation has left in circles."""
         gc.collect()
-        gc.freeze()
 
     def stand_ready(self) -> None:
         """Tell the master that this worker accepts and hears its signals."""
@@ -463,13 +468,20 @@ class Worker:
         """Another worker has taken over: leave without a client noticing."""
         if self.draining:
             return
-        self.draining = True
+        self.draining = self.replaced = True
         self.close_adoption()
+        self.leave_probes()
         self.say("draining", pid=os.getpid(), slot=self.shift.slot)
         plane.retire(self.loop.stop)
         idle_s = IDLE_S + random.uniform(0.0, IDLE_JITTER_S)
         self.loop.call_later(idle_s, plane.drain, self.loop.stop)
         self.loop.call_later(message["requests_s"], plane.end_requests)
+
+    def leave_probes(self) -> None:
+        """The gateway goes on: who takes our place answers them, and is ready."""
+        for probe in self.probes:
+            probe.add_done_callback(lambda done: done.result().close())
+        self.probes.clear()
 
     def drain(self) -> None:
         """Accept no more; end when the last exchange has."""

@@ -9,7 +9,7 @@ from fastgw.ext.downstream.h1_ends cimport (
     K_KEEPALIVE, R_CHUNKED, R_HEAD, R_LENGTH, R_LINGER, R_TUNNEL, R_WHOLE,
 )
 from fastgw.ext.downstream.h1_response cimport (
-    W_CHUNKED, W_CLOSE, W_NOTHING, W_TUNNEL, choose_framing, write_informational,
+    W_CHUNKED, W_CLOSE, W_LENGTH, W_NOTHING, W_TUNNEL, choose_framing, write_informational,
     write_response_head,
 )
 from fastgw.ext.exchange.tunnel cimport drain_tunnel
@@ -167,6 +167,10 @@ cdef class H1Downstream(H1Reading):
         if not room and not last:
             self.mark_stall()
         return room
+
+    cdef Stream relay_end(self):
+        """See contract.pxd."""
+        return self.stream if self.writing == W_LENGTH else None
 
     cdef void send_trailers(self, Exchange x, Fields* trailers) noexcept:
         """See contract.pxd; only chunked framing has a place for them."""

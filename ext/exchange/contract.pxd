@@ -15,6 +15,10 @@ Attempt delivers its body at once unless it is told `ask_body(off)` within
 `on_response_head`. A chunk that was delivered is taken, whatever the answer. Trailers
 follow the last chunk without being asked for, and stand in the exchange's arena.
 
+Where nobody looks at the rest of a response's body, an Attempt may send it past the
+exchange: it asks `relay_to` for a stream, has the engine move the bytes there (io/relay)
+and tells `on_relayed` of each share. The chunk that is `last` follows as always, empty.
+
 Ends: a Downstream hears exactly one of `finish` and `reset`, or says `on_gone`. `finish`
 comes when the answer is whole and the request is, too, or its rest is not wanted: what
 is still to come of it is the Downstream's to read away. An Attempt that takes no more of
@@ -45,7 +49,7 @@ from fastgw.ext.base.reasons cimport Reason
 from fastgw.ext.base.span cimport Span
 from fastgw.ext.http.head cimport Fields, RequestHead, ResponseHead
 from fastgw.ext.io.engine cimport Engine
-from fastgw.ext.io.stream cimport Facts
+from fastgw.ext.io.stream cimport Facts, Stream
 from fastgw.ext.route.plan cimport RouteRow, Timeouts
 
 
@@ -175,6 +179,7 @@ cdef class Downstream:
     cdef void send_head(self, Exchange x, bint last) noexcept
     cdef void send_informational(self, Exchange x, ResponseHead* head) noexcept
     cdef bint send_chunk(self, Exchange x, Chunk* c, bint last) noexcept
+    cdef Stream relay_end(self)       # takes the rest of the body as it is; None: framed
     cdef void send_trailers(self, Exchange x, Fields* trailers) noexcept
     cdef void ask_body(self, Exchange x, bint on) noexcept
     cdef void open_tunnel(self, Exchange x) noexcept
@@ -301,6 +306,8 @@ cdef class Exchange:
     cdef void on_informational(self, Attempt a, ResponseHead* head) noexcept
     cdef void on_response_head(self, Attempt a, bint last) noexcept
     cdef bint on_response_chunk(self, Attempt a, Chunk* c, bint last) noexcept
+    cdef Stream relay_to(self, Attempt a)
+    cdef void on_relayed(self, Attempt a, uint64_t n, bint held) noexcept
     cdef void on_response_trailers(self, Attempt a, Fields* trailers) noexcept
     cdef void on_enough(self, Attempt a) noexcept
     cdef void on_attempt_failed(self, Attempt a, const Outcome* outcome) noexcept

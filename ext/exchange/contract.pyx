@@ -69,6 +69,11 @@ cdef class Downstream:
         chunk_release(c)
         return True
 
+    cdef Stream relay_end(self):
+        """The stream whose next bytes are the body's, if they need no framing: a relay may write
+        to it until the chunk that is `last`. None: send chunks."""
+        return None
+
     cdef void send_trailers(self, Exchange x, Fields* trailers) noexcept:
         """Send trailers, which end the answer."""
 
@@ -130,6 +135,13 @@ cdef class Exchange:
         """A piece of the response's body; whether there is room for another."""
         chunk_release(c)
         return True
+
+    cdef Stream relay_to(self, Attempt a):
+        """Where the rest of the response's body may go without being looked at; None: nowhere."""
+        return None
+
+    cdef void on_relayed(self, Attempt a, uint64_t n, bint held) noexcept:
+        """So many bytes of the response's body went there; `held`: no more are taken for now."""
 
     cdef void on_response_trailers(self, Attempt a, Fields* trailers) noexcept:
         """The response's trailers, which end it."""

@@ -13,6 +13,7 @@ from fastgw.ext.exchange.contract cimport (
     HOOK_REQUEST, MODE_NONE, MODE_WHOLE, REQUEST_SIDE, RQ_BODY, RQ_COLLECT, RQ_CUT, RQ_DONE,
     RQ_HEAD, RQ_NEW, RQ_WAIT, RS_NONE, Attempt, Target,
 )
+from fastgw.ext.exchange.head_limits cimport head_beyond
 from fastgw.ext.exchange.held cimport Held
 from fastgw.ext.exchange.pipe cimport FLOW_REPLY, FLOW_ROOM, Flow, Pipe, Pipes, request_pipe
 from fastgw.ext.exchange.replay cimport Replay
@@ -126,9 +127,15 @@ cdef class RequestSide(Attempts):
 
     cdef bint admit(self) noexcept:
         """The route's own limits on the head; False when refused."""
+        cdef Reason why
         if self.request.path_used & ~self.route.allow:
             self.refuse(REASON_BAD_PATH)
             return False
+        if self.route.limited:
+            why = head_beyond(&self.request, self.route)
+            if why != REASON_NONE:
+                self.refuse(why)
+                return False
         self.forward_path = self.request.path
         if self.route.rewrite >= 0 and not self.rewrite():
             return False

@@ -1,6 +1,7 @@
 """ResponseSide; see response_side.pxd."""
 
 cimport cython
+from libc.stdint cimport uint64_t
 from fastgw.ext.base.buffers cimport chunk_release
 from fastgw.ext.base.debug cimport debug_assert
 from fastgw.ext.base.reasons cimport REASON_CANCELLED, REASON_MEMORY, REASON_NONE
@@ -17,6 +18,7 @@ from fastgw.ext.exchange.tunnel cimport Tunnel, open_guard
 from fastgw.ext.exchange.tunnel_pins cimport pin_for_tunnel
 from fastgw.ext.http.head cimport BODY_CHUNKED, BODY_LENGTH, Field, fields_append, fields_find
 from fastgw.ext.http.names cimport NAME_RETRY_AFTER
+from fastgw.ext.io.stream cimport Stream
 from fastgw.ext.policy.error_pages cimport is_replaced
 from fastgw.ext.policy.runner cimport RAN_ON, RAN_REPLY, Ran, run_hook
 
@@ -223,6 +225,21 @@ cdef class ResponseSide(Ends):
             else:
                 self.response_flow(flow)
         return self.upstream_asked and self.generation != 0
+
+    cdef Stream relay_to(self, Attempt a):
+        """Past the exchange, where no policy and no reader but the client wants the bytes."""
+        if (
+            a is not self.winner or self.response_state != RS_BODY or self.response_last
+            or not self.upstream_asked or response_pipe(self) is not None
+        ):
+            return None
+        return self.downstream.relay_end()
+
+    cdef void on_relayed(self, Attempt a, uint64_t n, bint held) noexcept:
+        """A share of the body is with the client."""
+        if a is self.winner:
+            self.response_bytes += n
+            self.upstream_asked = not held
 
     cdef void on_response_trailers(self, Attempt a, Fields* trailers) noexcept:
         """The end of a chunked response."""

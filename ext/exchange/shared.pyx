@@ -1,7 +1,9 @@
 """What a worker's exchanges share; see shared.pxd."""
 
 from time import time
+from fastgw.ext.base.atomics cimport load32
 from fastgw.ext.base.debug cimport EXCHANGES, debug_died
+from fastgw.ext.shm.statistics cimport ORDER_DRAIN
 
 
 cdef class Recorder:
@@ -19,8 +21,12 @@ cdef class Shared(Tally):
         self.snapshot = snapshot
         self.recorder = recorder
         self.nobody = Downstream()
-        engine.refresh_clock()
-        self.unix_offset_ms = <int64_t>(time() * 1000) - engine.now_ms
+        self.follow_clock()
+
+    def follow_clock(self) -> None:
+        """Look at the clock on the wall, which somebody may have set since."""
+        self.engine.refresh_clock()
+        self.unix_offset_ms = <int64_t>(time() * 1000) - self.engine.now_ms
 
     cdef void exchange_ended(self, Exchange x) noexcept:
         """Count an end; the last one while draining tells `on_idle`."""
@@ -35,6 +41,12 @@ cdef class Shared(Tally):
     cdef int64_t unix_ms(self) noexcept:
         """Wall clock of this turn."""
         return self.engine.now_ms + self.unix_offset_ms
+
+    cdef bint ends(self) noexcept:
+        """Whether the gateway is to end: the master has said so, or this worker ends alone."""
+        if self.ending:
+            return True
+        return self.column is not None and load32(&self.column.entry.orders) & ORDER_DRAIN != 0
 
     def say(self, level: str, text: str) -> None:
         """Hand a line to the log, if there is one."""

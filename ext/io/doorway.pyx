@@ -80,6 +80,11 @@ cdef class Doorway(Door):
         """How many are asked now."""
         return len(self.arrivals)
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether nobody is asked, or carried to a server."""
+        return not self.arrivals and not any(map(len, (self.passes or {}).values()))
+
     cdef bint receive(self, Listener home, int fd, const Address* peer) noexcept:
         """See listener.pxd."""
         cdef Arrival a

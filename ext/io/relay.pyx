@@ -56,8 +56,8 @@ cdef class PipeRelay(Relay):
                 self.over = True
         if self.over:
             self.finish()
-        elif self.moved:
-            moved, self.moved = self.moved, 0
+        elif self.moved or self.braked:
+            moved, self.moved, self.braked = self.moved, 0, False
             source.codec.on_relayed(moved, False)
 
     cdef bint pull(self) noexcept:
@@ -72,6 +72,7 @@ cdef class PipeRelay(Relay):
         s.engine.receives += 1
         if n > 0:
             self.inside += n
+            self.home.held += n
             self.left -= n
             s.bytes_in += n
             return True
@@ -96,10 +97,12 @@ cdef class PipeRelay(Relay):
         s.engine.sends += 1
         if n > 0:
             self.inside -= n
+            self.home.held -= n
             self.moved += n
             s.bytes_out += n
             return True
         if n < 0 and errno == EAGAIN:
+            self.braked = True
             s.block()
         elif n < 0 and errno != EINTR:
             self.over = True
@@ -119,6 +122,7 @@ cdef class PipeRelay(Relay):
     cdef void finish(self) noexcept:
         """The relay is over; the source is read as usual again."""
         cdef Stream source = self.source
+        self.home.held -= self.inside
         self.home.give_back(&self.pipe, self.inside == 0)
         self.source = None
         source.source = None

@@ -7,6 +7,7 @@ tests/policy/samples.py (a test insists on both).
 from difflib import get_close_matches
 from fastgw.ext.exchange.contract cimport Policy
 from fastgw.ext.policy.headers import HeadersPolicy
+from fastgw.ext.policy.health import HealthPolicy
 from fastgw.ext.policy.ip import IpPolicy
 from fastgw.ext.policy.python import PythonPolicy
 from fastgw.ext.policy.redirect import RedirectPolicy
@@ -16,6 +17,7 @@ from fastgw.ext.policy.websocket import WebsocketPolicy
 #: What builds each kind, called with name and options; ValueError says what is wrong.
 KINDS: dict[str, type] = {
     "headers": HeadersPolicy,
+    "health": HealthPolicy,
     "ip": IpPolicy,
     "plugin": PythonPolicy,
     "redirect": RedirectPolicy,

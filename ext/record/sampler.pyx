@@ -7,7 +7,8 @@ from fastgw.ext.record.catalogue import kind_named
 from fastgw.ext.record.metric_cells cimport (
     BUCKETS, EDGE_ADDRESS_REFUSED, EDGE_ADDRESS_UNCOUNTED, EDGE_PROXY_REFUSED,
     EDGE_TLS_FAILURES, EDGE_TLS_HANDSHAKES, EDGE_TLS_RESUMED, EDGE_TLS_TIMEOUTS,
-    EDGE_UPSTREAMS_UNVERIFIED, ROW_EDGE, ENDPOINT_BUSY_CONNECTIONS, ENDPOINT_IDLE_CONNECTIONS, ROW_WORKER,
+    EDGE_UPSTREAMS_UNVERIFIED, ENDPOINT_BUSY_CONNECTIONS, ENDPOINT_IDLE_CONNECTIONS, ROW_EDGE,
+    ROW_WORKER,
     WORKER_BUFFERS_REFUSED, WORKER_BUFFER_BYTES, WORKER_COLLECTOR_PAUSE_SECONDS,
     WORKER_CONNECTIONS, WORKER_CONNECTIONS_ACCEPTED, WORKER_CONNECTIONS_TIMED_OUT,
     WORKER_EXCHANGES, WORKER_GENERATION, WORKER_LOG_LINES, WORKER_LOG_LINES_DROPPED,
@@ -68,6 +69,7 @@ cdef class Sampler:
             self.cells + WORKER_LOOP_LAG_SECONDS, _ends, <int64_t>((now_s - self.due_s) * 1e6)
         )
         self.sample()
+        self.dispatcher.follow_clock()
         self.due_s = now_s + EVERY_S
         self.timer = self.loop.call_at(self.due_s, self.tick)
 

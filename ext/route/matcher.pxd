@@ -11,7 +11,9 @@ with examples.
 
 A path of a host is found by the hash of its segments, parameters left out, so a lookup is
 tried for each *shape* that the host's paths have. Hosts without parameters and regexes have
-no shapes; there two masks say which depths are worth a lookup.
+no shapes; there two masks say which depths are worth a lookup. With many routes a match is
+as long as its waits for memory: one for the host's slot, one for the path's, and two for the
+texts, which nothing waits for. What can be fetched early is.
 
 `match_route` follows indexes without checking: `plan_open` has checked them.
 """
@@ -21,14 +23,14 @@ from fastgw.ext.base.span cimport Span
 from fastgw.ext.http.head cimport RequestHead
 from fastgw.ext.io.stream cimport Facts
 from fastgw.ext.route.plan cimport (
-    Candidate, CaptureRow, ExtraRow, HostRow, PathRow, Plan, RangeRow, SetRow, ShapeRow, Slot,
-    TestRow, Text,
+    Candidate, CaptureRow, ExtraRow, HostRow, HostSlot, LooksRow, PathRow, PathSlot, Plan,
+    RangeRow, SetRow, ShapeRow, TestRow, Text,
 )
 from fastgw.ext.route.regex cimport re_new
 
 
 cdef enum:
-    MAX_SEGMENTS = 63           # of a path in the plan: a bit each in HostRow's masks
+    MAX_SEGMENTS = 63           # of a path in the plan: a bit each in LooksRow's masks
 
 cdef enum:
     NO_ROUTE = -1               # nothing matches but for the method
@@ -45,11 +47,12 @@ cdef struct Found:
 cdef struct Matcher:
     const char* strings         # what the Texts of the rows below refer to
     const HostRow* hosts        # the first is the default host
-    const Slot* host_slots
+    const HostSlot* host_slots
     uint32_t host_mask          # slots - 1
     uint32_t host_count
+    const LooksRow* looks
     const PathRow* paths
-    const Slot* path_slots
+    const PathSlot* path_slots
     uint32_t path_mask          # slots - 1
     const ShapeRow* shapes
     const Candidate* candidates
@@ -70,8 +73,6 @@ cdef struct Matcher:
 
 cdef int matcher_init(Matcher* m, const Plan* p) except -1
 cdef void matcher_free(Matcher* m) noexcept
-cdef uint64_t hash_bytes(uint64_t seed, const char* p, size_t n) noexcept nogil
-cdef uint64_t hash_path(Span path, uint64_t params, uint32_t host) noexcept nogil
 cdef void match_route(
     const Matcher* m, const RequestHead* head, const Facts* facts, Found* found
 ) noexcept nogil

@@ -17,10 +17,10 @@ from libc.stdint cimport int32_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 
 cdef enum:
-    PLAN_LAYOUT = 2             # version of everything in this file
+    PLAN_LAYOUT = 3             # version of everything in this file
 
 cdef enum:
-    EMPTY_SLOT = 0xFFFFFFFF     # Slot.row of a slot that nothing is in
+    EMPTY_SLOT = 0xFFFFFFFF     # HostSlot.host, PathSlot.path: nothing is in the slot
     NOTHING = 0xFFFFFFFF        # an index that points nowhere
 
 # Sections, in the order of the table. The comment is a row's type.
@@ -29,9 +29,10 @@ cdef enum SectionId:
     SECTION_STRINGS             # bytes, UTF-8
     SECTION_LISTENERS           # ListenerRow
     SECTION_HOSTS               # HostRow; the first is the default host
-    SECTION_HOST_SLOTS          # Slot
+    SECTION_HOST_SLOTS          # HostSlot
+    SECTION_LOOKS               # LooksRow
     SECTION_PATHS               # PathRow
-    SECTION_PATH_SLOTS          # Slot
+    SECTION_PATH_SLOTS          # PathSlot
     SECTION_SHAPES              # ShapeRow
     SECTION_CANDIDATES          # Candidate
     SECTION_EXTRAS              # ExtraRow
@@ -129,7 +130,8 @@ cdef struct RouteRow:
     uint32_t methods            # bit per MethodId; 0 = every method
     uint8_t client_eof          # 0 = cancel, 1 = finish
     uint8_t host_mode           # 0 = as the target says, else 1 + HostMode
-    uint8_t pad[2]
+    uint8_t limited             # some of the limits of heads below is said
+    uint8_t pad
     uint32_t stat               # row of the route's counters
     Text host                   # with HOST_FIXED: what the upstream gets as Host
     uint32_t pages              # index of the error pages' ObjectRow, or NOTHING
@@ -137,6 +139,10 @@ cdef struct RouteRow:
     uint32_t statuses_n
     Timeouts timeouts
     uint64_t body_limit         # bytes; 0 = no limit
+    uint32_t head_limit         # bytes of a head, of its target, and its field lines, below
+    uint32_t target_limit       # those of the listener, which hold until the route is known;
+    uint32_t fields_limit       # 0 = no more than these
+    uint32_t pad_end
 
 
 cdef struct Settings:
@@ -162,28 +168,39 @@ cdef struct ListenerRow:
 
 # -- the matcher's tables -------------------------------------------------------------
 
-# Open addressing with linear probing; a power of two of slots, at least one of them empty.
-# The name stands in the slot, too, so that it and the row come from memory at the same time.
-cdef struct Slot:
-    uint32_t hash               # low half of the key's hash; its high half picks the slot
-    uint32_t row                # index into the table's rows, or EMPTY_SLOT
-    Text text                   # the row's name or path
+# A request's way through these tables is a wait for memory at each step, so there are few
+# steps: a slot has what a match needs of its host, or of its path if only one route wants it.
+# Slots are tables with open addressing and linear probing: a power of two of slots, at least
+# one of them empty; the upper half of the key's hash picks the first.
+
+# A quarter of a line of the cache.
+cdef struct HostSlot:
+    uint32_t host               # index of its HostRow, or EMPTY_SLOT
+    uint32_t looks              # index of its LooksRow
+    uint32_t name               # offset into the strings
+    uint16_t tag                # the hash's lowest bits
+    uint16_t n                  # bytes of the name
 
 
 cdef struct HostRow:
     Text name                   # api.example.com; .example.com for *.example.com; "" first
+    uint32_t looks              # index of its LooksRow
+    uint32_t set                # its regexes, or NOTHING
+
+
+# What the paths of a host look like; hosts that look alike share a row, so that it is near.
+cdef struct LooksRow:
     uint64_t exact_depths       # bit n: some exact path of n segments
     uint64_t prefix_depths      # bit n: some prefix of n segments; 0 segments = "/*"
-    uint32_t shapes             # first ShapeRow; a host has them when some path of it has
-    uint32_t shapes_n           # parameters or is a regex, and then for all its paths
-    uint32_t set                # its regexes, or NOTHING
-    uint32_t pad
+    uint32_t shapes             # first ShapeRow; there are some when some path has parameters
+    uint32_t shapes_n           # or is a regex, and then for all paths
 
 
 cdef enum ShapeKind:
     SHAPE_EXACT
     SHAPE_REGEX                 # the depth is that of the fixed front
     SHAPE_PREFIX
+    SHAPE_MANY                  # in a PathSlot only: its PathRow tells
 
 
 # What paths of a host look like, in the order in which they are tried: static before
@@ -201,13 +218,22 @@ cdef enum Check:
 
 
 cdef struct Candidate:
-    uint32_t methods            # bit per MethodId; 0 = every method
     uint32_t route              # index of its RouteRow
     uint32_t extra              # index of its ExtraRow, or NOTHING
-    uint32_t checks             # Check bits
+    uint16_t methods            # bit per MethodId; 0 = every method
+    uint8_t checks              # Check bits
+    uint8_t kind                # ShapeKind of its path
 
 
-# A line of the cache: sections begin at multiples of 64, and the rows of this one are as long.
+# Half a line of the cache.
+cdef struct PathSlot:
+    uint32_t hash               # low half of the key's hash
+    uint32_t path               # index of its PathRow, or EMPTY_SLOT
+    uint32_t host               # index of its HostRow
+    Text text                   # the PathRow's path
+    Candidate own               # the only one, if it is no regex; else its kind is SHAPE_MANY
+
+
 cdef struct PathRow:
     uint64_t params             # bit n: segment n is a parameter
     uint32_t host               # index of its HostRow
@@ -218,8 +244,6 @@ cdef struct PathRow:
     uint32_t prefix_n
     uint32_t regex_n
     uint32_t regex              # number within the host's set of the first one's pattern
-    Candidate own               # the first candidate; when there is no other one, it is
-    uint32_t pad[2]             # read here
 
 
 # What a candidate has besides methods.
@@ -314,8 +338,8 @@ cdef struct StatRow:
 cdef struct Plan:
     const PlanHeader* header
     const Settings* settings
-    const char* rows[26]        # first row of each section
-    uint32_t count[26]          # its rows; bytes for strings and data
+    const char* rows[27]        # first row of each section
+    uint32_t count[27]          # its rows; bytes for strings and data
 
 
 cdef inline const char* plan_strings(const Plan* p) noexcept nogil:

@@ -19,8 +19,8 @@ LAYOUT = PLAN_LAYOUT
 SIZES: dict[str, int] = {
     "header": sizeof(PlanHeader), "section": sizeof(SectionRow),
     "settings": sizeof(Settings), "strings": 1, "listeners": sizeof(ListenerRow),
-    "hosts": sizeof(HostRow), "host_slots": sizeof(Slot), "paths": sizeof(PathRow),
-    "path_slots": sizeof(Slot), "shapes": sizeof(ShapeRow),
+    "hosts": sizeof(HostRow), "host_slots": sizeof(HostSlot), "looks": sizeof(LooksRow),
+    "paths": sizeof(PathRow), "path_slots": sizeof(PathSlot), "shapes": sizeof(ShapeRow),
     "candidates": sizeof(Candidate), "extras": sizeof(ExtraRow), "tests": sizeof(TestRow),
     "captures": sizeof(CaptureRow), "ranges": sizeof(RangeRow), "regexes": sizeof(Text),
     "sets": sizeof(SetRow), "names": sizeof(Text), "routes": sizeof(RouteRow),

@@ -4,10 +4,11 @@ from fastgw.ext.route.errors import PlanError
 from fastgw.ext.route.matcher cimport MAX_SEGMENTS
 from fastgw.ext.route.plan cimport (
     CAPTURE_GROUP, CHECK_REST, CHECK_TESTS, EMPTY_SLOT, OP_REGEX, SECTION_CANDIDATES,
-    SECTION_CAPTURES, SECTION_EXTRAS, SECTION_HOST_SLOTS, SECTION_HOSTS, SECTION_NAMES,
-    SECTION_PATH_SLOTS, SECTION_PATHS, SECTION_RANGES, SECTION_REGEXES, SECTION_ROUTES,
-    SECTION_SETS, SECTION_SHAPES, SECTION_TESTS, SHAPE_PREFIX, TEST_CLIENT, TEST_SERVER_NAME,
-    Candidate, CaptureRow, ExtraRow, HostRow, PathRow, SetRow, ShapeRow, Slot, TestRow,
+    SECTION_CAPTURES, SECTION_EXTRAS, SECTION_HOST_SLOTS, SECTION_HOSTS, SECTION_LOOKS,
+    SECTION_NAMES, SECTION_PATH_SLOTS, SECTION_PATHS, SECTION_RANGES, SECTION_REGEXES,
+    SECTION_ROUTES, SECTION_SETS, SECTION_SHAPES, SECTION_TESTS, SHAPE_EXACT, SHAPE_MANY,
+    SHAPE_PREFIX, TEST_CLIENT, TEST_SERVER_NAME, Candidate, CaptureRow, ExtraRow, HostRow,
+    HostSlot, LooksRow, PathRow, PathSlot, SetRow, ShapeRow, TestRow, Text,
 )
 from fastgw.ext.route.regex cimport MAX_GROUPS
 
@@ -31,32 +32,59 @@ cdef int fail_run(
 cdef int check_matcher(const Plan* p) except -1:
     """Everything that a match follows."""
     _check_hosts(p)
+    _check_looks(p)
     _check_shapes(p)
     _check_paths(p)
     _check_candidates(p)
     _check_extras(p)
     _check_tests(p)
     _check_texts(p)
-    _check_slots(p, SECTION_HOST_SLOTS, p.count[<int>SECTION_HOSTS], "host_slots")
-    _check_slots(p, SECTION_PATH_SLOTS, p.count[<int>SECTION_PATHS], "path_slots")
+    _check_host_slots(p)
+    _check_path_slots(p)
     return 0
 
 
-cdef int _check_slots(const Plan* p, SectionId slots_id, uint32_t rows, str section) except -1:
-    """A power of two of slots, one of them empty, none pointing past the rows."""
-    cdef const Slot* slots = <const Slot*>p.rows[<int>slots_id]
-    cdef uint32_t n = p.count[<int>slots_id], used = 0
-    cdef size_t i
+cdef int _check_table(uint32_t n, uint32_t used, str section) except -1:
+    """A power of two of slots, one of them empty."""
     if n == 0 or n & (n - 1):
         raise PlanError(f"{section}: {n} slots are not a power of two")
-    for i in range(n):
-        if slots[i].row != EMPTY_SLOT:
-            used += 1
-            check_index(slots[i].row, rows, section, i, "row")
-            check_text(p, slots[i].text, section, i)
     if used == n:
         raise PlanError(f"{section}: no slot is empty")
     return 0
+
+
+cdef int _check_host_slots(const Plan* p) except -1:
+    cdef const HostSlot* slots = <const HostSlot*>p.rows[<int>SECTION_HOST_SLOTS]
+    cdef uint32_t i, n = p.count[<int>SECTION_HOST_SLOTS], used = 0
+    cdef Text name
+    for i in range(n):
+        if slots[i].host == EMPTY_SLOT:
+            continue
+        used += 1
+        name.at, name.n = slots[i].name, slots[i].n
+        check_text(p, name, "host_slots", i)
+        check_index(slots[i].host, p.count[<int>SECTION_HOSTS], "host_slots", i, "host")
+        check_index(slots[i].looks, p.count[<int>SECTION_LOOKS], "host_slots", i, "looks")
+    return _check_table(n, used, "host_slots")
+
+
+cdef int _check_path_slots(const Plan* p) except -1:
+    """Slots, and that candidates in them are of a kind that can be taken as it is."""
+    cdef const PathSlot* slots = <const PathSlot*>p.rows[<int>SECTION_PATH_SLOTS]
+    cdef uint32_t i, n = p.count[<int>SECTION_PATH_SLOTS], used = 0
+    for i in range(n):
+        if slots[i].path == EMPTY_SLOT:
+            continue
+        used += 1
+        check_index(slots[i].path, p.count[<int>SECTION_PATHS], "path_slots", i, "path")
+        check_index(slots[i].host, p.count[<int>SECTION_HOSTS], "path_slots", i, "host")
+        check_text(p, slots[i].text, "path_slots", i)
+        if slots[i].own.kind == SHAPE_MANY:
+            continue
+        if slots[i].own.kind not in (SHAPE_EXACT, SHAPE_PREFIX):
+            raise PlanError(f"path_slots[{i}]: kind {slots[i].own.kind}")
+        _check_candidate(p, &slots[i].own, "path_slots", i)
+    return _check_table(n, used, "path_slots")
 
 
 cdef int _check_hosts(const Plan* p) except -1:
@@ -66,9 +94,17 @@ cdef int _check_hosts(const Plan* p) except -1:
         raise PlanError("hosts: the default host's row is missing")
     for i in range(p.count[<int>SECTION_HOSTS]):
         check_text(p, hosts[i].name, "hosts", i)
-        check_run(hosts[i].shapes, hosts[i].shapes_n, p.count[<int>SECTION_SHAPES],
-                  "hosts", i, "shapes")
+        check_index(hosts[i].looks, p.count[<int>SECTION_LOOKS], "hosts", i, "looks")
         check_optional(hosts[i].set, p.count[<int>SECTION_SETS], "hosts", i, "set")
+    return 0
+
+
+cdef int _check_looks(const Plan* p) except -1:
+    cdef const LooksRow* looks = <const LooksRow*>p.rows[<int>SECTION_LOOKS]
+    cdef size_t i
+    for i in range(p.count[<int>SECTION_LOOKS]):
+        check_run(looks[i].shapes, looks[i].shapes_n, p.count[<int>SECTION_SHAPES],
+                  "looks", i, "shapes")
     return 0
 
 
@@ -96,7 +132,6 @@ cdef int _check_paths(const Plan* p) except -1:
         check_text(p, paths[i].path, "paths", i)
         n = <uint64_t>paths[i].exact_n + paths[i].prefix_n + paths[i].regex_n
         check_run(paths[i].first, n, p.count[<int>SECTION_CANDIDATES], "paths", i, "candidates")
-        _check_candidate(p, &paths[i].own, "paths", i)
         if paths[i].regex_n:
             of = hosts[paths[i].host].set
             check_index(of, p.count[<int>SECTION_SETS], "paths", i, "set")

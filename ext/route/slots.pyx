@@ -5,29 +5,22 @@ matcher have one hash. A table is a power of two and at most half full.
 """
 
 from libc.stddef cimport size_t
-from libc.stdint cimport uint32_t, uint64_t
+from libc.stdint cimport uint16_t, uint32_t, uint64_t
+from libc.string cimport memset
 from fastgw.ext.base.span cimport Span, span
 from fastgw.ext.route.errors import PlanError
-from fastgw.ext.route.matcher cimport hash_bytes, hash_path
-from fastgw.ext.route.plan cimport EMPTY_SLOT, HostRow, PathRow, Slot, Text
+from fastgw.ext.route.hashes cimport hash_bytes, hash_path
+from fastgw.ext.route.plan cimport (
+    EMPTY_SLOT, SHAPE_MANY, Candidate, HostRow, HostSlot, PathRow, PathSlot, Text,
+)
 
 
-cdef bytearray _empty(size_t rows):
-    """A table for so many rows, with nothing in it."""
+cdef bytearray _empty(size_t rows, size_t row):
+    """A table for so many rows, with nothing in it; a slot has `row` bytes."""
     cdef size_t size = 1
     while size <= 2 * rows:
         size *= 2
-    return bytearray(b"\xff") * (size * sizeof(Slot))
-
-
-cdef void _put(Slot* slots, uint32_t mask, uint64_t h, uint32_t row, Text text) noexcept nogil:
-    """Note a row in the first empty slot from its hash's on."""
-    cdef uint32_t at = <uint32_t>(h >> 32) & mask
-    while slots[at].row != EMPTY_SLOT:
-        at = (at + 1) & mask
-    slots[at].hash = <uint32_t>h
-    slots[at].row = row
-    slots[at].text = text
+    return bytearray(b"\xff") * (size * row)
 
 
 cdef Span _text(bytes strings, Text t) except *:
@@ -41,32 +34,54 @@ def fill_hosts(bytes rows not None, bytes strings not None):
     """The slots of HostRows; the first row, the default host, is found without them."""
     cdef const HostRow* row = <const HostRow*><const char*>rows
     cdef size_t n = <size_t>len(rows) // sizeof(HostRow)
-    cdef bytearray table = _empty(n)
-    cdef Slot* slots = <Slot*><char*>table
-    cdef uint32_t mask = <uint32_t>(<size_t>len(table) // sizeof(Slot)) - 1
+    cdef bytearray table = _empty(n, sizeof(HostSlot))
+    cdef HostSlot* slots = <HostSlot*><char*>table
+    cdef uint32_t mask = <uint32_t>(<size_t>len(table) // sizeof(HostSlot)) - 1
+    cdef uint32_t at
+    cdef uint64_t h
     cdef size_t i
     cdef Span name
     for i in range(1, n):
         name = _text(strings, row[i].name)
-        _put(slots, mask, hash_bytes(0, name.p, name.n), i, row[i].name)
+        h = hash_bytes(0, name.p, name.n)
+        at = <uint32_t>(h >> 32) & mask
+        while slots[at].host != EMPTY_SLOT:
+            at = (at + 1) & mask
+        slots[at].host, slots[at].looks = i, row[i].looks
+        slots[at].name, slots[at].n = row[i].name.at, row[i].name.n
+        slots[at].tag = <uint16_t>h
     return bytes(table)
 
 
-def fill_paths(bytes rows not None, bytes strings not None):
-    """The slots of PathRows."""
+def fill_paths(bytes rows not None, bytes candidates not None, bytes strings not None):
+    """The slots of PathRows, with the candidate of those that have only one."""
     cdef const PathRow* row = <const PathRow*><const char*>rows
     cdef size_t n = <size_t>len(rows) // sizeof(PathRow)
-    cdef bytearray table = _empty(n)
-    cdef Slot* slots = <Slot*><char*>table
-    cdef uint32_t mask = <uint32_t>(<size_t>len(table) // sizeof(Slot)) - 1
+    cdef bytearray table = _empty(n, sizeof(PathSlot))
+    cdef PathSlot* slots = <PathSlot*><char*>table
+    cdef uint32_t mask = <uint32_t>(<size_t>len(table) // sizeof(PathSlot)) - 1
+    cdef uint32_t at
+    cdef uint64_t h
     cdef size_t i
-    cdef Span path
     for i in range(n):
-        path = _text(strings, row[i].path)
-        _put(slots, mask, hash_path(path, row[i].params, row[i].host), i, row[i].path)
+        h = hash_path(_text(strings, row[i].path), row[i].params, row[i].host)
+        at = <uint32_t>(h >> 32) & mask
+        while slots[at].path != EMPTY_SLOT:
+            at = (at + 1) & mask
+        slots[at].hash, slots[at].path, slots[at].host = <uint32_t>h, i, row[i].host
+        slots[at].text = row[i].path
+        _take_own(&slots[at], &row[i], candidates)
     return bytes(table)
 
 
-def hash_of(bytes path not None, uint64_t params, uint32_t host):
-    """The hash of a path of a host, for tests."""
-    return hash_path(span(<const char*>path, len(path)), params, host)
+cdef int _take_own(PathSlot* slot, const PathRow* row, bytes candidates) except -1:
+    """Put the only candidate of a path into its slot."""
+    cdef const Candidate* all_of_them = <const Candidate*><const char*>candidates
+    cdef size_t count = <size_t>len(candidates) // sizeof(Candidate)
+    memset(&slot.own, 0, sizeof(Candidate))
+    slot.own.kind = SHAPE_MANY
+    if row.exact_n + row.prefix_n == 1 and row.regex_n == 0:
+        if row.first >= count:
+            raise PlanError("a path has no candidate")
+        slot.own = all_of_them[row.first]
+    return 0

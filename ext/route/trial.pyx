@@ -14,6 +14,7 @@ from fastgw.ext.base.span cimport Span, span_bytes
 from fastgw.ext.http.head cimport Field, RequestHead
 from fastgw.ext.http.request cimport HeadSpace, parse_request, scratch_bound
 from fastgw.ext.io.stream cimport Facts
+from fastgw.ext.io.tls.stream cimport TlsFacts
 from fastgw.ext.route.matcher cimport (
     Found, Matcher, match_route, matcher_free, matcher_init, matcher_text,
 )
@@ -49,9 +50,11 @@ cdef class Trials:
         if self.mapped:
             PyBuffer_Release(&self.view)
 
-    def ask(self, bytes head not None, str client="127.0.0.1", int listener=0) -> dict:
+    def ask(
+        self, bytes head not None, str client="127.0.0.1", int listener=0, str server_name="",
+    ) -> dict:
         """What a worker makes of a whole head from this client ("unix" for a unix socket)
-        on the listener of this index.
+        on the listener of this index, whose TLS asked for a server name.
 
         Either {"refused": reason, "status": of it}, or the route's name or None, host, path
         and query as they are compared, the parameters of the path, and the methods that
@@ -59,12 +62,18 @@ cdef class Trials:
         cdef HeadSpace space
         cdef RequestHead found
         cdef Facts facts
+        cdef TlsFacts tls
         cdef size_t searched = 0
         cdef int64_t result
         memset(&found, 0, sizeof(RequestHead))
         memset(&facts, 0, sizeof(Facts))
         facts.listener = listener
         _take_client(&facts, client)
+        cdef bytes name = server_name.lower().encode()
+        memset(&tls, 0, sizeof(TlsFacts))
+        tls.name, tls.name_n = name, len(name)
+        if name:
+            facts.tls, facts.identity = True, &tls
         space.cap = self.plan.settings.limits.fields
         space.room = scratch_bound(&self.plan.settings.limits)
         space.rows = <Field*>PyMem_Malloc(space.cap * sizeof(Field))

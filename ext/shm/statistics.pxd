@@ -102,6 +102,10 @@ cdef class Statistics:
     cdef RowEntry* rows
     cdef uint64_t* keys               # 0 = free; metric << 48 | row << 24 | other
     cdef char* cells
+    # -- the master's ---------------------------------------------------------------
+    cdef dict found                   # (kind, name) -> (row, serial) that it had last
+    cdef dict unlisted                # label key -> row of all rows; while `assign` needs it
+    cdef bint full                    # no row is free; while `assign` runs
 
     cdef uint64_t* column_cells(self, uint32_t column) noexcept
     cdef void sum_rows(self, uint64_t* out, uint64_t n) noexcept
@@ -111,9 +115,10 @@ cdef class Statistics:
     cdef void end_fold(self) noexcept
     cdef void fold_cells(self, uint32_t column) noexcept
     cdef dict known(self)
+    cdef uint32_t row_of(self, tuple label) except? 0
     cdef uint32_t give_row(self, str kind, str name, bytes key) except? 0
     cdef bint in_use(self, uint32_t row) noexcept
-    cdef void clear_row(self, uint32_t row) noexcept
+    cdef void clear_rows(self, const char* free) noexcept
 
 
 cdef class Column:

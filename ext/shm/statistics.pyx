@@ -70,6 +70,7 @@ cdef class Statistics:
 
     def __init__(self, Segment segment not None) -> None:
         self.segment = segment
+        self.found = {}
         self.head = <StatisticsHeader*>segment.base
         self.columns = <ColumnEntry*>(segment.base + self.head.at_columns)
         self.rows = <RowEntry*>(segment.base + self.head.at_rows)
@@ -275,25 +276,44 @@ cdef class Statistics:
     def assign(self, labels, now_s: int) -> list:
         """The rows of (kind, name) pairs, in their order; those of labels that are not named
         any more begin to vanish. Past the cap labels get row 1."""
-        known = self.known()
         cdef list rows = []
         cdef uint32_t row
-        named = set()
-        for kind, name in labels:
-            key = label_key(kind, name)
-            found = known.get(key)
-            if found is None:
-                found = known[key] = self.give_row(kind, name, key)
-            row = found
+        cdef char* named
+        marks = bytearray(self.head.rows)
+        named = marks
+        self.unlisted, self.full = None, False
+        for label in labels:
+            row = self.row_of(label)
             if row != ROW_OVERFLOW:
                 store32(&self.rows[row].state, ROW_USED)
-                named.add(row)
-            rows.append(found)
+                named[row] = 1
+            rows.append(row)
+        self.unlisted = None
         for row in range(<uint32_t>ROW_FIRST, self.head.rows_used):
-            if load32(&self.rows[row].state) == ROW_USED and row not in named:
+            if load32(&self.rows[row].state) == ROW_USED and not named[row]:
                 self.rows[row].vanished_s = now_s
                 store32(&self.rows[row].state, ROW_VANISHED)
         return rows
+
+    cdef uint32_t row_of(self, tuple label) except? 0:
+        """The row of a (kind, name): the one it had, as a rule, since most labels stay."""
+        cdef uint32_t row
+        found = self.found.get(label)
+        if found is not None:
+            row = found[0]
+            # Another master may have given it to somebody else.
+            if self.rows[row].serial == found[1] and load32(&self.rows[row].state) != ROW_FREE:
+                return row
+        kind, name = label
+        key = label_key(kind, name)
+        if self.unlisted is None:
+            self.unlisted = self.known()
+        if key not in self.unlisted:
+            self.unlisted[key] = self.give_row(kind, name, key)
+        row = self.unlisted[key]
+        if row != ROW_OVERFLOW:
+            self.found[label] = (row, self.rows[row].serial)
+        return row
 
     cdef dict known(self):
         """Row by label key of every row that has labels."""
@@ -308,6 +328,8 @@ cdef class Statistics:
         """A row that nobody has; row 1 when there is none."""
         cdef uint32_t row
         cdef uint32_t used = self.head.rows_used
+        if self.full:
+            return ROW_OVERFLOW
         if used < self.head.rows:
             _name_row(&self.rows[used], kind, name, 1)
             store32(&self.head.rows_used, used + 1)
@@ -316,6 +338,7 @@ cdef class Statistics:
             if load32(&self.rows[row].state) == ROW_FREE:
                 _name_row(&self.rows[row], kind, name, self.rows[row].serial + 1)
                 return row
+        self.full = True
         return ROW_OVERFLOW
 
     def expire(self, now_s: int, after_s: int = KEPT_S) -> int:
@@ -323,15 +346,20 @@ cdef class Statistics:
         still counts there (a tunnel); how many were freed."""
         cdef uint32_t row
         cdef RowEntry* e
+        cdef char* free
+        marks = bytearray(self.head.rows)
+        free = marks
         freed = 0
         for row in range(<uint32_t>ROW_FIRST, self.head.rows_used):
             e = &self.rows[row]
             if load32(&e.state) == ROW_VANISHED and e.vanished_s + after_s <= now_s and (
                 not self.in_use(row)
             ):
-                self.clear_row(row)
-                store32(&e.state, ROW_FREE)
+                free[row] = 1
                 freed += 1
+        if freed:
+            self.clear_rows(free)
+            self.found.clear()  # labels that are gone for good
         return freed
 
     cdef bint in_use(self, uint32_t row) noexcept:
@@ -345,18 +373,29 @@ cdef class Statistics:
                     return True
         return False
 
-    cdef void clear_row(self, uint32_t row) noexcept:
-        """Zero the cells of a row, and the sparse ones that cross it, in every column."""
-        cdef uint32_t c, i
+    cdef void clear_rows(self, const char* free) noexcept:
+        """Zero the cells of the rows that are marked, and the sparse ones that cross them, in
+        every column; then they are free."""
+        cdef uint32_t c, i, row
         cdef uint64_t* cells
+        cdef uint64_t* sparse
         self.begin_fold()
         for c in range(self.head.columns):
+            if load32(&self.columns[c].state) == COLUMN_FREE:
+                continue  # all zero, and perhaps never touched
             cells = self.column_cells(c)
-            memset(&cells[<uint64_t>row * ROW_CELLS], 0, ROW_CELLS * 8)
+            sparse = cells + <uint64_t>self.head.rows * ROW_CELLS
+            for row in range(<uint32_t>ROW_FIRST, self.head.rows_used):
+                if free[row]:
+                    memset(&cells[<uint64_t>row * ROW_CELLS], 0, ROW_CELLS * 8)
             for i in range(self.head.sparse):
-                if self.keys[i] and (self.keys[i] >> 24 & 0xFFFFFF) == row:
-                    store64(&cells[<uint64_t>self.head.rows * ROW_CELLS + i], 0)
+                row = self.keys[i] >> 24 & 0xFFFFFF
+                if self.keys[i] and row < self.head.rows and free[row]:
+                    store64(&sparse[i], 0)
         self.end_fold()
+        for row in range(<uint32_t>ROW_FIRST, self.head.rows_used):
+            if free[row]:
+                store32(&self.rows[row].state, ROW_FREE)
 
 
 cdef void _move(uint64_t* to, uint64_t* cell) noexcept:

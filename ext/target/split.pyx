@@ -6,7 +6,7 @@ from fastgw.ext.exchange.contract cimport (
     MODE_STREAM, MODE_WHOLE, RETRY_NEVER, RETRY_SAFE, Attempt,
 )
 from fastgw.ext.policy.template cimport RENDER_DONE
-from fastgw.ext.route.matcher cimport hash_bytes
+from fastgw.ext.route.hashes cimport hash_bytes
 
 
 def steps(weights: list[int]) -> list[int]:

@@ -85,5 +85,5 @@ cdef Endpoint new_endpoint(dict server, list address, dict pool, object tls=None
     e.send_proxy = server.get("send_proxy", 0)
     # A connection that was announced as one client's must not carry another's requests.
     requests = 1 if e.send_proxy else pool.get("requests", 0)
-    e.pool = IdlePool(pool.get("idle", 256), pool.get("idle_ms", 4000), requests)
+    e.pool = IdlePool(pool.get("idle", 4096), pool.get("idle_ms", 4000), requests)
     return e

@@ -5,6 +5,10 @@ The connection is the stream's codec and lives in a pool between attempts; an at
 
 A response that is whole gives its connection back *before* its last bytes are handed on: whoever
 is told of the end may need a connection at once, and this one is the warmest.
+
+What is left of a large body of known length is *relayed* where the exchange says where to: it
+goes from socket to socket, and this connection only hears how much did. Who holds it up is
+told by the client's socket: while that takes nothing the client is to blame, not the upstream.
 """
 
 from libc.stddef cimport size_t
@@ -13,6 +17,7 @@ from fastgw.ext.base.buffers cimport Buffer, Chunk
 from fastgw.ext.base.reasons cimport Reason
 from fastgw.ext.exchange.contract cimport Exchange
 from fastgw.ext.http.head cimport Fields, ResponseHead
+from fastgw.ext.io.stream cimport Stream
 from fastgw.ext.upstream.contract cimport Endpoint
 from fastgw.ext.upstream.endpoint_attempt cimport EndpointAttempt, HostMode
 from fastgw.ext.upstream.h1_link cimport H1Link
@@ -40,7 +45,9 @@ cdef class H1Connection(H1Link):
     cdef uint8_t informational        # 1xx heads seen for this request
     cdef uint64_t left                # with U_LENGTH: bytes of body to come
     cdef uint64_t sent_before         # stream.bytes_out when the attempt began
-    cdef uint64_t taken_at_mark       # what the upstream had taken when D_IDLE was set
+    cdef uint64_t taken_at_mark       # what the upstream had taken when D_IDLE was set; of a
+                                      # body that is relayed, what the client had
+    cdef Stream client                # where the body is relayed to, or None
 
     cdef void start(self, LinkedAttempt a) noexcept
     # -- reading ----------------------------------------------------------------------------
@@ -55,6 +62,7 @@ cdef class H1Connection(H1Link):
     cdef size_t take_length(self, Chunk* c) noexcept
     cdef size_t take_chunked(self, Chunk* c) noexcept
     cdef void end_chunked(self, Fields* trailers) noexcept
+    cdef void relay_rest(self) noexcept
     cdef bint deliver(self, const char* p, size_t n, Buffer* owner, bint last) noexcept
     # -- ends -------------------------------------------------------------------------------
     cdef void response_whole(self) noexcept

@@ -5,7 +5,7 @@ from libc.stdint cimport int64_t
 from libc.string cimport memset
 from fastgw.ext.base.buffers cimport buffer_hold, chunk_release
 from fastgw.ext.base.reasons cimport (
-    REASON_CONNECT_TIMEOUT, REASON_MEMORY, REASON_RESPONSE_HEAD_TIMEOUT,
+    REASON_CLIENT_STALLED, REASON_CONNECT_TIMEOUT, REASON_MEMORY, REASON_RESPONSE_HEAD_TIMEOUT,
     REASON_UPSTREAM_BAD_CHUNK, REASON_UPSTREAM_BAD_HEAD, REASON_UPSTREAM_BAD_UPGRADE,
     REASON_UPSTREAM_HEAD_TOO_LARGE, REASON_UPSTREAM_RESET, REASON_UPSTREAM_STALLED,
     REASON_UPSTREAM_TRUNCATED,
@@ -21,7 +21,9 @@ from fastgw.ext.http.head cimport (
 from fastgw.ext.http.names cimport NAME_KEEP_ALIVE
 from fastgw.ext.http.keep cimport keep_response, keep_trailers, no_body
 from fastgw.ext.io.progress cimport bytes_taken
-from fastgw.ext.io.stream cimport S_PAUSED, S_WANT_ROOM
+from fastgw.ext.io.stream cimport (
+    S_BLOCKED, S_BROKEN, S_CLOSED, S_PAUSED, S_WANT_ROOM, Stream,
+)
 from fastgw.ext.route.plan cimport Limits
 from fastgw.ext.route.snapshot cimport Snapshot
 from fastgw.ext.upstream.h1_link cimport (
@@ -31,6 +33,7 @@ from fastgw.ext.upstream.h1_request cimport agrees_to_tunnel, announce_client
 
 cdef enum:
     BULK = 32768                # bytes of body from which on buffers are passed by reference
+    RELAY = 65536               # bytes of body from which on they are relayed
     MAX_INFORMATIONAL = 32      # 1xx heads before one answer
 
 
@@ -151,8 +154,12 @@ cdef class H1Connection(H1Link):
             c.n -= used
         self.reading = False
         chunk_release(c)
-        if self.attempt is a and not self.asked:
+        if self.attempt is not a:
+            return
+        if not self.asked:
             self.stream.pause()
+        elif self.state == U_LENGTH and self.left >= RELAY:
+            self.relay_rest()
 
     cdef void resume_reading(self) noexcept:
         """The exchange takes body again: what was put by comes first."""
@@ -326,6 +333,31 @@ cdef class H1Connection(H1Link):
         x.on_response_trailers(a, kept)
         self.response_told(a, x)
 
+    cdef void relay_rest(self) noexcept:
+        """Have the rest of the body pass by, if its way is free of whoever wants to see it."""
+        cdef Stream client = self.attempt.x.relay_to(self.attempt)
+        if client is not None and self.stream.relay(client, self.left):
+            self.client = client
+            self.watch()
+
+    cdef void on_relayed(self, uint64_t moved, bint done) noexcept:
+        """Bytes passed by. A relay that is over before the body is has lost one of its ends, which
+        is told as ever; for a client that is gone nothing more is read."""
+        cdef LinkedAttempt a = self.attempt
+        cdef Stream client = self.client
+        if done:
+            self.client = None
+        if a is None:
+            return
+        self.left -= moved
+        a.x.on_relayed(a, moved, client.flags & S_BLOCKED != 0)
+        if done and self.left == 0:
+            self.deliver(NULL, 0, NULL, True)
+            return
+        if done and client.flags & (S_BROKEN | S_CLOSED):
+            self.stream.pause()
+        self.watch()
+
     cdef bint deliver(self, const char* p, size_t n, Buffer* owner, bint last) noexcept:
         """Hand a piece on; whether reading goes on for the same attempt."""
         cdef LinkedAttempt a = self.attempt
@@ -437,11 +469,16 @@ cdef class H1Connection(H1Link):
             self.fail(REASON_RESPONSE_HEAD_TIMEOUT)
         elif self.taken() != self.taken_at_mark:
             self.watch()
+        elif self.client is not None and self.client.flags & S_BLOCKED:
+            self.client.abort(REASON_CLIENT_STALLED)
         else:
             self.fail(REASON_UPSTREAM_STALLED)
 
     cdef uint64_t taken(self) noexcept:
-        """Bytes that the upstream took; where the kernel has room for more, those that it took."""
+        """Bytes that the upstream took; where the kernel has room for more, those that it took.
+        Of a body that is relayed, bytes that the client took."""
+        if self.client is not None:
+            return bytes_taken(self.client)
         if self.stream.flags & S_WANT_ROOM:
             return bytes_taken(self.stream)
         return self.stream.bytes_out

@@ -1,7 +1,9 @@
 """Idle connections; see pool.pxd.
 
 Newest first keeps few connections warm and lets the others end by their idle time, which is
-below that of the usual servers, so that it is nearly always us who close.
+below that of the usual servers, so that it is nearly always us who close. Its bound is wide: a
+worker that had a thousand requests under way needs as many connections a moment later, and
+closing some only to connect again costs more than all the rest of a request.
 """
 
 cimport cython
@@ -13,7 +15,7 @@ from fastgw.ext.upstream.h1_link cimport D_POOL, UNUSABLE, H1Link
 cdef class IdlePool(Pool):
     """See pool.pxd."""
 
-    def __cinit__(self, max_idle=256, idle_ms=4000, max_requests=0):
+    def __cinit__(self, max_idle=4096, idle_ms=4000, max_requests=0):
         self.max_idle = max_idle
         self.idle_ms = idle_ms
         self.max_requests = max_requests

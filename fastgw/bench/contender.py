@@ -33,6 +33,7 @@ class Contender:
     command: Callable[[int, int, Path], Sequence[str]]
     tls: bool = False
     probe: str = "/"  # target that is answered with 200
+    probe_host: str = ""  # the Host of such a request; empty: the listener's address
     patience_s: float = START_S  # how long it may take to come up
     port: int = 0
     running: subprocess.Popen[bytes] | None = field(default=None, repr=False)
@@ -75,7 +76,8 @@ class Contender:
         while time.monotonic() < deadline and self.running.poll() is None:
             connection = self.connection()
             try:
-                connection.request("GET", self.probe)
+                headers = {"Host": self.probe_host} if self.probe_host else {}
+                connection.request("GET", self.probe, headers=headers)
                 if connection.getresponse().status == 200:
                     return
             except (OSError, http.client.HTTPException):

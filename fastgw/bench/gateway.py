@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from fastgw import __version__
+from fastgw.bench import many_routes
 from fastgw.bench.contender import Contender
 from fastgw.bench.drive import HOME
+from fastgw.bench.many_routes import UNIFORM
 from fastgw.bench.process import free_port
 
 HERE = Path(__file__).resolve().parent
@@ -30,7 +32,7 @@ def tables(file: str) -> dict[str, dict[str, Any]]:
 
 def table(gateway: str) -> dict[str, Any]:
     """What gateways.toml or costs.toml says about a gateway. ValueError if nothing."""
-    if gateway.startswith(ROUTES):
+    if gateway.startswith((ROUTES, UNIFORM)):
         return tables("gateways.toml")["routes"]
     if gateway.startswith(COST):
         return cost_table(gateway.removeprefix(COST))
@@ -64,10 +66,17 @@ def routes(count: int) -> str:
     return "\n".join(f"  r{i}: {{match: /r{i}/*, upstream: origin}}" for i in range(count))
 
 
+def routes_of(gateway: str) -> str:
+    """The routes that a gateway has besides those that its file names."""
+    count = route_count(gateway)
+    return "\n".join(many_routes.lines(count)) if gateway.startswith(UNIFORM) else routes(count)
+
+
 def route_count(gateway: str) -> int:
     """How many routes a gateway has besides those that its file names."""
-    if gateway.startswith(ROUTES):
-        return int(gateway.removeprefix(ROUTES))
+    for kind in (ROUTES, UNIFORM):
+        if gateway.startswith(kind):
+            return int(gateway.removeprefix(kind))
     if gateway.startswith(COST):
         return int(tables("costs.toml")[gateway.removeprefix(COST)].get("routes", 0))
     return 0
@@ -81,7 +90,7 @@ def command(gateway: str, workers: int, listen: int, origin: int, folder: Path) 
         "@ORIGIN@": str(origin),
         "@DIR@": str(folder),
         "@SPARE@": str(free_port()),
-        "@ROUTES@": routes(route_count(gateway)),
+        "@ROUTES@": routes_of(gateway),
     }
 
     def filled(text: str) -> str:
@@ -116,8 +125,11 @@ def fastgw(gateway: str = "plain", label: str = "fastgw", workers: int = 1) -> C
     def run(listen: int, origin: int, folder: Path) -> list[str]:
         return command(gateway, workers, listen, origin, folder)
 
-    probe = "/r0/items" if gateway.startswith(ROUTES) else "/"
-    made = Contender(label, __version__, run, tls=gateway.startswith("tls"), probe=probe)
+    made = Contender(label, __version__, run, tls=gateway.startswith("tls"))
+    if gateway.startswith(ROUTES):
+        made.probe = "/r0/items"
+    elif gateway.startswith(UNIFORM):
+        made.probe_host, made.probe = many_routes.probe()
     made.patience_s += route_count(gateway) * PATIENCE_S_PER_ROUTE
     return made
 
@@ -159,7 +171,9 @@ def refusal(gateway: str, folder: Path) -> str | None:
         return None
     folder.mkdir(parents=True, exist_ok=True)
     # With few routes: what is asked is whether they can be written, not how many.
-    asked = ROUTES + "10" if gateway.startswith(ROUTES) else gateway
+    asked = gateway
+    for kind in (ROUTES, UNIFORM):
+        asked = kind + "10" if gateway.startswith(kind) else asked
     command(asked, 1, free_port(), free_port(), folder)
     done = subprocess.run(
         [sys.executable, "-m", "fastgw", "check", str(folder / CONFIG)],

@@ -85,7 +85,8 @@ def measure(
 
     What `fastgw.bench.result.summary` tells, and `cpu_ns`, `cpu_us` (microseconds a request;
     None where processes are replaced by the scenario itself), `pss_peak` (bytes)."""
-    spec = scenario.load(contender.port, rate, connections)
+    gateway = contender.label.partition(":")[2]
+    spec = scenario.load(contender.port, rate, connections, gateway)
     cost = Cost(contender)
     reloads = scenario.during == "reload"
     with ExitStack() as stack:

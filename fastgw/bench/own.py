@@ -36,7 +36,7 @@ def run(name: str, *, seconds: float, warmup_s: float) -> dict[str, Any]:
         folder = Path(made)
         if why := gateway.refusal(variant, folder / "asked"):
             raise RuntimeError(f"{name}: needs {', '.join(found.needs) or variant} ({why})")
-        contender = gateway.fastgw(variant, workers=found.workers)
+        contender = gateway.fastgw(variant, found.subject, workers=found.workers)
         with OriginProcess(origin_answers(), other_cpus) as origin:
             try:
                 contender.start(origin.port, folder / "gateway", gateway_cpus)

@@ -9,7 +9,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from fastgw.bench import many_routes
 from fastgw.bench.drive import Answer
+from fastgw.bench.many_routes import UNIFORM
 from fastgw.bench.messages import (
     FIELDS,
     JSON_BODY,
@@ -88,8 +90,10 @@ class Scenario:
             return None
         return pattern(int(size)) if size else JSON_BODY
 
-    def requests(self) -> list[Request]:
-        """What is sent, in turn."""
+    def requests(self, gateway: str = "") -> list[Request]:
+        """What is sent, in turn; `gateway`: that of a contender, if not the scenario's."""
+        if gateway.startswith(UNIFORM):
+            return many_routes.requests(int(gateway.removeprefix(UNIFORM)))
         if self.answer == "echo":
             return [Request(frame(MESSAGE), MESSAGE)]
         targets = [self.target]
@@ -113,10 +117,14 @@ class Scenario:
         ]
 
     def load(
-        self, port: int, rate: float | None = None, connections: int | None = None
+        self,
+        port: int,
+        rate: float | None = None,
+        connections: int | None = None,
+        gateway: str = "",
     ) -> LoadSpec:
-        """The load on a contender that listens on `port`."""
-        requests = self.requests()
+        """The load on a contender that listens on `port`; `gateway` as for `requests`."""
+        requests = self.requests(gateway)
         return LoadSpec(
             "127.0.0.1",
             port,

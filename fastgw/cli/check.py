@@ -26,14 +26,15 @@ from fastgw.cli.source import file_argument, needed_file, option
 def check(strict: bool, offline: bool, as_json: bool, **options: Any) -> None:
     """Check a configuration file; the very code that `run` uses.
 
-    Errors go to standard error, each with the line it is about; exit code 2 if there are any.
+    Plugins are imported and made, in a process of their own. Errors go to standard error, each
+    with the line it is about; exit code 2 if there are any.
     Each code, as in [FGW003], has a page in docs/errors."""
     from fastgw.cli.reading import compiled, show_problems
 
     file = needed_file(options)
     if as_json:
         sys.exit(_checked_as_json(file, strict, offline))
-    made = compiled(file, strict=strict, offline=offline)
+    made = compiled(file, strict=strict, offline=offline, plugins=True)
     show_problems(made.built.warnings)
     routes, upstreams = len(made.built.config.routes), len(made.built.config.upstreams)
     click.echo(f"{file}: ok ({_many(routes, 'route')}, {_many(upstreams, 'upstream')})")
@@ -51,7 +52,8 @@ def _checked_as_json(file: str, strict: bool, offline: bool) -> int:
     from fastgw.config.problems import ConfigError, in_order
 
     try:
-        problems = compile_whole(file, {}, strict=strict, offline=offline).built.warnings
+        made = compile_whole(file, {}, strict=strict, offline=offline, plugins=True)
+        problems = made.built.warnings
     except ConfigError as e:
         click.echo(to_json(in_order([*e.problems, *e.warnings])))
         return EXIT_WRONG

@@ -5,19 +5,21 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator
-from dataclasses import asdict, replace
+from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from fastgw.cli.gateway import NoAnswer, ask, folder_of, gateway_options
 from fastgw.cli.help import Command
-from fastgw.cli.source import chosen_file, option, variable
+from fastgw.cli.source import chosen_file, given, option, variable
 
 if TYPE_CHECKING:
-    from fastgw.config.explain import Explainer, Explanation
+    from fastgw.config.explanation import Explanation
     from fastgw.config.requests import Request
 
-REQUEST = "The request"
+REQUEST, WHAT = "The request", "What explains it"
 
 
 @click.command(cls=Command)
@@ -26,7 +28,7 @@ REQUEST = "The request"
 @option(
     "-c",
     "--config",
-    section="What explains it",
+    section=WHAT,
     metavar="FILE",
     type=click.Path(),
     help="The configuration that is asked.",
@@ -54,8 +56,23 @@ REQUEST = "The request"
     section=REQUEST,
     metavar="NAME",
     envvar=None,
-    help="The listener that it comes by.  [default: the first one]",
+    help="The listener that it comes by.  [default: the first one that speaks the URL's scheme]",
 )
+@option(
+    "--server-name",
+    section=REQUEST,
+    metavar="NAME",
+    envvar=None,
+    help="The name that its TLS asks for (SNI).  [default: the URL's host, where there is TLS]",
+)
+@option(
+    "--running",
+    section=WHAT,
+    is_flag=True,
+    envvar=None,
+    help="Ask the running gateway, whatever its file says by now.",
+)
+@gateway_options
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 def explain(
     method: str,
@@ -63,6 +80,10 @@ def explain(
     header: tuple[str, ...],
     client: str,
     listener: str | None,
+    server_name: str | None,
+    running: bool,
+    run_dir: str | None,
+    name: str,
     as_json: bool,
     **options: Any,
 ) -> None:
@@ -72,19 +93,71 @@ def explain(
     \b
     fastgw explain GET http://api.example.com/orders/7 -c gateway.yaml
     fastgw explain POST /orders -H 'Host: api.example.com' --client 10.0.0.7 -c gateway.yaml
+    fastgw explain GET https://api.example.com/orders/7 --running
 
-    Exit code 1 if no route takes it."""
-    from fastgw.cli.reading import compiled
-    from fastgw.config.explain import Explainer
-
-    file = chosen_file(options)
-    if not file:
-        raise click.UsageError(f"no configuration: give -c FILE, or set {variable('config')}")
+    Exit code 1 if no route takes it, or there is no gateway to ask."""
     asked = read_request(method, url, header, client)
-    explainer = Explainer(compiled(file, offline=True))
-    found = explainer.explain(by_listener(explainer, asked, listener))
-    click.echo(json.dumps(asdict(found), indent=2) if as_json else "\n".join(told(found)))
+    file = chosen_file(options)
+    if running and given("config"):
+        raise click.UsageError("--running and -c FILE exclude each other")
+    if running:
+        said = ask_gateway(asked, url, listener, server_name, folder_of(run_dir, name))
+        found = explanation_in(said)
+        words = [f"generation {said['generation']} ({said['hash'][:12]})", *told(found)]
+    elif file:
+        found = explain_by(file, asked, listener, server_name)
+        said, words = asdict(found), [*told(found)]
+    else:
+        raise click.UsageError(
+            f"no configuration: give -c FILE, or set {variable('config')}, or ask the gateway "
+            "with --running"
+        )
+    click.echo(json.dumps(said, indent=2) if as_json else "\n".join(words))
     sys.exit(0 if found.route else 1)
+
+
+def explain_by(
+    file: str, asked: Request, listener: str | None, server_name: str | None
+) -> Explanation:
+    """What a configuration's file says."""
+    from fastgw.cli.reading import compiled
+    from fastgw.config.explain import of_file
+    from fastgw.config.requests import BadRequest
+
+    explainer = of_file(compiled(file, offline=True))
+    try:
+        return explainer.explain(explainer.arrived(asked, listener, server_name))
+    except BadRequest as e:
+        raise click.UsageError(str(e)) from None
+
+
+def ask_gateway(
+    asked: Request, url: str, listener: str | None, server_name: str | None, folder: Path
+) -> dict[str, Any]:
+    """What the running gateway says: generation, hash, explanation."""
+    from urllib.parse import urlencode
+
+    said = [("method", asked.method), ("url", url), ("client", asked.client)]
+    said += [("header", f"{n}: {v}") for n, v in (("Host", asked.host), *asked.headers)]
+    said += [(k, v) for k, v in (("listener", listener), ("server_name", server_name)) if v]
+    try:
+        status, answer = ask("GET", f"/explain?{urlencode(said)}", folder)
+    except NoAnswer as e:
+        click.echo(str(e), err=True)
+        sys.exit(1)
+    if status == 400:
+        raise click.UsageError(answer["detail"])
+    if status != 200:
+        click.echo(f"the gateway answered {status}: {answer.get('detail', '')}", err=True)
+        sys.exit(1)
+    return answer
+
+
+def explanation_in(answer: dict[str, Any]) -> Explanation:
+    """The explanation in a gateway's answer."""
+    from fastgw.config.explanation import explanation_of
+
+    return explanation_of(answer["explanation"])
 
 
 def read_request(method: str, url: str, headers: tuple[str, ...], client: str) -> Request:
@@ -101,15 +174,6 @@ def read_request(method: str, url: str, headers: tuple[str, ...], client: str) -
         raise click.UsageError(str(e)) from None
 
 
-def by_listener(explainer: Explainer, asked: Request, name: str | None) -> Request:
-    """The request, come by a listener."""
-    if name is None:
-        return asked
-    if name not in explainer.listeners:
-        raise click.UsageError(f"no listener '{name}'; there are {', '.join(explainer.listeners)}")
-    return replace(asked, listener=explainer.listeners.index(name))
-
-
 def told(found: Explanation) -> Iterator[str]:
     """An explanation in lines."""
     request = found.request
@@ -121,7 +185,7 @@ def told(found: Explanation) -> Iterator[str]:
         if found.allow:
             yield f"  Allow: {', '.join(found.allow)}"
     else:
-        yield f"route {found.route} ({found.place})"
+        yield f"route {found.route}" + f" ({found.place})" * bool(found.place)
         yield f"  takes '{found.match}'" if found.match else "  takes all of its listener"
         for name, value in found.parameters:
             yield f"  {{path.{name}}} is '{value}'"

@@ -19,6 +19,8 @@ from fastgw.cli.run import run
 from fastgw.cli.schema import schema
 from fastgw.cli.show import show
 from fastgw.cli.status import status
+from fastgw.cli.stop import stop
+from fastgw.cli.upgrade import upgrade
 from fastgw.cli.version import version
 
 EPILOG = """\b
@@ -31,11 +33,11 @@ SECTIONS = {
     "Run": ("run", "demo", "bench"),
     "Write a configuration": ("init", "check", "fmt", "schema"),
     "Understand one": ("routes", "explain", "show", "diff"),
-    "A running gateway": ("status", "reload", "bench"),
+    "A running gateway": ("status", "reload", "upgrade", "stop", "bench"),
 }
 VERBS = (
     *(run, demo, init, check, fmt, schema, routes, explain, show, diff),
-    *(status, reload, bench, completion, version),
+    *(status, reload, upgrade, stop, bench, completion, version),
 )
 
 

@@ -66,8 +66,8 @@ def process_options(command: F) -> F:
             "--watch",
             section=SECTION,
             is_flag=True,
-            help="Reload when the configuration's file, or one of its kind below its folder, "
-            "changes.",
+            help="Reload when a file that the configuration was read from changes: included ones, "
+            "certificates, secrets, plugins.",
         ),
         option(
             "--health-listen",
@@ -76,12 +76,17 @@ def process_options(command: F) -> F:
             multiple=True,
             help="Where workers answer GET /healthz and /readyz, without a token; repeatable.",
         ),
-        option("--user", section=SECTION, default="", help="User that workers run as."),
+        option(
+            "--user",
+            section=SECTION,
+            default="",
+            help="User that workers, control process and compiler run as.",
+        ),
         option(
             "--group",
             section=SECTION,
             default="",
-            help="Group that workers run as.  [default: the user's]",
+            help="Group that they run as.  [default: the user's]",
         ),
         option(
             "--cpu-affinity",

@@ -38,15 +38,20 @@ def read(file: str | None, *, strict: bool = False, offline: bool = False, **opt
 
 
 def compiled(
-    file: str | None, *, strict: bool = False, offline: bool = False, **options: Any
+    file: str | None,
+    *,
+    strict: bool = False,
+    offline: bool = False,
+    plugins: bool = False,
+    **options: Any,
 ) -> Compiled:
-    """Like `read`, with the plan."""
+    """Like `read`, with the plan; `plugins`: they are tried."""
     from fastgw.config.compile import compile_whole
     from fastgw.config.problems import ConfigError
 
     try:
         with no_collections():
-            return compile_whole(file, options, strict=strict, offline=offline)
+            return compile_whole(file, options, strict=strict, offline=offline, plugins=plugins)
     except ConfigError as e:
         show_problems([*e.problems, *e.warnings])
         sys.exit(EXIT_WRONG)

@@ -14,13 +14,13 @@ from fastgw.config.matches import Matches
 from fastgw.config.models import Config
 from fastgw.config.networks import networks
 from fastgw.config.parameters import Parameters
-from fastgw.config.policies import Check, Policies
+from fastgw.config.policies import Check, Policies, TryPlugins
 from fastgw.config.problems import ConfigError, Problem, Where, in_order
 from fastgw.config.routes import Routes
 from fastgw.config.scopes import Layer, Layers, limits, timeouts
 from fastgw.config.server_urls import Lookups, Resolver, system_resolver
 from fastgw.config.source import open_document
-from fastgw.config.taken import note_ties
+from fastgw.config.taken import note_shadows, note_ties
 from fastgw.config.targets import Targets
 from fastgw.config.validate import validate
 from fastgw.config.warnings import Warnings
@@ -97,8 +97,10 @@ def build_whole(
     check: Check | None = None,
     *,
     strict: bool = False,
+    plugins: TryPlugins | None = None,
 ) -> Built:
-    """Like `build`, with what the model was made from. `strict`: warnings are errors."""
+    """Like `build`, with what the model was made from. `strict`: warnings are errors;
+    `plugins` tries them, all together, if nothing else is wrong."""
     said = command_line.document()
     if file is not None and command_line.to:
         said.problem("FGW013", (), "either a file or --to, not both")
@@ -107,7 +109,10 @@ def build_whole(
     config, broken = (told, set()) if file is None else validate(file)
     found = None
     if config is not None and told is not None:
-        found = _Builder(main, said, config, told, broken, resolver, check).built(command_line)
+        builder = _Builder(main, said, config, told, broken, resolver, check)
+        found = builder.built(command_line)
+        if plugins is not None and not main.errors:
+            builder.policies.try_plugins(plugins)
     documents = [main] if main is said else [main, said]
     errors = [p for d in documents for p in d.errors]
     warnings = in_order(p for d in documents for p in d.warnings)
@@ -157,7 +162,10 @@ class _Builder:
         made = [routes.one(name, route) for name, route in self.config.routes.items()]
         if not made and not self.broken:
             self.document.problem("FGW207", (), "no routes")
-        note_ties(self.document, (r for r in made if ("routes", r.name) not in self.broken))
+        whole = [r for r in made if ("routes", r.name) not in self.broken]
+        note_ties(self.document, whole)
+        own = () if self.told.listen and self.said is not self.document else listeners
+        note_shadows(self.document, whole, own)
         parameters = Parameters(self.document)
         for route in made:
             parameters.check(route)

@@ -1,18 +1,29 @@
 """The compiler as its parent sees it; needs neither YAML nor pydantic.
 
 plan = compile_in_child("gateway.yaml", Options(listen=[":80"]))
+
+It runs in three steps, so that neither it nor code that it brings along can read more than
+it is meant to: a configuration in Python runs in a child with no channel but its output;
+the compiler, as `--user`, asks its parent for the files that it may not open itself; then
+that channel is closed, and only then are plugins imported (fastgw/plugin_code.py).
 """
 
 from __future__ import annotations
 
 import json
 import os
+import select
+import socket
 import subprocess
 import sys
 import tempfile
+import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
+from typing import IO, Any
 
 from fastgw.config.problems import ConfigError, Problem
+from fastgw.named_files import Helper, Read, channel
 
 TIMEOUT_S = 60.0
 
@@ -43,47 +54,95 @@ def compile_in_child(
     options: Options,
     timeout_s: float = TIMEOUT_S,
     warned: list[Problem] | None = None,
+    run_as: Sequence[str] = (),
+    read: Read | None = None,
 ) -> bytes:
     """The plan; ConfigError holds what is wrong, CompilerCrashed what should not happen.
-    Warnings are added to `warned`."""
-    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as problems:
-        ended = _run(file, options, timeout_s, out.fileno(), problems.fileno())
-        plan, said = _all_of(out.fileno()), _all_of(problems.fileno())
-    if ended.returncode in (0, 1) and said:
-        found = [Problem(**row) for row in json.loads(said)]
+    Warnings are added to `warned`, and `read` is filled in any case. `run_as`: words
+    of privileges.py that make the compiler run as somebody else."""
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as said:
+        status, errors = _run(file, options, timeout_s, [out.fileno(), said.fileno()], run_as)
+        plan, answer = _all_of(out.fileno()), _all_of(said.fileno())
+    if status in (0, 1) and answer:
+        told: dict[str, Any] = json.loads(answer)
+        if read is not None:
+            read.files = {path: tuple(facts) for path, facts in told["files"].items()}
+            read.patterns = told["patterns"]
+        found = [Problem(**row) for row in told["problems"]]
         warnings = [p for p in found if p.severity == "warning"]
-        if ended.returncode == 1:
+        if status == 1:
             raise ConfigError([p for p in found if p not in warnings] or found, warnings)
         if plan:
             if warned is not None:
                 warned += warnings
             return plan
-    text = ended.stderr.decode("utf-8", "replace").strip()
-    raise CompilerCrashed(f"the compiler ended with status {ended.returncode}\n{text}")
+    raise CompilerCrashed(f"the compiler ended with status {status}\n{errors.strip()}")
 
 
 def _run(
-    file: str | None, options: Options, timeout_s: float, out: int, problems: int
-) -> subprocess.CompletedProcess[bytes]:
-    """The child, to its end."""
-    command = [sys.executable, "-m", "fastgw.config.compile"]
-    command += ["--out-fd", str(out), "--problems-fd", str(problems)]
-    if file is not None:
-        command += ["--", file]
-    try:
-        return subprocess.run(
-            command,
-            input=json.dumps(asdict(options)).encode(),
-            pass_fds=[out, problems],
+    file: str | None,
+    options: Options,
+    timeout_s: float,
+    out: list[int],
+    run_as: Sequence[str],
+) -> tuple[int, str]:
+    """The child, to its end: its status, and what it wrote to its standard error."""
+    ours, theirs = channel()
+    with ours, theirs, tempfile.TemporaryFile() as said, tempfile.TemporaryFile() as errors:
+        said.write(json.dumps(asdict(options)).encode())
+        said.seek(0)
+        with subprocess.Popen(
+            _command(file, out, theirs.fileno(), run_as),
+            stdin=said,
+            pass_fds=[*out, theirs.fileno()],
             stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            timeout=timeout_s,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        raise CompilerCrashed(f"the compiler took longer than {timeout_s:g} s") from None
+            stderr=errors,
+        ) as child:
+            theirs.close()
+            try:
+                _attend(child, ours, Helper(file), timeout_s)
+            except TimeoutError:
+                child.kill()
+                raise CompilerCrashed(f"the compiler took longer than {timeout_s:g} s") from None
+        return child.returncode, _text_of(errors)
+
+
+def _command(file: str | None, out: list[int], helper: int, run_as: Sequence[str]) -> list[str]:
+    """What is started."""
+    names = ("--out-fd", "--said-fd", "--helper-fd")
+    fds = [word for pair in zip(names, map(str, [*out, helper]), strict=True) for word in pair]
+    words = ["--", file] if file is not None else []
+    return [sys.executable, "-m", "fastgw.config.compile", *fds, *run_as, *words]
+
+
+def _attend(
+    child: subprocess.Popen[bytes], ours: socket.socket, helper: Helper, timeout_s: float
+) -> None:
+    """Answer the child's questions until it ends; TimeoutError."""
+    end_s = time.monotonic() + timeout_s
+    pidfd = os.pidfd_open(child.pid)
+    poll = select.poll()
+    poll.register(pidfd, select.POLLIN)
+    poll.register(ours, select.POLLIN)
+    try:
+        while True:
+            left_ms = max(0, int((end_s - time.monotonic()) * 1000))
+            happened = [fd for fd, _ in poll.poll(left_ms)]
+            if pidfd in happened:
+                return
+            if not happened:
+                raise TimeoutError
+            if not helper.answer(ours):
+                poll.unregister(ours)
+    finally:
+        os.close(pidfd)
 
 
 def _all_of(fd: int) -> bytes:
     """What a file holds."""
     return os.pread(fd, os.fstat(fd).st_size, 0)
+
+
+def _text_of(file: IO[bytes]) -> str:
+    """The same, as text."""
+    return _all_of(file.fileno()).decode("utf-8", "replace")

@@ -1,11 +1,13 @@
 """The compiler: a throw-away process that turns a configuration into a plan.
 
-    python -m fastgw.config.compile [FILE] --out-fd N --problems-fd M < options.json
+    python -m fastgw.config.compile [FILE] --out-fd N --said-fd M --helper-fd H
+                                           [--run-as UID:GID:NAME] < options.json
 
 `options.json` is what `fastgw.config.child.Options` writes. To descriptor N goes the plan
-and the status is 0, or nothing and it is 1; to M goes a JSON list of problems, which are
-warnings in the first case. Any other status is a crash, with the traceback on the standard
-error.
+and the status is 0, or nothing and it is 1; to M goes a JSON map {problems, files, patterns},
+whose problems are warnings in the first case. Any other status is a crash, with the traceback
+on the standard error. At H somebody opens files that this process may not
+(fastgw/named_files.py).
 """
 
 from __future__ import annotations
@@ -14,17 +16,22 @@ import argparse
 import gc
 import json
 import os
+import socket
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Any
 
 from fastgw.config.build import Built, CommandLine, build_whole
+from fastgw.config.plugins import try_plugins
 from fastgw.config.problems import ConfigError
 from fastgw.config.server_urls import no_resolver, system_resolver
 from fastgw.config.source import open_document
 from fastgw.ext.policy.build import build_policy
+from fastgw.named_files import NAMED
 from fastgw.plan import build_plan
+from fastgw.privileges import drop, read_identity
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,20 +43,37 @@ class Compiled:
 
 
 def read_whole(
-    file: str | None, options: Mapping[str, Any], *, strict: bool = False, offline: bool = False
+    file: str | None,
+    options: Mapping[str, Any],
+    *,
+    strict: bool = False,
+    offline: bool = False,
+    plugins: bool = False,
 ) -> Built:
     """The configuration of a file and the command line; ConfigError. `strict`: warnings are
-    errors; `offline`: host names are not looked up, so nothing can be run from it."""
+    errors; `offline`: host names are not looked up, so nothing can be run from it; `plugins`:
+    they are tried, which runs their code."""
     document = None if file is None else open_document(file)
-    resolver = no_resolver if offline else system_resolver
-    return build_whole(document, command_line(options), resolver, check=build_policy, strict=strict)
+    return build_whole(
+        document,
+        command_line(options),
+        no_resolver if offline else system_resolver,
+        check=build_policy,
+        strict=strict,
+        plugins=try_plugins if plugins else None,
+    )
 
 
 def compile_whole(
-    file: str | None, options: Mapping[str, Any], *, strict: bool = False, offline: bool = False
+    file: str | None,
+    options: Mapping[str, Any],
+    *,
+    strict: bool = False,
+    offline: bool = False,
+    plugins: bool = False,
 ) -> Compiled:
     """Like `read_whole`, with the plan."""
-    built = read_whole(file, options, strict=strict, offline=offline)
+    built = read_whole(file, options, strict=strict, offline=offline, plugins=plugins)
     return Compiled(built, build_plan(built.model))
 
 
@@ -74,23 +98,47 @@ def write_all(fd: int, data: bytes) -> None:
         rest = rest[os.write(fd, rest) :]
 
 
+def load_all() -> None:
+    """Load what is otherwise loaded when it is needed: the user may not be able to."""
+    for name in (
+        "encodings.idna",
+        "encodings.utf_8_sig",
+        "fastgw.tls.listener",
+        "fastgw.tls.upstream",
+    ):
+        import_module(name)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """The process."""
     parser = argparse.ArgumentParser(prog="python -m fastgw.config.compile")
     parser.add_argument("file", nargs="?")
     parser.add_argument("--out-fd", type=int, required=True)
-    parser.add_argument("--problems-fd", type=int, required=True)
+    parser.add_argument("--said-fd", type=int, required=True)
+    parser.add_argument("--helper-fd", type=int, required=True)
+    parser.add_argument("--run-as", type=read_identity)
     given = parser.parse_args(arguments)
     gc.disable()  # all of it is in use until the process ends
+    if given.run_as is not None:
+        load_all()
+    drop(given.run_as)
+    NAMED.helper = socket.socket(fileno=given.helper_fd)
+    NAMED.helper.set_inheritable(False)
     options = json.loads(sys.stdin.read() or "{}")
     try:
-        made = compile_whole(given.file, options, strict=bool(options.get("strict")))
+        strict = bool(options.get("strict"))
+        made = compile_whole(given.file, options, strict=strict, plugins=True)
     except ConfigError as e:
         problems, status = [*e.problems, *e.warnings], 1
     else:
         write_all(given.out_fd, made.plan)
         problems, status = made.built.warnings, 0
-    write_all(given.problems_fd, json.dumps([p.as_map() for p in problems]).encode())
+    said = {
+        "problems": [p.as_map() for p in problems],
+        "files": NAMED.opened,
+        "patterns": NAMED.patterns,
+    }
+    write_all(given.said_fd, json.dumps(said).encode())
     return status
 
 

@@ -7,13 +7,14 @@ import stat
 
 from fastgw.config.document import Document
 from fastgw.config.wrong import Wrong
+from fastgw.named_files import NAMED
 
 
 def content(document: Document, file: str, most: int, code: str) -> bytes:
     """The content of a file, named relative to the configuration's; Wrong says why not."""
     path = os.path.join(os.path.dirname(document.file), file)
     try:
-        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        fd = NAMED.open(path)
         with open(fd, "rb") as f:
             if not stat.S_ISREG(os.fstat(fd).st_mode):
                 raise Wrong(code, f"file '{file}': not a regular file")

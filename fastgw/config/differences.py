@@ -13,6 +13,7 @@ from typing import Any, Final, Literal
 from fastgw.config.build import Built
 from fastgw.config.defaults import shown_value
 from fastgw.config.limit_models import AllLimits, AllTimeouts
+from fastgw.config.scopes import HEAD_LIMITS
 from fastgw.config.taken import shown
 from fastgw.plan.model import ErrorPage, Match, ObjectSpec, PlanModel, Route, Split, Step
 
@@ -82,6 +83,18 @@ def _gateway(old: PlanModel, new: PlanModel) -> Iterator[Change]:
         {**asdict(old.limits), "memory": old.memory},
         {**asdict(new.limits), "memory": new.memory},
     )
+
+
+def _head_limits(about: str, old: Route, new: Route) -> Iterator[Change]:
+    """Limits of heads, which a route may leave to the listener."""
+    for key in HEAD_LIMITS:
+        values = [getattr(route, f"{key}_limit") for route in (old, new)]
+        if values[0] != values[1]:
+            before, after = (
+                shown_value(AllLimits, key, value) if value else "the listener's"
+                for value in values
+            )
+            yield Change("change", about, f"limits.{key} is {after} instead of {before}")
 
 
 def _quantities(
@@ -170,6 +183,7 @@ def _route(about: str, old: Route, new: Route) -> Iterator[Change]:
     yield from _quantities(
         about, AllLimits, "limits", {"body": old.body_limit}, {"body": new.body_limit}
     )
+    yield from _head_limits(about, old, new)
     if old.rewrite != new.rewrite:
         yield Change("change", about, "rewrites paths or hosts in another way")
     if old.priority != new.priority:

@@ -146,7 +146,9 @@ def _timeouts(built: Built, route: Route, layers: Layers) -> Iterator[Value]:
 
 def _rest(built: Built, route: Route, layers: Layers) -> Iterator[Value]:
     for key in RouteLimits.model_fields:
-        text = shown_value(AllLimits, key, route.body_limit)
+        value = getattr(route, f"{key}_limit") or getattr(built.model.limits, key)
+        value = route.body_limit if key == "body" else value
+        text = shown_value(AllLimits, key, value)
         yield Value(f"limits.{key}", text, origin(layers, ("limits", key)))
     yield Value("on_client_eof", route.on_client_eof, origin(layers, ("on_client_eof",)))
     for page in route.error_pages:

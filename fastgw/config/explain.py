@@ -1,76 +1,136 @@
 """What a configuration does with a request, and why: for `fastgw explain`.
 
 The route comes from the gateway's own parser, path rule and matcher, run on the compiled
-plan; what is told around it comes from the models that the plan was made from.
+plan; what is told around it comes from the models that the plan was made from, or, of a
+gateway that runs, from the plan.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any, Protocol
 
+from fastgw.config.build import Built
 from fastgw.config.compile import Compiled
 from fastgw.config.effective import Value, effective
-from fastgw.config.near import Asked, Miss, near_misses, won_by
+from fastgw.config.explanation import Explanation, Sent
+from fastgw.config.near import Asked, near_misses, won_by
 from fastgw.config.rendering import forwarded_path
-from fastgw.config.requests import Request
+from fastgw.config.requests import BadRequest, Request, server_name_of
+from fastgw.config.stages import STAGE_OF
 from fastgw.config.taken import shown
 from fastgw.ext.route.trial import Trials
 from fastgw.plan.layout import method_names
-from fastgw.plan.model import Match, Route, Split
+from fastgw.plan.model import Listener, Match, Route, Split
+from fastgw.plan.reader import PlanReader
+from fastgw.plan.route_reader import RouteReader
 
+#: What a plan may be: bytes, or a map of its segment.
+Buffer = bytes | bytearray | memoryview
 NO_ROUTE, NO_METHOD = "no_route", "method_not_allowed"
 
 
-@dataclass(frozen=True, slots=True)
-class Sent:
-    """What an upstream would get. `share`: of a split, in percent."""
+class Words(Protocol):
+    """What is told of a route besides what its plan says."""
 
-    upstream: str
-    share: float
-    servers: tuple[str, ...]
-    target: str
-    host: str
+    def place(self, route: Route) -> str:
+        """Where it is written."""
+
+    def policies(self, route: Route) -> tuple[Value, ...]:
+        """Its policies in order, and who said each."""
+
+    def redacted(self, text: str) -> str:
+        """A text without secrets."""
 
 
-@dataclass(frozen=True, slots=True)
-class Explanation:
-    """Everything that is told. `reason` and `status` are of an answer without a route."""
+class FileWords:
+    """Words of a configuration that was read."""
 
-    request: Request
-    route: str | None
-    place: str = ""
-    status: int = 0
-    reason: str = ""
-    allow: tuple[str, ...] = ()
-    host: str = ""
-    path: str = ""
-    match: str = ""
-    parameters: tuple[tuple[str, str], ...] = ()
-    policies: tuple[Value, ...] = ()
-    sent: tuple[Sent, ...] = ()
-    misses: tuple[Miss, ...] = ()
+    def __init__(self, built: Built) -> None:
+        self.built = built
+
+    def place(self, route: Route) -> str:
+        """File, line and column: of the route, or of the listener that it was made for."""
+        routes = self.built.config.routes
+        where = ("routes", route.name) if route.name in routes else route.name.split(".", 1)
+        return self.built.document.place(tuple(where))
+
+    def policies(self, route: Route) -> tuple[Value, ...]:
+        """As `fastgw show --effective` has them."""
+        if route.name not in self.built.layers:
+            return ()
+        values = effective(self.built, route.name)
+        return tuple(v for v in values if v.key.startswith("policy"))
+
+    def redacted(self, text: str) -> str:
+        """Without what references stand for."""
+        return self.built.document.redacted(text)
+
+
+class PlanWords:
+    """Words of a plan, of which nobody knows what file it was made from."""
+
+    def place(self, route: Route) -> str:
+        """Not known."""
+        return ""
+
+    def policies(self, route: Route) -> tuple[Value, ...]:
+        """The chain; a policy's name is where it was written."""
+        found = []
+        for step in route.steps:
+            marks = [f"mode {step.mode}"] if step.mode != "enforce" else []
+            marks += ["on_failure pass"] if step.on_failure == "pass" else []
+            stage = STAGE_OF.get(step.policy.kind, "") if step.policy.kind != "plugin" else ""
+            text = " ".join([step.policy.kind, *marks])
+            found.append(Value(f"policy ({stage or 'its own stage'})", text, step.policy.name))
+        return tuple(found)
+
+    def redacted(self, text: str) -> str:
+        """As it is: a plan does not know what was a reference."""
+        return text
 
 
 class Explainer:
-    """Explains requests by one configuration."""
+    """Explains requests by one plan, and by the routes that it was made from."""
 
-    def __init__(self, compiled: Compiled) -> None:
-        self.built = compiled.built
-        self.trials = Trials(compiled.plan)
-        self.routes = {route.name: route for route in self.built.model.routes}
-        self.listeners = [listener.name for listener in self.built.model.listeners]
+    def __init__(
+        self, plan: Buffer, routes: Iterable[Route], listeners: Iterable[Listener], words: Words
+    ) -> None:
+        self.trials = Trials(plan)
+        self.routes = {route.name: route for route in routes}
+        self.listeners = tuple(listeners)
+        self.words = words
+
+    def arrived(
+        self, request: Request, listener: str | None = None, server_name: str | None = None
+    ) -> Request:
+        """The request, come in by a listener: that of this name, else the first one that
+        speaks the URL's scheme. By TLS it asks for `server_name`, else for the URL's host.
+        BadRequest for a listener that there is not."""
+        names = [one.name for one in self.listeners]
+        if listener is not None and listener not in names:
+            raise BadRequest(f"no listener '{listener}'; there are {', '.join(names)}")
+        secure = [bool(one.options.get("tls")) for one in self.listeners]
+        wanted = request.scheme == "https"
+        at = names.index(listener) if listener else secure.index(wanted) if wanted in secure else 0
+        name = server_name or ""
+        if server_name is None and secure[at : at + 1] == [True]:
+            name = server_name_of(request.host)
+        return replace(request, listener=at, server_name=name)
 
     def explain(self, request: Request) -> Explanation:
         """What happens to a request."""
-        said = self.trials.ask(request.head(), request.client, request.listener)
+        said = self.trials.ask(
+            request.head(), request.client, request.listener, request.server_name
+        )
         if "refused" in said:
             return Explanation(request, None, status=said["status"], reason=said["refused"])
         asked = Asked(
             request,
             said["host"].decode("latin-1"),
             said["path"].decode("latin-1"),
-            self.listeners[request.listener] if self.listeners else "",
+            self.listeners[request.listener].name if self.listeners else "",
         )
         about = Explanation(request, said["route"], host=asked.host, path=asked.path)
         if said["route"] is None:
@@ -88,16 +148,12 @@ class Explainer:
         route = self.routes[said["route"]]
         won = won_by(asked, route)
         pairs = tuple((k, v.decode("latin-1")) for k, v in said["parameters"].items())
-        policies: tuple[Value, ...] = ()
-        if route.name in self.built.layers:
-            values = effective(self.built, route.name)
-            policies = tuple(v for v in values if v.key.startswith("policy"))
         return replace(
             about,
-            place=self.built.document.place(("routes", route.name)),
+            place=self.words.place(route),
             match=shown(won) if won else "",
             parameters=pairs,
-            policies=policies,
+            policies=self.words.policies(route),
             sent=tuple(self._sent(asked, route, won, dict(pairs))),
             misses=tuple(near_misses(asked, self.routes.values(), route.name, won)),
         )
@@ -119,7 +175,7 @@ class Explainer:
                 spec.name,
                 share,
                 tuple(server["url"] for server in spec.options["servers"]),
-                self.built.document.redacted(path),
+                self.words.redacted(path),
                 self._host(route.rewrite.host or spec.options["host"], asked),
             )
             for spec, share in specs
@@ -130,3 +186,15 @@ class Explainer:
         if rule == "keep":
             return asked.request.host
         return "the server's own" if rule == "upstream" else rule.removeprefix("=")
+
+
+def of_file(compiled: Compiled) -> Explainer:
+    """Explains by a configuration that was read."""
+    model = compiled.built.model
+    return Explainer(compiled.plan, model.routes, model.listeners, FileWords(compiled.built))
+
+
+def of_plan(plan: Buffer) -> Explainer:
+    """Explains by a plan alone: that of a gateway that runs."""
+    reader = PlanReader(plan)
+    return Explainer(plan, RouteReader(reader).routes(), reader.listeners(), PlanWords())

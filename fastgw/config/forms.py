@@ -38,8 +38,23 @@ class Model(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
+class Form:
+    """A way to write something: `read` makes of it what the model takes, before it looks."""
+
+    __slots__ = ()
+
+    def read(self, value: Any) -> Any:
+        """What is meant; what is of no form of this stays as it is, or is an error."""
+        raise NotImplementedError
+
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: GetCoreSchemaHandler
+    ) -> core_schema.CoreSchema:
+        return core_schema.no_info_before_validator_function(self.read, handler(source))
+
+
 @dataclass(frozen=True, slots=True)
-class Short:
+class Short(Form):
     """A short form: a value of one of the `kinds` stands for {key: it}, or for what `widen`
     makes of it. `shows` says how it looks, for the reference."""
 
@@ -56,11 +71,6 @@ class Short:
             return value
         return {self.key: value} if self.widen is None else self.widen(value)
 
-    def __get_pydantic_core_schema__(
-        self, source: Any, handler: GetCoreSchemaHandler
-    ) -> core_schema.CoreSchema:
-        return core_schema.no_info_before_validator_function(self.read, handler(source))
-
     def __get_pydantic_json_schema__(
         self, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
     ) -> JsonSchemaValue:
@@ -71,7 +81,7 @@ class Short:
 
 
 @dataclass(frozen=True, slots=True)
-class OneOrMore:
+class OneOrMore(Form):
     """One value stands for a list of it, or for what `split` makes of it."""
 
     kinds: tuple[type, ...] = (str,)
@@ -82,11 +92,6 @@ class OneOrMore:
         if not isinstance(value, self.kinds):
             return value
         return [value] if self.split is None else self.split(value)
-
-    def __get_pydantic_core_schema__(
-        self, source: Any, handler: GetCoreSchemaHandler
-    ) -> core_schema.CoreSchema:
-        return core_schema.no_info_before_validator_function(self.read, handler(source))
 
     def __get_pydantic_json_schema__(
         self, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler

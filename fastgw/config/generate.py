@@ -1,8 +1,9 @@
 """The process that runs a configuration written in Python: a throw-away child with limits.
 
-    python -m fastgw.config.generate FILE
+    python -m fastgw.config.generate FILE < FILE
 
-The file defines `config`: a map as YAML would say it, or a function that returns one. To
+It comes as the standard input, since it may be one that this process could not open. The file
+defines `config`: a map as YAML would say it, or a function that returns one. To
 the standard output goes one JSON map, {"config": ...} or {"error": ..., "line": ...};
 what the file prints itself goes to the standard error.
 """
@@ -34,12 +35,12 @@ def limit() -> None:
         resource.setrlimit(what, (most, most))
 
 
-def run(file: str) -> dict[str, Any]:
-    """What is to be said of a file."""
+def run(file: str, content: bytes) -> dict[str, Any]:
+    """What is to be said of a file that holds `content`."""
     folder = str(Path(file).resolve().parent)
     sys.path.insert(0, folder)
     try:
-        code = compile(Path(file).read_bytes(), file, "exec")
+        code = compile(content, file, "exec")
         names: dict[str, Any] = {"__name__": MODULE, "__file__": file}
         exec(code, names)
         if "config" not in names:
@@ -66,7 +67,7 @@ def main() -> int:
     out = os.dup(1)
     os.dup2(2, 1)
     limit()
-    said = run(sys.argv[1])
+    said = run(sys.argv[1], sys.stdin.buffer.read())
     try:
         text = json.dumps(said, allow_nan=False)
     except (TypeError, ValueError, RecursionError) as e:

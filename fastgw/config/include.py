@@ -6,7 +6,6 @@ No file is more than another: a name that stands in two of them is an error.
 
 from __future__ import annotations
 
-import glob
 import os
 from collections.abc import Iterator
 from typing import Any, Final
@@ -16,6 +15,7 @@ from fastgw.config.marks import NOWHERE, Marks, at_of, place_at
 from fastgw.config.problems import path_text
 from fastgw.config.reader import read_into, source_of
 from fastgw.config.references import References
+from fastgw.named_files import NAMED
 
 #: What included files may hold, besides `version` and `include`.
 MERGED: Final = ("listen", "upstreams", "groups", "policies", "routes")
@@ -93,11 +93,11 @@ class _Including:
         whole = os.path.join(os.path.dirname(path), pattern)
         where = path_text(("include", i))
         if not _WILD & set(pattern):
-            if os.path.isfile(whole):
+            if NAMED.find(whole):
                 return [whole]
             self.document.note("FGW017", at, where, f"no file '{pattern}'")
             return []
-        found = sorted(p for p in glob.glob(whole, recursive=True) if os.path.isfile(p))
+        found = NAMED.find(whole)
         if not found:
             self.document.note("FGW018", at, where, f"no file is like '{pattern}'", "warning")
         return found

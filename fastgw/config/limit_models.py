@@ -45,24 +45,37 @@ class AllTimeouts(RouteTimeouts):
     )
 
 
+HeadSize = Annotated[Size, Field(ge=1024, le=256 * 1024)]
+TargetSize = Annotated[Size, Field(ge=256, le=64 * 1024)]
+FieldLines = Annotated[int, Field(ge=8, le=1000)]
+
+
 class RouteLimits(Model):
-    """Of exchanges, once the route is known."""
+    """Of exchanges, once the route is known. Heads are read before that, by the limits of
+    `defaults`, which therefore can only be narrowed here."""
 
     body: SizeOrNone | None = Field(default=None, description="Bytes of a request body.")
+    head: HeadSize | None = Field(
+        default=None, description="Bytes of a request head; no more than `defaults` says."
+    )
+    target: TargetSize | None = Field(
+        default=None, description="Bytes of a request target; no more than `defaults` says."
+    )
+    fields: FieldLines | None = Field(
+        default=None, description="Field lines of a head; no more than `defaults` says."
+    )
 
 
 class AllLimits(RouteLimits):
-    """With those of heads, connections and workers."""
+    """With those of connections and workers; those of heads hold for every listener."""
 
-    head: Annotated[Size, Field(ge=1024, le=256 * 1024)] | None = Field(
+    head: HeadSize | None = Field(
         default=None, description="Bytes of a request head, 1 KiB to 256 KiB."
     )
-    target: Annotated[Size, Field(ge=256, le=64 * 1024)] | None = Field(
+    target: TargetSize | None = Field(
         default=None, description="Bytes of a request target, 256 B to 64 KiB."
     )
-    fields: Annotated[int, Field(ge=8, le=1000)] | None = Field(
-        default=None, description="Field lines of a head."
-    )
+    fields: FieldLines | None = Field(default=None, description="Field lines of a head.")
     requests: CountOrNone | None = Field(
         default=None, description="Requests on one client connection."
     )

@@ -12,7 +12,8 @@ from fastgw.config.edge import AddressLimits, Passes, WrittenProxyProtocol
 from fastgw.config.forms import Model, Name, OneOrMore, Short, Texts
 from fastgw.config.limit_models import AllLimits, AllTimeouts
 from fastgw.config.match_models import GroupMatch, WrittenMatch
-from fastgw.config.policy_models import HeaderName, PolicyEntry
+from fastgw.config.policy_base import PolicyModel
+from fastgw.config.policy_models import HeaderName, Health, PolicyEntry
 from fastgw.config.tls import ListenTls
 from fastgw.config.upstream_models import Scope, Upstream, WrittenUpstream, is_server, upstream_form
 
@@ -198,6 +199,14 @@ class Route(Forwarding):
 
     match: WrittenMatch = Field(description="Which requests.")
     group: str | None = Field(default=None, description="The entry of `groups` that it belongs to.")
+    health: Annotated[Health, Short("probe", shows="`ready` or `live`")] | None = Field(
+        default=None, description="Answered by the gateway itself: is it ready, or alive?"
+    )
+
+    def given(self) -> dict[str, PolicyModel]:
+        """The policies that are written here, by key; this one is a route's alone."""
+        more = {} if self.health is None else {"health": self.health}
+        return {**super().given(), **more}
 
 
 class Defaults(Scope):

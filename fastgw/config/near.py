@@ -70,7 +70,7 @@ def _row(asked: Asked, route: Route, match: Match, won: Match | None) -> tuple[f
     """A score and a row, or None for what is not near."""
     wrong = list(failures(asked, match))
     if not wrong:
-        why = f"fits as well, but {beaten(match, route, won)}"
+        why = f"fits as well, but {beaten(match, won)}"
         return 10.0, Miss(route.name, shown(match), why, True)
     if len(wrong) > 1:
         return None
@@ -116,8 +116,10 @@ def failures(asked: Asked, match: Match) -> Iterator[tuple[str, str]]:
     if match.listeners and asked.listener not in match.listeners:
         names = ", ".join(sorted(match.listeners))
         yield "condition", f"it came by listener '{asked.listener}', not {names}"
-    if match.server_names:
-        yield "condition", f"the TLS name is not {', '.join(sorted(match.server_names))}"
+    if match.server_names and not server_name_fits(match.server_names, asked.request.server_name):
+        name = asked.request.server_name
+        said = f"the TLS server name is '{name}'" if name else "there is no TLS server name"
+        yield "condition", f"{said}, not {', '.join(sorted(match.server_names))}"
 
 
 def _takes(methods: frozenset[str], method: str) -> bool:
@@ -168,6 +170,11 @@ def client_fits(networks: tuple[str, ...], client: str) -> bool:
     return any(address in ip_network(n) for n in networks if n != "unix")
 
 
+def server_name_fits(names: frozenset[str], name: str) -> bool:
+    """One of them, exact or below a wildcard."""
+    return any(name == one or (one[:1] == "*" and host_fits(one, name)) for one in names)
+
+
 def _path_words(match: Match, path: str) -> str:
     if match.regex:
         return f"path '{path}' does not fit '{match.path}'"
@@ -201,7 +208,7 @@ def _host_rank(match: Match) -> int:
     return len(match.host) if match.host.startswith("*.") else 1000
 
 
-def beaten(match: Match, route: Route, won: Match | None) -> str:
+def beaten(match: Match, won: Match | None) -> str:
     """Why a match that fits did not win."""
     if won is None:
         return "another route takes all of this listener"
@@ -212,4 +219,4 @@ def beaten(match: Match, route: Route, won: Match | None) -> str:
     mine, its = matcher_count(match), matcher_count(won)
     if mine != its:
         return f"it has {mine} matchers, the other {its}"
-    return f"its priority is {route.priority}, which is lower"
+    return "its priority is lower"

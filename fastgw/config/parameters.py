@@ -24,7 +24,9 @@ class Parameters:
         """Note the names that the route's own rewrite and policies ask for in vain."""
         wanted = self.named(route.rewrite.path)
         for step in route.steps:
-            if step.policy.kind != "plugin":
+            if step.policy.kind == "respond" and not step.policy.options.get("template"):
+                wanted |= self.of_options(step.policy.options.get("headers"))
+            elif step.policy.kind != "plugin":
                 wanted |= self.of_options(step.policy.options)
         if not wanted:
             return

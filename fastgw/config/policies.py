@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from mimetypes import guess_type
 from typing import Any
@@ -15,6 +15,7 @@ from fastgw.config.networks import networks
 from fastgw.config.policy_base import PolicyModel
 from fastgw.config.policy_models import (
     Headers,
+    Health,
     Ip,
     Plugin,
     PolicyEntry,
@@ -26,18 +27,20 @@ from fastgw.config.policy_models import (
 from fastgw.config.problems import Where, did_you_mean
 from fastgw.config.scopes import Layer, Layers
 from fastgw.config.stages import STAGE_OF, rank
-from fastgw.config.wrong import noted
+from fastgw.config.wrong import Wrong, noted
 from fastgw.plan.model import ObjectSpec, Step
 
 #: Of a fixed answer: each worker holds it.
 MAX_BODY_BYTES = 1024 * 1024
 #: Builds a policy of (kind, name, options) for a check; ValueError says what is wrong.
 Check = Callable[[str, str, dict[str, Any]], object]
+#: Says what is wrong with each of some plugins; see plugins.py.
+TryPlugins = Callable[[Sequence[ObjectSpec]], list[str]]
 
 #: Kinds that answer instead of an upstream.
-ANSWERING = frozenset({"respond", "redirect", "plugin"})
+ANSWERING = frozenset({"respond", "redirect", "health", "plugin"})
 #: Keys of a scope that say policies.
-_KEYS = frozenset({*PolicyKinds.model_fields, "policies", "policies_more"})
+_KEYS = frozenset({*PolicyKinds.model_fields, "health", "policies", "policies_more"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +74,7 @@ class Policies:
         self._specs: dict[tuple[str, str], ObjectSpec] = {}
         self._placed: dict[Where, list[Placed]] = {}
         self._chains: dict[tuple[Where, ...], tuple[Step, ...]] = {}
+        self._plugins: list[tuple[Where, ObjectSpec]] = []
         for name, entry in config.policies.items():
             self._check_kinds(("policies", name), entry)
 
@@ -186,19 +190,32 @@ class Policies:
                 self.document, where, content, self.document, file, MAX_BODY_BYTES, "FGW503"
             )
             made["body"] = found or b""
+            if placed.model.template:
+                made["body"] = noted(self.document, where, _text, made["body"]) or ""
             if not any(name.lower() == "content-type" for name in made["headers"]):
                 kind = guess_type(file)[0] or "application/octet-stream"
                 made["headers"] = {**made["headers"], "Content-Type": kind}
         return made
 
     def _try(self, where: Where, spec: ObjectSpec) -> None:
-        """Note what keeps a worker from building the policy. Plugins are the workers' to load."""
+        """Note what keeps a worker from building the policy; plugins wait for `try_plugins`."""
+        if spec.kind == "plugin":
+            self._plugins.append((where, spec))
         if self.check is None or spec.kind in ("plugin", "ip"):
             return  # networks were checked one by one
         try:
             self.check(spec.kind, spec.name, dict(spec.options))
         except ValueError as e:
             self.document.problem("FGW506", *self._placed_better(where, str(e)))
+
+    def try_plugins(self, wrong_with: TryPlugins) -> None:
+        """Note what keeps a worker from making the plugins that routes use."""
+        if not self._plugins:
+            return
+        said = wrong_with([spec for _, spec in self._plugins])
+        for (where, _), text in zip(self._plugins, said, strict=True):
+            if text:
+                self.document.problem("FGW504", (*where, "class"), text)
 
     def _placed_better(self, where: Where, said: str) -> tuple[Where, str]:
         """The place that a message itself begins with: `request.set.X-A: ...`."""
@@ -207,6 +224,14 @@ class Policies:
         if colon and self.document.written(inner) == inner:
             return inner, rest
         return where, said
+
+
+def _text(content: bytes) -> str:
+    """A file's content as text."""
+    try:
+        return content.decode()
+    except UnicodeDecodeError:
+        raise Wrong("FGW503", "is not text in UTF-8, which a template is") from None
 
 
 def _name(where: Where) -> str:
@@ -219,9 +244,12 @@ def options(model: PolicyModel) -> dict[str, Any]:
     if isinstance(model, Headers):
         return model.model_dump(mode="json", include={"request", "response"})
     if isinstance(model, Respond):
-        return model.model_dump(mode="json", include={"status", "body", "headers"})
+        said = model.model_dump(mode="json", include={"status", "body", "headers"})
+        return said | ({"template": True} if model.template else {})
     if isinstance(model, Redirect):
         return model.model_dump(mode="json", include={"to", "status"})
+    if isinstance(model, Health):
+        return {"probe": model.probe}
     if isinstance(model, Ip):
         return model.model_dump(mode="json", include={"allow", "deny"})
     if isinstance(model, Websocket):

@@ -89,6 +89,11 @@ class Respond(PolicyModel):
         default=None,
         description="A file that holds it, relative to the configuration's; at most 1 MiB.",
     )
+    template: bool = Field(
+        default=False,
+        description="Whether the content holds variables (`{path.id}`), which are escaped as its"
+        " Content-Type asks.",
+    )
     headers: dict[HeaderName, HeaderValue] = Field(default={}, description="Fields of the answer.")
 
     @model_validator(mode="after")
@@ -100,6 +105,8 @@ class Respond(PolicyModel):
             )
         if self.body and self.file is not None:
             raise PydanticCustomError("FGW503", "'body' and 'file' exclude each other")
+        if self.template and not self.body and self.file is None:
+            raise PydanticCustomError("FGW503", "a template needs 'body' or 'file'")
         return self
 
 
@@ -119,6 +126,15 @@ class Redirect(PolicyModel):
                 "FGW503", "status {status} is not a redirect", {"status": self.status}
             )
         return self
+
+
+class Health(PolicyModel):
+    """Whether the gateway is alive, or ready for more."""
+
+    probe: Literal["ready", "live"] = Field(
+        description="`live`: 200 for as long as it answers. `ready`: 503 from the moment that the"
+        " gateway is told to end."
+    )
 
 
 class Ip(PolicyModel):

@@ -16,6 +16,7 @@ from fastgw.config.document import Document, Source
 from fastgw.config.marks import place_at
 from fastgw.config.reader import MAX_BYTES, read_text
 from fastgw.config.references import References
+from fastgw.named_files import NAMED
 
 #: Of the clock on the wall; generate.CPU_S bounds the processor's.
 TIMEOUT_S = 30.0
@@ -27,20 +28,23 @@ def read_python(
     file: str, references: References | None = None, timeout_s: float = TIMEOUT_S
 ) -> Document:
     """The document that a Python file makes."""
-    if not os.path.isfile(file):
-        return _failed(file, "FGW011", "No such file", 0)
     try:
-        said = _said_by(file, timeout_s)
+        with open(NAMED.open(file), "rb") as f:
+            code = f.read(MAX_BYTES)
+    except OSError as e:
+        return _failed(file, "FGW011", e.strerror or str(e), b"", 0)
+    try:
+        said = _said_by(file, code, timeout_s)
     except subprocess.TimeoutExpired:
-        return _failed(file, "FGW019", f"took longer than {timeout_s:g} s", 0)
+        return _failed(file, "FGW019", f"took longer than {timeout_s:g} s", code, 0)
     if said is None:
-        return _failed(file, "FGW019", f"made more than {MAX_BYTES // 1024 // 1024} MiB", 0)
+        return _failed(file, "FGW019", f"made more than {MAX_BYTES // 1024 // 1024} MiB", code, 0)
     try:
         answer = json.loads(said)
     except ValueError:
-        return _failed(file, "FGW019", "ended without an answer: out of memory or time", 0)
+        return _failed(file, "FGW019", "ended without an answer: out of memory or time", code, 0)
     if "error" in answer:
-        return _failed(file, "FGW019", answer["error"], answer["line"])
+        return _failed(file, "FGW019", answer["error"], code, answer["line"])
     found = references or References(folder=os.path.dirname(file) or ".")
     document = read_text(file, json.dumps(answer["config"], ensure_ascii=False), found)
     # Places in a text that nobody has seen would help nobody.
@@ -50,11 +54,11 @@ def read_python(
     return document
 
 
-def _said_by(file: str, timeout_s: float) -> bytes | None:
-    """What the child says; None when it says too much."""
+def _said_by(file: str, code: bytes, timeout_s: float) -> bytes | None:
+    """What the child says of the code of a file; None when it says too much."""
     done = subprocess.run(
         [sys.executable, "-m", "fastgw.config.generate", file],
-        stdin=subprocess.DEVNULL,
+        input=code,
         capture_output=True,  # a pipe for what it prints: it may write no file, not even a log
         timeout=timeout_s,
         check=False,
@@ -63,12 +67,9 @@ def _said_by(file: str, timeout_s: float) -> bytes | None:
     return done.stdout if len(done.stdout) <= MAX_BYTES else None
 
 
-def _failed(file: str, code: str, message: str, line: int) -> Document:
+def _failed(file: str, code: str, message: str, content: bytes, line: int) -> Document:
     document = Document(file)
-    text = ""
-    if line:
-        with open(file, encoding="utf-8", errors="replace") as f:
-            text = f.read(MAX_BYTES)
+    text = content.decode("utf-8", "replace") if line else ""
     document.sources.append(Source(file, text))
     document.note(code, place_at(0, line, 1 if line else 0), "", message)
     return document

@@ -19,6 +19,7 @@ from fastgw.config.document import Document, Source
 from fastgw.config.marks import Marks, place_at
 from fastgw.config.problems import Where, path_text
 from fastgw.config.references import BadReference, References
+from fastgw.named_files import NAMED
 
 MAX_BYTES = 32 * 1024 * 1024
 MAX_DEPTH = 32
@@ -297,7 +298,7 @@ def source_of(document: Document, file: str, path: str | None = None) -> Source 
 
 def _bytes_of(path: str) -> bytes:
     """A file's bytes, a few more than allowed at the most; never waits for a writer."""
-    fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    fd = NAMED.open(path)
     with open(fd, "rb") as f:
         about = os.fstat(fd)
         if stat.S_ISDIR(about.st_mode):

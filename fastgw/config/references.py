@@ -12,6 +12,8 @@ import stat
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from fastgw.named_files import NAMED
+
 #: A secret is short; what is longer is the wrong file.
 MAX_FILE_BYTES = 64 * 1024
 #: Kinds of the language that this version lacks.
@@ -95,7 +97,7 @@ class References:
 
     def _content(self, path: str) -> str:
         """A small regular file, without the line's end that editors leave."""
-        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        fd = NAMED.open(path)
         with open(fd, "rb") as f:
             if not stat.S_ISREG(os.fstat(fd).st_mode):
                 raise BadReference("FGW015", f"file {path}: not a regular file")

@@ -18,7 +18,8 @@ _SPACE = re.compile(r"[\x00-\x20\x7f]")
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What is asked. `target`: path and query as they are sent."""
+    """What is asked. `target`: path and query as they are sent. `server_name`: what the
+    client's TLS asks for; empty: nothing, or no TLS."""
 
     method: str
     target: str
@@ -27,6 +28,7 @@ class Request:
     client: str = "127.0.0.1"
     listener: int = 0
     scheme: str = field(default="http")
+    server_name: str = ""
 
     def head(self) -> bytes:
         """As HTTP/1.1 has it; what a gateway would refuse stays as it is."""
@@ -92,3 +94,9 @@ def _header(text: str) -> tuple[str, str]:
     except ValueError as e:
         raise BadRequest(f"'{name}': {e}") from None
     return name, value.strip()
+
+
+def server_name_of(host: str) -> str:
+    """What a client that asks for a host names in TLS: nothing for an address (RFC 6066)."""
+    name = host.partition(":")[0].lower().rstrip(".")
+    return "" if host.startswith("[") or name.replace(".", "").isdigit() else name

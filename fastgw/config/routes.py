@@ -4,14 +4,25 @@ from __future__ import annotations
 
 from typing import Any
 
+from fastgw.config.defaults import shown_value
 from fastgw.config.document import Document
 from fastgw.config.error_pages import ErrorPages
+from fastgw.config.limit_models import AllLimits
 from fastgw.config.matches import Matches
 from fastgw.config.models import Config, Group, Route
 from fastgw.config.policies import ANSWERING, Policies
 from fastgw.config.problems import Where, did_you_mean
 from fastgw.config.rewrites import host_rule, rewrite
-from fastgw.config.scopes import Layer, Layers, body_limit, on_client_eof, timeouts
+from fastgw.config.scopes import (
+    HEAD_LIMITS,
+    Layer,
+    Layers,
+    body_limit,
+    head_limits,
+    limits,
+    on_client_eof,
+    timeouts,
+)
 from fastgw.config.targets import Forward, Targets
 from fastgw.config.wrong import noted
 from fastgw.plan.model import Limits, Match, ObjectSpec, Rewrite
@@ -35,6 +46,9 @@ class Routes:
         self.matches, self.targets, self.policies, self.pages = parts
         self.base = timeouts(defaults)
         self.base_body = body_limit(defaults, Limits().body)
+        self.listener, _ = limits(*(layer.scope for layer in defaults))  # type: ignore[arg-type]
+        #: Places that a problem was noted at, so that it is noted once.
+        self.said: set[Where] = set()
         #: The scopes around each route, and the groups that some route names.
         self.around: dict[str, Layers] = {}
         self.used: set[str] = set()
@@ -63,6 +77,8 @@ class Routes:
                 "FGW105", where, "neither 'upstream' nor a policy that answers", key=True
             )
         pages, replaced = self.pages.of(layers)
+        inner = layers[len(self.defaults) :]
+        self.check_heads(inner)
         return PlanRoute(
             name,
             found,
@@ -70,12 +86,13 @@ class Routes:
             steps,
             self.rewrite(layers, found),
             allow,
-            timeouts(layers[len(self.defaults) :], self.base),
-            body_limit(layers[len(self.defaults) :], self.base_body),
+            timeouts(inner, self.base),
+            body_limit(inner, self.base_body),
             on_client_eof(layers),
             self.inner(layers, "priority") or 0,
             pages,
             replaced,
+            **head_limits(inner),
         )
 
     # -- scopes --------------------------------------------------------------------------
@@ -116,6 +133,23 @@ class Routes:
             found.append(group)
         found.append(Layer(self.document, where, route))
         return tuple(found)
+
+    def check_heads(self, layers: Layers) -> None:
+        """Note limits of heads that could never hold: heads are read by the listener's."""
+        for layer in layers:
+            for key in HEAD_LIMITS:
+                most, value = getattr(self.listener, key), getattr(layer.scope.limits, key)
+                where: Where = (*layer.where, "limits", key)
+                if value is None or value <= most or where in self.said:
+                    continue
+                self.said.add(where)
+                text = shown_value(AllLimits, key, most)
+                self.document.problem(
+                    "FGW005",
+                    where,
+                    f"is more than the {text} of 'defaults', by which heads are read before"
+                    " their route is known",
+                )
 
     def inner(self, layers: Layers, key: str) -> Any:
         """What the innermost scope says that says something."""

@@ -69,6 +69,19 @@ def body_limit(layers: Sequence[Layer], base: int) -> int:
     return base
 
 
+#: Limits of heads that a scope below the defaults may say: they narrow the listener's.
+HEAD_LIMITS = ("head", "target", "fields")
+
+
+def head_limits(layers: Sequence[Layer]) -> dict[str, int]:
+    """What scopes around a route, but for the defaults, say of heads: `head_limit` and its
+    like; 0 = nothing."""
+    found = {f"{key}_limit": 0 for key in HEAD_LIMITS}
+    for layer in layers:
+        found |= {f"{key}_limit": n for key, n in said(layer.scope.limits) if key in HEAD_LIMITS}
+    return found
+
+
 def on_client_eof(layers: Sequence[Layer]) -> Any:
     """What becomes of requests whose client has closed its sending side."""
     for layer in reversed(layers):

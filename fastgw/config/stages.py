@@ -28,6 +28,7 @@ STAGE_OF: Final[dict[str, str]] = {
     "headers": "shape",
     "respond": "balance",
     "redirect": "balance",
+    "health": "balance",
 }
 
 

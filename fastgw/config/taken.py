@@ -1,12 +1,14 @@
-"""Routes that want the same requests as another: file order never decides between them."""
+"""Routes that want the same requests as another: file order never decides between them, and
+none may be left without any."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
 from fastgw.config.document import Document
-from fastgw.plan.model import Match, Route
+from fastgw.plan.model import Listener, Match, Route
 from fastgw.plan.patterns import matcher_count
+from fastgw.plan.shadows import find_shadows
 from fastgw.plan.ties import find_ties
 
 
@@ -23,6 +25,24 @@ def note_ties(document: Document, routes: Iterable[Route]) -> None:
             ("routes", tie.second, "match"),
             f"'{shown(match)}' is taken by route '{tie.first}'"
             f" ({document.place(('routes', tie.first))}) already{hint}",
+        )
+
+
+def note_shadows(
+    document: Document, routes: Iterable[Route], listeners: Iterable[Listener]
+) -> None:
+    """Note every match that never takes a request. `listeners`: the document's own; none when
+    the command line has others."""
+    every = {route.name: route for route in routes}
+    for shadow in find_shadows(tuple(every.values()), listeners):
+        match = every[shadow.route].matches[shadow.match]
+        names = " and ".join(f"'{name}' ({document.place(('routes', name))})" for name in shadow.by)
+        taker = f"route {names} takes" if len(shadow.by) == 1 else f"routes {names} take"
+        why = shadow.reason or f"{taker} all of it first"
+        document.problem(
+            "FGW211",
+            ("routes", shadow.route, "match"),
+            f"'{shown(match)}' can never match: {why}",
         )
 
 

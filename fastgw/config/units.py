@@ -8,9 +8,11 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Annotated, Any
 
-from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic import GetJsonSchemaHandler
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import PydanticCustomError, core_schema
+
+from fastgw.config.forms import Form
 
 MS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 BYTES = {
@@ -114,25 +116,24 @@ def shown(value: int, units: dict[str, int]) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Quantity:
+class Quantity(Form):
     """How a number is written: read from text with a unit, shown as one, and its schema."""
 
     name: str
-    read: Callable[[Any], Any]
+    number: Callable[[Any], Any]
     units: dict[str, int] = field(hash=False)
     schema: dict[str, Any] = field(hash=False)
     none: bool = False
+
+    def read(self, value: Any) -> Any:
+        """In the smallest unit."""
+        return self.number(value)
 
     def text(self, value: int) -> str:
         """A value as one would write it."""
         if value == 0 and self.none:
             return "none"
         return shown(value, self.units) if self.units else str(value)
-
-    def __get_pydantic_core_schema__(
-        self, source: Any, handler: GetCoreSchemaHandler
-    ) -> core_schema.CoreSchema:
-        return core_schema.no_info_before_validator_function(self.read, handler(source))
 
     def __get_pydantic_json_schema__(
         self, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler

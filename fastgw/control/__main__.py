@@ -6,7 +6,7 @@ import argparse
 import sys
 
 from fastgw.control.process import main
-from fastgw.master.privileges import OOM_CONTROL, Identity, drop, set_oom_score
+from fastgw.privileges import OOM_CONTROL, Identity, drop, set_oom_score
 from fastgw.worker import name_process
 
 

@@ -45,6 +45,9 @@ class Node:
         self.count: Callable[[], dict[str, int]] = dict
         self.draining = False
         self.log_level = "info"
+        #: The plan that the workers have mapped, and what explains it, once that was asked for.
+        self.plan: memoryview | None = None
+        self.explainer: tuple[memoryview, Any] | None = None
         self._upstreams: list[tuple[str, list[str]]] = []
         self._exposition = Exposition(read_catalogue())
 
@@ -60,8 +63,9 @@ class Node:
         """Workers that accept connections."""
         return sum(w.get("state") in ("ready", "serving") for w in self.workers)
 
-    def set_plan(self, plan: bytes) -> None:
+    def set_plan(self, plan: memoryview) -> None:
         """Take over what the API shows of a generation's plan."""
+        self.plan, self.explainer = plan, None
         self._upstreams = list(upstreams_of(PlanReader(plan)))
 
     def render_metrics(self, content_type: str = PROMETHEUS) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import mmap
 import os
 import signal
 import socket
@@ -119,7 +120,7 @@ class Control:
             "loaded_s": said["loaded_s"],
         }
         if "plan" in fds:
-            self.node.set_plan(os.pread(fds["plan"], os.fstat(fds["plan"]).st_size, 0))
+            self.node.set_plan(memoryview(mmap.mmap(fds["plan"], 0, prot=mmap.PROT_READ)))
 
     def told_drain(self, said: dict[str, Any], fds: dict[str, int]) -> None:
         """The gateway accepts no more."""

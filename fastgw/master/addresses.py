@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from fastgw.master import holders
-from fastgw.master.steering import Steering
+from fastgw.master.steering import Steering, accept_new, refuse_new
 
 #: Bytes of a unix socket's path; the kernel's sun_path less its NUL.
 UNIX_PATH_MOST = 107
@@ -59,6 +59,8 @@ class Bound:
     text: str = ""
     shared: bool = False
     steering: Steering | None = None
+    #: When it will be closed, on the monotonic clock; 0 = it is listened on.
+    closes_s: float = 0.0
 
     @property
     def place(self) -> str:
@@ -110,6 +112,24 @@ class Bound:
         """Give the last slot's socket out of hand; whoever gets it closes it."""
         return None if self.shared else self.sockets.pop()
 
+    def begin_closing(self, at_s: float) -> None:
+        """Take no new connections; the handshakes that have begun come to their end."""
+        self.closes_s = at_s
+        for s in self.sockets:
+            if not self.shared:
+                refuse_new(s)
+        self.unlink()
+
+    def revive(self, index: int, slots: int) -> None:
+        """It is listened on again after all, by so many slots."""
+        self.closes_s, self.index = 0.0, index
+        for s in self.sockets:
+            accept_new(s)
+        for _ in range(len(self.sockets), slots):
+            self.add_slot()
+        if self.steering is not None:
+            self.steering.moved()
+
     def close(self) -> None:
         """Close this process's copies; nothing is unlinked."""
         for s in self.sockets:
@@ -145,12 +165,17 @@ class Change:
     indexes: dict[int, int] = field(default_factory=dict)
     added: list[Bound] = field(default_factory=list)
     removed: list[Bound] = field(default_factory=list)
+    #: Those of the added ones that were about to be closed, and when.
+    revived: dict[int, float] = field(default_factory=dict)
 
     def undo(self) -> None:
         """It does not come to that: close what was bound for it."""
         for b in self.added:
-            b.close()
-            b.unlink()
+            if id(b) in self.revived:
+                b.begin_closing(self.revived[id(b)])
+            else:
+                b.close()
+                b.unlink()
 
 
 @dataclass
@@ -160,6 +185,8 @@ class Listening:
     bound: list[Bound] = field(default_factory=list)
     #: Sockets that somebody handed over, and that no address has claimed yet.
     inherited: list[Bound] = field(default_factory=list)
+    #: Not listened on any more, and not closed yet.
+    closing: list[Bound] = field(default_factory=list)
 
     def of_slot(self, slot: int, change: Change | None = None) -> list[Given]:
         """What a slot's worker accepts from, as things are or after a change."""
@@ -181,12 +208,21 @@ class Listening:
                 if left:
                     change.indexes[left[0]] = index
                 else:
-                    change.added += self.claim(index, text) or bind_address(index, text, slots)
+                    change.added += (
+                        self.claim(index, text)
+                        or self.revive(index, text, slots, change)
+                        or bind_address(index, text, slots, self.inodes())
+                    )
         except BaseException:
             change.undo()
             raise
         change.removed = [b for b in self.bound if b.index not in change.indexes]
         return change
+
+    def inodes(self) -> set[str]:
+        """Inodes of our TCP sockets."""
+        ours = [s for b in (*self.bound, *self.closing) if not b.path for s in b.sockets]
+        return {str(os.fstat(s.fileno()).st_ino) for s in ours}
 
     def claim(self, index: int, text: str) -> list[Bound]:
         """Sockets for an address that were handed over."""
@@ -196,8 +232,25 @@ class Listening:
             b.index = index
         return found
 
+    def revive(self, index: int, text: str, slots: int, change: Change) -> list[Bound]:
+        """Sockets of an address that were about to be closed. New ones beside them would join
+        their group in the kernel, where nobody could tell which is which."""
+        here = [b for b in self.closing if b.place == place(text) and len(b.sockets) <= slots]
+        for b in here:
+            if not b.shared:
+                change.revived[id(b)] = b.closes_s
+                b.revive(index, slots)
+        return [b for b in here if not b.shared]
+
+    def end_closing(self, now_s: float) -> None:
+        """Close what has had its time."""
+        for b in [b for b in self.closing if b.closes_s <= now_s]:
+            self.closing.remove(b)
+            b.close()
+
     def commit(self, change: Change) -> None:
         """The change holds; what is removed is the caller's to close."""
+        self.closing = [b for b in self.closing if id(b) not in change.revived]
         self.bound = [b for b in self.bound if b not in change.removed]
         for b in self.bound:
             b.index = change.indexes[b.index]
@@ -206,19 +259,19 @@ class Listening:
     def close_others(self, kept: list[Given], change: Change | None = None) -> None:
         """In a worker: close every socket but its own."""
         mine = {given.socket for given in kept}
-        for b in (*self.bound, *(change.added if change else ())):
+        for b in (*self.bound, *self.closing, *(change.added if change else ())):
             for s in b.sockets:
                 if s not in mine:
                     s.close()
 
     def forget(self) -> None:
         """In a child: close every copy; nothing is unlinked."""
-        for b in self.bound:
+        for b in (*self.bound, *self.closing):
             b.close()
 
     def close(self) -> None:
         """Close every socket of this process and take our unix paths away."""
-        for b in self.bound:
+        for b in (*self.bound, *self.closing):
             b.close()
             b.unlink()
 
@@ -270,10 +323,11 @@ def bind_all(addresses: list[str], slots: int, inherited: list[Bound] | None = N
     return listening
 
 
-def bind_address(index: int, text: str, slots: int) -> list[Bound]:
-    """Bind one address, which may be several sockets a slot, or raise with nothing left."""
+def bind_address(index: int, text: str, slots: int, ours: set[str]) -> list[Bound]:
+    """Bind one address, which may be several sockets a slot, or raise with nothing left.
+    `ours`: inodes of sockets that may have it already, in a wider or narrower form."""
     address = parse(text)
-    bound = [_bind_unix(index, address)] if address.path else _bind_tcp(index, address, slots)
+    bound = [_bind_unix(index, address)] if address.path else _bind_tcp(index, address, slots, ours)
     for b in bound:
         b.text = text
     return bound
@@ -282,13 +336,14 @@ def bind_address(index: int, text: str, slots: int) -> list[Bound]:
 # -- TCP -----------------------------------------------------------------------------------
 
 
-def _bind_tcp(index: int, address: Address, slots: int) -> list[Bound]:
+def _bind_tcp(index: int, address: Address, slots: int, ours: set[str]) -> list[Bound]:
     bound: list[Bound] = []
     for family, host in _places(address):
         # Port 0: the second family gets the port that the first was given.
         port = address.port or (bound[0].sockets[0].getsockname()[1] if bound else 0)
         try:
-            bound.append(_bind_place(index, address.scheme, family, host, port, slots))
+            place = (family, host, port)
+            bound.append(_bind_place(index, address.scheme, place, slots, ours))
         except OSError as e:
             # `:port` is IPv4 alone where IPv6 is switched off.
             if bound and e.errno in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT):
@@ -307,12 +362,21 @@ def _places(address: Address) -> list[tuple[socket.AddressFamily, str]]:
 
 
 def _bind_place(
-    index: int, scheme: str, family: socket.AddressFamily, host: str, port: int, slots: int
+    index: int,
+    scheme: str,
+    place: tuple[socket.AddressFamily, str, int],
+    slots: int,
+    ours: set[str],
 ) -> Bound:
+    family, host, port = place
     # SO_REUSEPORT binds beside whoever else uses it, without an error, so ask without it.
     with _tcp_socket(family, reuse_port=False) as probe:
-        probe.bind((host, port))
-        port = int(probe.getsockname()[1])
+        try:
+            probe.bind((host, port))
+            port = int(probe.getsockname()[1])
+        except OSError as e:
+            if e.errno != errno.EADDRINUSE or not _only_ours(port, ours):
+                raise
     sockets: list[socket.socket] = []
     try:
         for _ in range(slots):
@@ -327,6 +391,12 @@ def _bind_place(
     shown = f"[{host}]" if family == socket.AF_INET6 else host
     steering = Steering([*range(slots)])
     return Bound(index, f"{scheme}://{shown}:{port}", sockets, steering=steering)
+
+
+def _only_ours(port: int, ours: set[str]) -> bool:
+    """Whether a port is taken by nobody but ourselves: `:80` becomes `127.0.0.1:80`."""
+    holding = holders.tcp_inodes(port)
+    return bool(holding) and holding <= ours
 
 
 def _tcp_socket(family: socket.AddressFamily, reuse_port: bool) -> socket.socket:

@@ -7,13 +7,13 @@ at. As with --watch, a change counts once nothing has changed for a quarter of a
 
 from __future__ import annotations
 
-import glob
 import os
-from collections.abc import Iterable
 
 from fastgw.master.compiler import CompileError, tls_options
 from fastgw.master.generation import Generation
 from fastgw.master.settings import Compiled
+from fastgw.master.watcher import facts
+from fastgw.named_files import NO_FILE, Facts, find
 from fastgw.plan import PlanReader
 from fastgw.tls.renewal import NotRenewable, renewed
 
@@ -23,9 +23,6 @@ DEBOUNCE_S = 0.25
 LOOK_S = 0.25
 SHARE = 256
 
-Facts = tuple[int, int, int]
-_GONE: Facts = (0, 0, 0)
-
 
 class CertificateFiles:
     """Looks at the files of a generation."""
@@ -33,21 +30,15 @@ class CertificateFiles:
     def __init__(self, generation: Generation) -> None:
         self.files = generation.files
         self.patterns = generation.patterns
-        self._folders = {os.path.dirname(f): _facts(os.path.dirname(f)) for f in self._places()}
-        self._fits = self._fitting()
-        self._seen = {f: _facts(f) for f in self.files}
-        #: What has changed, and when it did so last.
-        since_ns = int(generation.begun_s * 1e9)
-        # What was written after reading began may not be what was read.
-        self._changed = {f for f, facts in self._seen.items() if facts[2] >= since_ns}
+        read = generation.read
+        folders = {os.path.dirname(place) for place in (*self.files, *self.patterns)}
+        #: Nothing is known of what they were when the files were read: look at once.
+        self._folders: dict[str, Facts] = dict.fromkeys(folders, NO_FILE)
+        self._fits = {path for one in self.patterns for path in read.patterns.get(one, ())}
+        self._seen = {f: read.files.get(f, NO_FILE) for f in self.files}
+        self._changed: set[str] = set()
         self._changed_s = self._looked_s = 0.0
         self._at = 0
-
-    def _places(self) -> Iterable[str]:
-        return (*self.files, *self.patterns)
-
-    def _fitting(self) -> set[str]:
-        return {found for pattern in self.patterns for found in glob.glob(pattern)}
 
     def changed(self, now_s: float) -> set[str]:
         """The files that have changed, once that is over; files that were never named are new
@@ -70,31 +61,23 @@ class CertificateFiles:
         self._at = self._at + SHARE if self._at + SHARE < len(self.files) else 0
         found: set[str] = set()
         for folder, was in self._folders.items():
-            facts = _facts(folder)
-            if facts != was:
-                self._folders[folder] = facts
+            now = facts(folder)
+            if now != was:
+                self._folders[folder] = now
                 due |= {f for f in self.files if os.path.dirname(f) == folder}
                 found |= self._look_for_others()
         for file in due:
-            facts = _facts(file)
-            if facts != self._seen[file]:
-                self._seen[file] = facts
+            now = facts(file)
+            if now != tuple(self._seen[file]):
+                self._seen[file] = now
                 found.add(file)
         return found
 
     def _look_for_others(self) -> set[str]:
         """Files that fit a pattern and did not before, or the reverse."""
-        fits = self._fitting()
+        fits = {path for pattern in self.patterns for path in find(pattern)}
         news, self._fits = fits ^ self._fits, fits
         return news
-
-
-def _facts(path: str) -> Facts:
-    try:
-        found = os.stat(path)
-    except OSError:
-        return _GONE
-    return found.st_ino, found.st_size, found.st_mtime_ns
 
 
 def renew(generation: Generation, files: set[str]) -> Compiled:
@@ -112,6 +95,7 @@ def renew(generation: Generation, files: set[str]) -> Compiled:
         bundle=made,
         files=generation.files,
         patterns=generation.patterns,
+        read=generation.read,
         renewed=digests,
         labels=generation.labels,
         code=generation.code,

@@ -12,22 +12,25 @@ import os
 import signal
 import traceback
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import Any
 
 import msgpack
 
 from fastgw.master.compiler import CompileError
 from fastgw.master.generation import (
+    CERTIFICATES,
+    PLAN,
     Generation,
     facts_of,
     from_facts,
-    new_bundle_fd,
-    new_plan_fd,
-    seal_plan,
+    new_memory,
+    seal,
 )
 from fastgw.master.process import describe_end
 from fastgw.master.settings import Compiled
 from fastgw.master.signals import HANDLED
+from fastgw.named_files import Read
 
 Compile = Callable[[dict[str, Any]], Compiled]
 
@@ -43,7 +46,7 @@ class CompileJob:
         leave: Callable[[], None],
     ) -> None:
         self.number = number
-        self.plan_fd, self.bundle_fd = new_plan_fd(), new_bundle_fd()
+        self.plan_fd, self.bundle_fd = new_memory(PLAN), new_memory(CERTIFICATES)
         self.answer_fd = os.memfd_create("fastgw-compiled", os.MFD_CLOEXEC)
         self.alive, theirs = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         signal.pthread_sigmask(signal.SIG_BLOCK, HANDLED)
@@ -65,17 +68,21 @@ class CompileJob:
             leave()
             signal.pthread_sigmask(signal.SIG_UNBLOCK, HANDLED)
             compiled = compile_source(source)
-            seal_plan(self.plan_fd, compiled.plan)
-            seal_plan(self.bundle_fd, compiled.bundle)
+            seal(self.plan_fd, compiled.plan)
+            seal(self.bundle_fd, compiled.bundle)
             os.write(self.answer_fd, facts_of(compiled))
             code = 0
         except CompileError as e:
-            os.write(self.answer_fd, msgpack.packb(e.lines))
+            self._say(e.lines, e.read)
             code = 2
         except BaseException:
-            os.write(self.answer_fd, msgpack.packb(traceback.format_exc().splitlines()))
+            self._say(traceback.format_exc().splitlines(), Read())
         finally:
             os._exit(code)
+
+    def _say(self, lines: list[str], read: Read) -> None:
+        """Leave word of what is wrong, and what it was found in."""
+        os.write(self.answer_fd, msgpack.packb([lines, asdict(read)]))
 
     def result(self) -> Generation:
         """The generation, once the child has ended; CompileError says why there is none."""
@@ -88,9 +95,10 @@ class CompileJob:
             return from_facts(self.number, self.plan_fd, self.bundle_fd, answer)
         os.close(self.plan_fd)
         os.close(self.bundle_fd)
-        raise CompileError(
-            list(msgpack.unpackb(answer)) if answer else [f"the compiler: {describe_end(status)}"]
-        )
+        if not answer:
+            raise CompileError([f"the compiler: {describe_end(status)}"])
+        lines, read = msgpack.unpackb(answer)
+        raise CompileError(lines, Read(**read))
 
     def cancel(self) -> None:
         """Nobody wants to know any more."""

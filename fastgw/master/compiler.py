@@ -6,23 +6,22 @@ a plan or there are lines that say why not.
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator, Mapping
-from dataclasses import replace
+import os
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from fastgw.config.child import CompilerCrashed, Options, compile_in_child
 from fastgw.config.problems import ConfigError, Problem
 from fastgw.log import Log
 from fastgw.master.settings import Compiled
+from fastgw.named_files import Read, facts_of
 from fastgw.plan import PlanReader
 from fastgw.plugin_code import code_of
+from fastgw.privileges import Identity, run_as_words
 from fastgw.tls.bundle import BundleError, files_of, patterns_of, read_bundle
 
 #: Where the settings' row has the bytes of all buffers of one worker.
 _MEMORY = 13
-#: Times of files lag behind the clock by as much.
-CLOCK_STEP_S = 0.02
 #: Stands between two labels of a row; no name holds it.
 LABEL_BREAK = "\x1f"
 #: The row of each kind that takes what has none of its own, and requests without a route.
@@ -31,34 +30,39 @@ _LOG = Log("compiler")
 
 
 class CompileError(Exception):
-    """No plan; `lines` are the errors, all of them."""
+    """No plan; `lines` are the errors, all of them, and `read` what they were found in."""
 
-    def __init__(self, lines: list[str]) -> None:
+    def __init__(self, lines: list[str], read: Read | None = None) -> None:
         super().__init__("; ".join(lines))
         self.lines = lines
+        self.read = read or Read()
 
 
-def compile_plan(source: dict[str, Any]) -> Compiled:
-    """Have a source read, {"file": FILE or None, "options": {...}}; or CompileError."""
-    begun_s = time.time() - CLOCK_STEP_S
+def compile_plan(source: dict[str, Any], who: Identity | None = None) -> Compiled:
+    """Have a source read, {"file": FILE or None, "options": {...}}, by a process that runs as
+    `who` (None: as this one); or CompileError."""
     warned: list[Problem] = []
+    read, run_as = Read(), run_as_words(who)
+    options = Options(**source["options"])
     try:
-        plan = compile_in_child(source["file"], Options(**source["options"]), warned=warned)
+        plan = compile_in_child(source["file"], options, warned=warned, run_as=run_as, read=read)
     except ConfigError as e:
-        raise CompileError([str(problem) for problem in e.problems]) from e
+        raise CompileError([str(problem) for problem in e.problems], read) from e
     except CompilerCrashed as e:
-        raise CompileError(str(e).splitlines()) from e
+        raise CompileError(str(e).splitlines(), read) from e
     for warning in warned:
         _LOG.warning(str(warning))
-    return replace(read_facts(plan), begun_s=begun_s)
+    return read_facts(plan, read, run_as)
 
 
-def read_facts(plan: bytes) -> Compiled:
+def read_facts(plan: bytes, read: Read, run_as: Sequence[str]) -> Compiled:
     """What the master needs to know of a plan."""
     reader = PlanReader(plan)
     (settings,) = reader.rows("settings")
     listeners = list(reader.listeners())
     tls = tls_options(reader)
+    code = code_of(plugins_of(reader), run_as)
+    read.files |= {file: facts_of(os.stat(file)) for file in code.files}
     return Compiled(
         plan=plan,
         listen=[("https://" if "tls" in one.options else "") + one.address for one in listeners],
@@ -67,7 +71,8 @@ def read_facts(plan: bytes) -> Compiled:
         bundle=read_files(tls),
         files=sorted(set(files_of(tls).values())),
         patterns=patterns_of(tls),
-        code=code_of(plugins_of(reader)),
+        code=code.digest,
+        read=read,
     )
 
 

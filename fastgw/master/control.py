@@ -20,9 +20,9 @@ from typing import Any
 from fastgw.log import Log
 from fastgw.master.addresses import AddressError, bind_all
 from fastgw.master.messages import BrokenMessage, Inbox, Message, pack, receive
-from fastgw.master.privileges import Identity
 from fastgw.master.signals import HANDLED
 from fastgw.master.slot import SETTLED_S, backoff_s, describe_end
+from fastgw.privileges import Identity
 from fastgw.run_dir import private_socket
 
 #: Where the control process finds its end of the socket pair.

@@ -5,12 +5,15 @@ from __future__ import annotations
 
 import fcntl
 import os
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 
 import msgpack
 
 from fastgw.master.settings import Compiled
+from fastgw.named_files import Read
 
+#: Names of the memory, as /proc shows them.
+PLAN, CERTIFICATES = "plan", "certificates"
 SEALS = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE | fcntl.F_SEAL_SEAL
 
 
@@ -32,8 +35,8 @@ class Generation:
     patterns: list[str] = field(default_factory=list)
     #: Digests of the files that were renewed in place.
     renewed: list[str] = field(default_factory=list)
-    #: When reading the files began, by the wall clock.
-    begun_s: float = 0.0
+    #: The files that it was read from.
+    read: Read = field(default_factory=Read)
 
     def close(self) -> None:
         """Let the plan go; workers that look into it keep it."""
@@ -50,38 +53,37 @@ class Generation:
         return {"plan": self.plan_fd} | more
 
 
-def new_plan_fd() -> int:
-    """Empty memory for a plan."""
-    return os.memfd_create("fastgw-plan", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+def new_memory(name: str) -> int:
+    """Empty memory that can be sealed: for a plan, or for the files beside it."""
+    return os.memfd_create(f"fastgw-{name}", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
 
 
-def new_bundle_fd() -> int:
-    """Empty memory for certificate files."""
-    return os.memfd_create("fastgw-certificates", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
-
-
-def seal_plan(fd: int, plan: bytes) -> None:
-    """Write a plan (or the files beside it) and let nobody change it any more."""
-    view = memoryview(plan)
+def seal(fd: int, content: bytes) -> None:
+    """Write all of it and let nobody change it any more."""
+    view = memoryview(content)
     while view:
         view = view[os.write(fd, view) :]
     fcntl.fcntl(fd, fcntl.F_ADD_SEALS, SEALS)
 
 
+def sealed(name: str, content: bytes) -> int:
+    """Memory that holds this and nothing else, ever."""
+    fd = new_memory(name)
+    seal(fd, content)
+    return fd
+
+
 def from_compiled(number: int, compiled: Compiled) -> Generation:
     """The generation of a plan that was compiled in this process."""
-    fd = new_plan_fd()
-    seal_plan(fd, compiled.plan)
-    bundle_fd = new_bundle_fd()
-    seal_plan(bundle_fd, compiled.bundle)
-    return from_facts(number, fd, bundle_fd, facts_of(compiled))
+    plan_fd, bundle_fd = sealed(PLAN, compiled.plan), sealed(CERTIFICATES, compiled.bundle)
+    return from_facts(number, plan_fd, bundle_fd, facts_of(compiled))
 
 
 def facts_of(compiled: Compiled) -> bytes:
     """All but the plan, for another process."""
     c = compiled
     facts: bytes = msgpack.packb(
-        [c.listen, c.memory, c.labels, c.code, c.files, c.patterns, c.renewed, c.begun_s]
+        [c.listen, c.memory, c.labels, c.code, c.files, c.patterns, c.renewed, asdict(c.read)]
     )
     return facts
 
@@ -91,7 +93,7 @@ def from_facts(number: int, plan_fd: int, bundle_fd: int, facts: bytes) -> Gener
     if os.fstat(bundle_fd).st_size == 0:
         os.close(bundle_fd)
         bundle_fd = -1
-    listen, memory, labels, code, files, patterns, renewed, begun_s = msgpack.unpackb(
+    listen, memory, labels, code, files, patterns, renewed, read = msgpack.unpackb(
         facts, use_list=False
     )
     return Generation(
@@ -106,5 +108,5 @@ def from_facts(number: int, plan_fd: int, bundle_fd: int, facts: bytes) -> Gener
         list(files),
         list(patterns),
         list(renewed),
-        begun_s,
+        Read(**read),
     )

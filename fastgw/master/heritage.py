@@ -8,7 +8,7 @@ In both cases the new master starts workers of its own on the same sockets and, 
 are ready, tells the old ones to leave. Messages:
 
     heritage {generation, pid, slot, column} and fds `statistics`, `tickets`, `addresses`,
-             from a master also `lock` and the control process's sockets
+             from a master also `lock`, `manifest` and the control process's sockets
     sockets {text, name, path, inode, shared, slots, order} and an fd for each slot
     that_is_all
 """
@@ -61,6 +61,12 @@ class Heritage:
     tickets_fd: int = -1
     #: Connections by client address.
     addresses_fd: int = -1
+    #: What the service manager's descriptor store means (fd_store.py).
+    manifest_fd: int = -1
+    #: Names of what that store has.
+    stored: set[str] = field(default_factory=set)
+    #: Descriptors of socket activation.
+    activated: list[int] = field(default_factory=list)
     lock_fd: int = -1
     generation: int = 0
     #: Sockets of the control process by its names.
@@ -76,6 +82,7 @@ class Heritage:
             self.statistics_fd = keep(self.statistics_fd, fds.get("statistics", -1))
             self.tickets_fd = keep(self.tickets_fd, fds.get("tickets", -1))
             self.addresses_fd = keep(self.addresses_fd, fds.get("addresses", -1))
+            self.manifest_fd = keep(self.manifest_fd, fds.get("manifest", -1))
             self.lock_fd = keep(self.lock_fd, fds.get("lock", -1))
             for name, fd in fds.items():
                 if name.startswith(HEALTH):
@@ -95,7 +102,7 @@ class Heritage:
         bound = self._bound(message)
         for slot in message["slots"]:
             s = socket.socket(fileno=fds[str(slot)])
-            if bound.shared and bound.sockets:
+            if slot in bound.found or (bound.shared and bound.sockets):
                 s.close()
             else:
                 bound.found[slot] = s

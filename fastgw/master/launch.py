@@ -14,27 +14,28 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+from fastgw import privileges
 from fastgw.ext.shm.addresses import Addresses, create_addresses, map_addresses
 from fastgw.ext.shm.segment import SegmentError
 from fastgw.ext.shm.statistics import Statistics, create_statistics, map_statistics
 from fastgw.log import Log
-from fastgw.master import privileges
 from fastgw.master.addresses import AddressError, Listening, bind_all
 from fastgw.master.compile_job import Compile
 from fastgw.master.compiler import CompileError, compile_plan
 from fastgw.master.control import ControlProcess
 from fastgw.master.control_link import ControlLink
+from fastgw.master.fd_store import NAMED_S, FdStore, new_manifest, restore, stored_fds
 from fastgw.master.generation import from_compiled
 from fastgw.master.heritage import Heritage, adopt, open_adoption
 from fastgw.master.master import EXIT_FAILED, Master
 from fastgw.master.nursery import Nursery
-from fastgw.master.privileges import PrivilegeError
 from fastgw.master.settings import Compiled, Settings
 from fastgw.master.signals import SignalQueue
-from fastgw.master.state_file import write_orders
+from fastgw.master.state_file import write_orders, write_outcome
 from fastgw.master.succession import Successor, Upgrade, inherited
-from fastgw.master.systemd import handed_over
+from fastgw.master.systemd import activated, take_descriptors
 from fastgw.master.workforce import Workforce
+from fastgw.privileges import PrivilegeError
 from fastgw.run_dir import Lock, RunDirError, run_folder
 from fastgw.tls.tickets import NodeTickets
 from fastgw.worker import MakeDataPlane
@@ -48,7 +49,7 @@ COLUMNS_MORE = 16
 def run(
     settings: Settings,
     *,
-    compile_source: Compile = compile_plan,
+    compile_source: Compile | None = None,
     make: MakeDataPlane | None = None,
 ) -> int:
     """Run a gateway until it is told to end; the process's exit code."""
@@ -63,12 +64,14 @@ def run(
             lock.inherit(heritage.lock_fd)
         else:
             lock.take()
+        who = privileges.identity(settings.user, settings.group)
+        compile_source = compile_source or partial(compile_plan, who=who)
         compiled = compile_source(settings.source)
         # Not before there is a plan: orphans must not be taken over by one that ends at once.
         heritage = heritage or adopt(folder)
+        restore(heritage, take_descriptors(), log)
         control = None
         if settings.control is not None:
-            who = privileges.identity(settings.user, settings.group)
             told = replace(settings.control, run_as=who)
             control = ControlProcess(told, folder, log, heritage.more)
         try:
@@ -129,8 +132,11 @@ def supervise(
         force.on_steer = partial(keep_orders, lock.folder, listening, log)
         upgrade = Upgrade(force, lock.fd, health.bound, log)
         upgrade.shared = {"tickets": tickets.fd, "addresses": addresses.segment.fd}
+        upgrade.on_outcome = partial(keep_outcome, lock.folder, log)
         successor = Successor(heritage, force, lock, log)
         master = Master(settings, force, compile_source, upgrade, successor, log)
+        store = keep_store(master, heritage, statistics, tickets, health, control)
+        upgrade.manifest_fd = store.manifest_fd
         if control is not None:
             upgrade.more = control.sockets.named
             ControlLink(control, master, lock.folder)
@@ -149,6 +155,31 @@ def supervise(
         adoption.close()
 
 
+def keep_store(
+    master: Master,
+    heritage: Heritage,
+    statistics: Statistics,
+    tickets: NodeTickets,
+    health: Listening,
+    control: ControlProcess | None,
+) -> FdStore:
+    """Have the service manager keep what another master would need."""
+    named = control.sockets.named if control is not None else {}
+    store = FdStore(
+        master.notifier,
+        heritage.manifest_fd if heritage.manifest_fd >= 0 else new_manifest(),
+        master.workforce.listening,
+        lambda: stored_fds(statistics.segment.fd, tickets.fd, health, named),
+        heritage.stored,
+    )
+    after_s = NAMED_S if heritage.lock_fd >= 0 else 0.0
+    master.on_announced.append(lambda: store.begin(after_s))
+    master.rounds.append(store.look)
+    master.on_end.append(store.empty)
+    master.on_left.append(store.leave)
+    return store
+
+
 def leave(lock: Lock, control: ControlProcess | None) -> None:
     """What belongs to our successor now is not ours to take away."""
     lock.forget()
@@ -160,7 +191,7 @@ def listen(
     settings: Settings, compiled: Compiled, heritage: Heritage, log: Log
 ) -> tuple[Listening, Listening]:
     """Sockets for clients and for probes of health: bound, handed over or from systemd."""
-    given = [*heritage.listening.bound, *handed_over(compiled.listen)]
+    given = [*heritage.listening.bound, *activated(compiled.listen, heritage.activated)]
     listening = bind_all(compiled.listen, settings.workers, given)
     try:
         health = bind_all(settings.health_listen, 1, heritage.health)
@@ -182,6 +213,14 @@ def keep_orders(folder: Path, listening: Listening, log: Log) -> None:
         write_orders(folder, listening)
     except OSError as e:
         log.warning(f"run directory {folder}: {e.strerror}; another master could not steer")
+
+
+def keep_outcome(folder: Path, log: Log, pid: int, failed: str) -> None:
+    """Leave word for `fastgw upgrade`."""
+    try:
+        write_outcome(folder, pid, failed)
+    except OSError as e:
+        log.warning(f"run directory {folder}: {e.strerror}")
 
 
 def open_statistics(settings: Settings, heritage: Heritage, log: Log) -> Statistics:

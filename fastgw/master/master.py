@@ -50,9 +50,12 @@ class Master:
         self.signals = workforce.signals
         self.log = log
         self.reload = Reload(workforce, compile_source, settings.source)
-        self.watcher = Watcher(settings.source) if settings.watch else None
         self.certificates = CertificateFiles(workforce.generation)
         self.reload.on_switched.append(self.switched)
+        self.watcher: Watcher | None = None
+        if settings.watch:
+            self.watcher = Watcher(settings.source.get("file"), workforce.generation.read)
+            self.reload.on_read = self.watcher.read
         self.upgrade, self.successor = upgrade, successor
         upgrade.on_ready = self.superseded
         self.exit_code = EXIT_OK
@@ -72,6 +75,11 @@ class Master:
         #: Called every round, and when logs are to be opened again.
         self.rounds: list[Callable[[], None]] = []
         self.on_reopen: list[Callable[[], None]] = []
+        #: Called once all workers serve, when the gateway begins to end, and when another
+        #: master has taken it over.
+        self.on_announced: list[Callable[[], None]] = []
+        self.on_end: list[Callable[[], None]] = []
+        self.on_left: list[Callable[[], None]] = []
         #: Pids of children that are no workers; 0 = there is none.
         self.more_pids: list[Callable[[], int]] = []
         workforce.on_ready = self.ready
@@ -131,12 +139,12 @@ class Master:
 
     def look_at_clock(self) -> None:
         """Do what is due."""
-        for look in self.rounds:
-            look()
+        tell(self.rounds)
         self.workforce.look_at_clock()
         self.workforce.look_at_hearts()
         self.reload.look_at_clock()
         self.upgrade.look_at_clock()
+        self.reap_strangers()
         self.notifier.alive(time.monotonic())
         if self.drain_at_s and time.monotonic() >= self.drain_at_s:
             self.drain()
@@ -182,7 +190,8 @@ class Master:
             self.announced = True
             self.log.info(f"ready with {len(slots)} worker(s)")
             self.successor.ready()
-            self.pidfile.write()
+            self.pidfile.write(self.log)
+            tell(self.on_announced)
             self.notifier.tell(READY=1, MAINPID=os.getpid(), STATUS=f"{len(slots)} workers serve")
 
     def lost(self, worker: WorkerProcess, text: str) -> None:
@@ -207,6 +216,7 @@ class Master:
         self.reload.cancel()
         self.workforce.statistics.order_drain()
         self.end_s = time.monotonic() + self.settings.drain_s
+        tell(self.on_end)
         self.log.info(f"draining, for {self.settings.drain_s:g} s at the most")
         # Ours first: a worker that closes the last copy of a socket refuses new connections.
         self.workforce.listening.close()
@@ -220,6 +230,7 @@ class Master:
         self.workforce.filling = False
         self.reload.cancel()
         self.end_s = time.monotonic() + KILL_AFTER_S
+        tell(self.on_end)
         self.workforce.listening.close()
         self.tell_all(signal.SIGQUIT)
 
@@ -263,7 +274,6 @@ class Master:
         """Bury every child that has ended."""
         self.workforce.reap()
         self.upgrade.reap()
-        self.reap_strangers()
 
     def reap_strangers(self) -> None:
         """As process 1 of a container: orphans of others become our children."""
@@ -284,19 +294,23 @@ class Master:
     def handle_usr1(self) -> None:
         """Reopen logs."""
         self.log.info("USR1: logs are opened again")
-        for told in self.on_reopen:
-            told()
+        tell(self.on_reopen)
 
     def handle_usr2(self) -> None:
         """Start the program again; it takes over."""
         if os.getpid() == 1:
-            self.log.error("USR2: process 1 of a container can't be replaced by another one")
-        elif self.may_resize():
+            self.upgrade.refuse("process 1 of a container can't be replaced by another one")
+        elif self.draining or self.stopping or self.left:
+            self.upgrade.refuse("the gateway ends")
+        elif self.reload.busy:
+            self.upgrade.refuse("a reload is under way; try again")
+        else:
             self.upgrade.begin()
 
     def superseded(self) -> None:
         """The new program serves: our workers leave, and we with the last of them."""
         self.left = True
+        tell(self.on_left)
         self.workforce.hand_over()
         self.notifier.tell(MAINPID=self.upgrade.pid)
 
@@ -324,6 +338,12 @@ class Master:
             self.log.warning("a reload is under way: the number of workers stays; try again")
             return False
         return True
+
+
+def tell(told: list[Callable[[], None]]) -> None:
+    """Call each of them."""
+    for one in told:
+        one()
 
 
 def next_ended() -> int:

@@ -6,10 +6,11 @@ import asyncio
 import socket
 from typing import NoReturn
 
+from fastgw import privileges
 from fastgw.ext.shm.addresses import Addresses
 from fastgw.ext.shm.statistics import Column, Statistics
 from fastgw.log import Log
-from fastgw.master import machine, privileges
+from fastgw.master import machine
 from fastgw.master.addresses import Listening
 from fastgw.master.control import ControlProcess
 from fastgw.master.settings import Settings

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from fastgw.log import Log
+
 
 class PidFile:
     """A file with our pid; an empty path: none. Never stands in the way of the gateway."""
@@ -12,12 +14,16 @@ class PidFile:
     def __init__(self, path: str) -> None:
         self.path = path
 
-    def write(self) -> None:
-        """Put our pid in the place of whatever stood there; OSError."""
-        if self.path:
-            new = Path(f"{self.path}.{os.getpid()}")
+    def write(self, log: Log) -> None:
+        """Put our pid in the place of whatever stood there; what can't be done is said."""
+        if not self.path:
+            return
+        new = Path(f"{self.path}.{os.getpid()}")
+        try:
             new.write_text(f"{os.getpid()}\n")
             new.replace(self.path)
+        except OSError as e:
+            log.error(f"pid file {self.path}: {e.strerror}")
 
     def remove(self) -> None:
         """Take it away if it is still ours."""

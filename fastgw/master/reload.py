@@ -22,6 +22,7 @@ from fastgw.master.generation import Generation
 from fastgw.master.messages import Message
 from fastgw.master.process import WorkerProcess
 from fastgw.master.workforce import Workforce
+from fastgw.named_files import Read
 
 #: A worker that has not prepared a plan by then is a reason to refuse it.
 PREPARE_S = 60.0
@@ -45,6 +46,8 @@ class Reload:
         self.number = workforce.generation.number
         #: Told of each generation that runs.
         self.on_switched: list[Callable[[Generation], None]] = []
+        #: Told of the files that each compilation has read, whether it worked or not.
+        self.on_read: Callable[[Read], None] = lambda read: None
         #: Reloads that changed nothing.
         self.failures = 0
         #: The job renews certificates; nothing else changes.
@@ -135,10 +138,12 @@ class Reload:
         self._compiled_s = time.monotonic()
         try:
             self.next = job.result()
+            self.on_read(self.next.read)
             self.change = self.workforce.listening.change_to(
                 self.next.listen, len(self.workforce.slots)
             )
         except CompileError as e:
+            self.on_read(e.read)
             self._refuse(e.lines)
             return
         except (AddressError, OSError) as e:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from fastgw.master.control import ControlSettings
+from fastgw.named_files import Read
 
 
 @dataclass(frozen=True)
@@ -60,9 +61,9 @@ class Compiled:
     patterns: list[str] = field(default_factory=list)
     #: Digests of the files that were renewed in place; then the plan is the running one.
     renewed: list[str] = field(default_factory=list)
-    #: When reading them began, by the wall clock.
-    begun_s: float = 0.0
     #: (kind, name) of everything that has a row in the statistics.
     labels: list[tuple[str, str]] = field(default_factory=list)
     #: What the plugins' code is; workers can't take another one up.
     code: str = ""
+    #: The files that all of it was read from.
+    read: Read = field(default_factory=Read)

@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import array
 import errno
-import random
 import socket
 import struct
 
 SO_ATTACH_REUSEPORT_CBPF = 51
 SO_DETACH_REUSEPORT_BPF = 68
 SO_ATTACH_FILTER = 26
+SO_DETACH_FILTER = 27
 
 #: Instruction codes of classic BPF.
 _LD_WORD, _LD_BYTE = 0x20, 0x30
@@ -112,6 +112,9 @@ def refuse_new(sock: socket.socket) -> bool:
     return True
 
 
-def jitter_s(most_s: float) -> float:
-    """A little time, so that not all clients come back at once."""
-    return random.uniform(0.0, most_s)
+def accept_new(sock: socket.socket) -> None:
+    """Have it take new connections again."""
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, SO_DETACH_FILTER, 0)
+    except OSError:
+        pass  # there was none

@@ -53,12 +53,16 @@ class Upgrade:
         self.end_s = 0.0
         #: Called when the new program is ready.
         self.on_ready: Callable[[], None] = lambda: None
+        #: Told how it went: the new program's pid, or 0 and why there is none.
+        self.on_outcome: Callable[[int, str], None] = lambda pid, why: None
         #: Sockets of the control process, which go along.
         self.more: Mapping[str, socket.socket] = {}
         #: Where workers answer probes.
         self.health = health
         #: Shared memory that goes along, by its names in the heritage.
         self.shared: dict[str, int] = {}
+        #: What the service manager's descriptor store means.
+        self.manifest_fd = -1
         self._outbox = Outbox()
         self._inbox = Inbox()
 
@@ -69,11 +73,13 @@ class Upgrade:
     def begin(self) -> None:
         """Start the program again and hand over."""
         if self.sock is not None:
-            self.log.warning("an upgrade is under way already")
+            self.refuse("one is under way already")
             return
         self.sock, theirs = socket.socketpair()
         theirs.set_inheritable(True)
         env = {**os.environ, HERITAGE_FD: str(theirs.fileno())}
+        # The watchdog wants to hear the new program, whatever its pid will be.
+        env.pop("WATCHDOG_PID", None)
         command = [sys.executable, *sys.orig_argv[1:]]
         self.log.info(f"upgrade: starting {' '.join(command)}")
         try:
@@ -97,6 +103,7 @@ class Upgrade:
         ]
         fds = {"statistics": force.statistics.segment.fd, "lock": self.lock_fd}
         fds |= self.shared
+        fds |= {"manifest": self.manifest_fd} if self.manifest_fd >= 0 else {}
         fds |= {HEALTH + b.text: b.sockets[0].fileno() for b in self.health}
         fds |= {MORE + name: s.fileno() for name, s in self.more.items()}
         hand_over(self._outbox, bound, fds, generation=force.generation.number, pid=os.getpid())
@@ -117,6 +124,7 @@ class Upgrade:
             self.end_s = 0.0
             self.log.info(f"upgrade: the new program (pid {self.pid}) is ready; leaving to it")
             self._close()
+            self.on_outcome(self.pid, "")
             self.on_ready()
         elif not data:
             self._failed("it ended before it was ready")
@@ -140,8 +148,14 @@ class Upgrade:
                 if self.sock is not None:
                     self._failed(describe_end(status))
 
+    def refuse(self, why: str) -> None:
+        """It can't be begun now."""
+        self.log.error(f"upgrade: {why}")
+        self.on_outcome(0, why)
+
     def _failed(self, why: str) -> None:
         self.log.error(f"upgrade failed: {why}; the old program goes on")
+        self.on_outcome(0, why)
         self.end_s = 0.0
         if self.pid:
             os.kill(self.pid, signal.SIGKILL)

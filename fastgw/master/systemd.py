@@ -1,41 +1,50 @@
 """What systemd gives and is told: sockets, readiness, the watchdog.
 
-The protocols are plain: sockets stand at descriptor 3 and up (sd_listen_fds), states are
-datagrams to $NOTIFY_SOCKET (sd_notify). Without systemd all of this does nothing.
+The protocols are plain: descriptors stand at 3 and up (sd_listen_fds), states are datagrams
+to $NOTIFY_SOCKET (sd_notify). What the manager stores for us is fd_store.py's. Without
+systemd all of this does nothing.
 """
 
 from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, MutableMapping
 
 from fastgw.master.addresses import AddressError, Bound, parse
 
 FIRST_FD = 3
 
 
-def handed_over(addresses: list[str], env: Mapping[str, str] = os.environ) -> list[Bound]:
-    """Sockets of socket activation, for those of the addresses that they are bound to.
-
-    All workers accept from the same one. AddressError: one that nobody wants, since its
-    clients would wait for ever."""
+def take_descriptors(env: MutableMapping[str, str] = os.environ) -> list[tuple[str, int]]:
+    """(name, descriptor) of all that the service manager gave to this process, once: nobody
+    whom we start shall think that they are meant."""
     if env.get("LISTEN_PID") != str(os.getpid()):
         return []
     count = int(env.get("LISTEN_FDS", "0"))
-    wanted = {text: where for text in addresses for where in places(text)}
-    by_place = {where: text for text, where in ((t, w) for t in wanted for w in places(t))}
-    found = []
-    for fd in range(FIRST_FD, FIRST_FD + count):
+    names = env.get("LISTEN_FDNAMES", "").split(":")
+    for name in ("LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"):
+        env.pop(name, None)
+    fds = range(FIRST_FD, FIRST_FD + count)
+    for fd in fds:
         os.set_inheritable(fd, False)
+    return [(names[i] if i < len(names) else "", fd) for i, fd in enumerate(fds)]
+
+
+def activated(addresses: list[str], fds: Iterable[int]) -> list[Bound]:
+    """The sockets of socket activation, for those of the addresses that they are bound to.
+
+    All workers accept from the same one. AddressError: one that nobody wants, since its
+    clients would wait for ever."""
+    by_place = {where: text for text in addresses for where in places(text)}
+    found = []
+    for fd in fds:
         s = socket.socket(fileno=fd)
         s.setblocking(False)
         text = by_place.get(place_of(s))
         if text is None:
             raise AddressError(f"systemd handed over {place_of(s)}, which is not listened on")
         found.append(Bound(-1, f"{text} (from systemd)", [s], text=text, shared=True))
-    for name in ("LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"):
-        os.environ.pop(name, None)
     return found
 
 
@@ -71,13 +80,22 @@ class Notifier:
 
     def tell(self, **states: str | int) -> None:
         """READY=1, STOPPING=1, MAINPID=..., STATUS=...; never fails."""
+        self.send([], states)
+
+    def tell_with(self, fd: int, **states: str | int) -> None:
+        """The same with a descriptor (FDSTORE=1, FDNAME=...)."""
+        self.send([fd], states)
+
+    def send(self, fds: list[int], states: Mapping[str, str | int]) -> None:
+        """One datagram to the manager, if there is one."""
         if not self.address:
             return
         text = "\n".join(f"{name}={value}" for name, value in states.items())
         where = "\0" + self.address[1:] if self.address.startswith("@") else self.address
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as s:
             try:
-                s.sendto(text.encode(), where)
+                s.connect(where)
+                socket.send_fds(s, [text.encode()], fds)
             except OSError:
                 pass
 

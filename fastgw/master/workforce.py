@@ -27,7 +27,6 @@ from fastgw.master.process import WorkerProcess, WorkerState, describe_end
 from fastgw.master.settings import Settings
 from fastgw.master.signals import HANDLED, SignalQueue
 from fastgw.master.slot import Slot
-from fastgw.master.steering import refuse_new
 
 #: Between asking a worker to end at once and killing it, in seconds.
 KILL_AFTER_S = 1.0
@@ -381,17 +380,11 @@ class Workforce:
     def close_later(self, removed: list[Bound]) -> None:
         """Addresses are not listened on any more: no new connections, but those whose
         handshake has begun are still accepted by the workers, which close them first."""
+        at_s = time.monotonic() + UNSTEERED_S + 1.0
         for b in removed:
-            for s in b.sockets:
-                if not b.shared:
-                    refuse_new(s)
-            b.unlink()
-
-        def close() -> None:
-            for b in removed:
-                b.close()
-
-        self.later(UNSTEERED_S + 1.0, close)
+            b.begin_closing(at_s)
+        self.listening.closing += removed
+        self.later(UNSTEERED_S + 1.0, lambda: self.listening.end_closing(time.monotonic()))
 
     def later(self, after_s: float, what: Callable[[], None]) -> None:
         """Have something done after a while."""

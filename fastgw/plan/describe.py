@@ -84,11 +84,11 @@ def _listeners(reader: PlanReader) -> Iterator[str]:
 def _matcher(reader: PlanReader) -> Iterator[str]:
     used = sum(row[1] != EMPTY_SLOT for row in reader.rows("path_slots"))
     yield f"matches ({used} of {reader.count('path_slots')} path slots):"
-    hosts = [(reader.text(*row[0:2]), row[6]) for row in reader.rows("hosts")]
+    hosts = [(reader.text(*row[0:2]), row[3]) for row in reader.rows("hosts")]
     sets = [row[0] for row in reader.rows("sets")]
     candidates = _Candidates(reader)
     for row in reader.rows("paths"):
-        host, at, n, first, exact_n, prefix_n, regex_n, number = row[1:9]
+        host, at, n, first, exact_n, prefix_n, regex_n, number = row[1:]
         name, of = hosts[host]
         name = "*" + name if name.startswith(".") else name
         where = name + reader.text(at, n)
@@ -117,7 +117,7 @@ class _Candidates:
 
     def line(self, i: int) -> str:
         """One candidate."""
-        methods, route, extra, checks = self.rows[i]
+        route, extra, methods, checks, _ = self.rows[i]
         text = _methods(methods)
         if extra != NOTHING:
             tests, tests_n, captures, captures_n, _ = self.extras[extra]
@@ -166,17 +166,19 @@ def _routes(reader: PlanReader) -> Iterator[str]:
         if row[4] >= 0:
             yield f"  rewrite: {_rewrite(reader, rewrites[row[4]])}"
         if row[8]:
-            yield f"  host: {HOST_MODES[row[8]]}{reader.text(*row[10:12])}"
-        if row[12] != NOTHING:
-            yield f"  error pages: object {row[12]}"
-        if row[14]:
+            yield f"  host: {HOST_MODES[row[8]]}{reader.text(*row[11:13])}"
+        if row[13] != NOTHING:
+            yield f"  error pages: object {row[13]}"
+        if row[15]:
             statuses = [status for (status,) in reader.rows("statuses")]
-            yield f"  replaced of the upstream's: {statuses[row[13] : row[13] + row[14]]}"
+            yield f"  replaced of the upstream's: {statuses[row[14] : row[14] + row[15]]}"
         yield (
             f"  methods: {_methods(row[6])} allow_path: {_allow(row[5])} "
-            f"on_client_eof: {CLIENT_EOF[row[7]]} body: {row[23]} stat: {row[9]}"
+            f"on_client_eof: {CLIENT_EOF[row[7]]} body: {row[24]} stat: {row[10]}"
         )
-        yield "  timeouts, ms: " + _pairs(_TIMEOUTS, row[15:23])
+        if row[9]:
+            yield "  limits: " + _pairs(("head", "target", "fields"), row[25:28])
+        yield "  timeouts, ms: " + _pairs(_TIMEOUTS, row[16:24])
 
 
 def _rewrite(reader: PlanReader, row: tuple[Any, ...]) -> str:

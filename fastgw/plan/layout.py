@@ -5,15 +5,17 @@ from __future__ import annotations
 from struct import Struct
 from typing import Final
 
-LAYOUT: Final = 2
+LAYOUT: Final = 3
 MAGIC: Final = b"FGWPLAN\0"
 EMPTY_SLOT: Final = 0xFFFFFFFF
 #: An index that points nowhere.
 NOTHING: Final = 0xFFFFFFFF
 #: Sections begin at multiples of this, a line of the cache.
 ALIGN: Final = 64
-#: The most segments a path in the plan may have: a bit each in a host's masks.
+#: The most segments a path in the plan may have: a bit each in masks.
 MAX_SEGMENTS: Final = 63
+#: The most bytes that a host's name may have (RFC 1035 section 2.3.4), a wildcard's dot included.
+MAX_HOST: Final = 254
 
 HEADER: Final = Struct("<8sIIQQII")
 SECTION: Final = Struct("<QQII")
@@ -22,17 +24,19 @@ LIMITS: Final = Struct("<4IQ")
 TIMEOUTS: Final = Struct("<8I")
 SETTINGS: Final = Struct("<4IQ8IQIIQIB3x")
 LISTENER: Final = Struct("<IIIIQQI4x")
-HOST: Final = Struct("<IIQQIII4x")
-SLOT: Final = Struct("<4I")
+HOST: Final = Struct("<4I")
+HOST_SLOT: Final = Struct("<IIIHH")
+LOOKS: Final = Struct("<QQII")
 SHAPE: Final = Struct("<QBB6x")
-PATH: Final = Struct("<Q12I8x")
-CANDIDATE: Final = Struct("<4I")
+PATH: Final = Struct("<Q8I")
+PATH_SLOT: Final = Struct("<7IHBB")
+CANDIDATE: Final = Struct("<IIHBB")
 EXTRA: Final = Struct("<5I")
 TEST: Final = Struct("<BBHI6IQ")
 CAPTURE: Final = Struct("<IIHH")
 RANGE: Final = Struct("<16s16s")
 SET: Final = Struct("<II")
-ROUTE: Final = Struct("<IIIIiIIBB2xI5I8IQ")
+ROUTE: Final = Struct("<IIIIiIIBBBxI5I8IQ3I4x")
 REWRITE: Final = Struct("<6I")
 CHAIN: Final = Struct("<II")
 STEP: Final = Struct("<IBB2xI")
@@ -48,9 +52,10 @@ SECTIONS: Final[dict[str, Struct]] = {
     "strings": BYTES,
     "listeners": LISTENER,
     "hosts": HOST,
-    "host_slots": SLOT,
+    "host_slots": HOST_SLOT,
+    "looks": LOOKS,
     "paths": PATH,
-    "path_slots": SLOT,
+    "path_slots": PATH_SLOT,
     "shapes": SHAPE,
     "candidates": CANDIDATE,
     "extras": EXTRA,
@@ -104,7 +109,7 @@ TESTS: Final = ("header", "query", "cookie", "client", "listener", "server_name"
 #: How a test compares, in the order of TestOp.
 TEST_OPS: Final = ("present", "exact", "regex")
 #: Kinds of a shape, in the order of ShapeKind.
-SHAPES: Final = ("exact", "regex", "prefix")
+SHAPES: Final = ("exact", "regex", "prefix", "many")
 #: What a listener's bit in a test allows.
 MAX_LISTENERS: Final = 64
 #: Bits of RewriteRow.flags.

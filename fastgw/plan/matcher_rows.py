@@ -10,6 +10,7 @@ from fastgw.plan.layout import (
     CAPTURE,
     EXTRA,
     HOST,
+    LOOKS,
     MAX_LISTENERS,
     NOTHING,
     PATH,
@@ -39,13 +40,13 @@ class MatcherRows:
         self.rows: dict[str, list[bytes]] = {
             name: []
             for name in (
-                *("hosts", "paths", "shapes", "candidates", "extras", "tests", "captures"),
+                *("hosts", "looks", "paths", "shapes", "candidates", "extras", "tests", "captures"),
                 *("ranges", "regexes", "sets", "names"),
             )
         }
         self._listeners = {name: i for i, name in enumerate(listeners)}
         self._regexes: dict[str, int] = {}
-        self._shapes: dict[object, tuple[int, int]] = {}
+        self._looks: dict[object, int] = {}
         self._captures: dict[object, tuple[int, int]] = {}
         self._extras = Extras()
         self.tables = Tables(routes, self._extras)
@@ -67,24 +68,21 @@ class MatcherRows:
         at = len(self.rows["regexes"])
         for node in host.nodes:
             self._add_path(node, at, patterns)
-        row = HOST.pack(
-            *self.text(host.name),
-            host.exact_depths,
-            host.prefix_depths,
-            *self._run_of_shapes(host),
-            self._add_set(host, patterns),
-        )
-        self._append("hosts", row)
+        row = *self.text(host.name), self._look(host), self._add_set(host, patterns)
+        self._append("hosts", HOST.pack(*row))
 
-    def _run_of_shapes(self, host: Host) -> tuple[int, int]:
-        """What a host's paths look like. Hosts whose paths look alike share the rows, which
-        then are where the processor has them."""
+    def _look(self, host: Host) -> int:
+        """What a host's paths look like. Hosts whose paths look alike share the row and its
+        shapes, which then are where the processor has them."""
         shapes = tuple(host.ordered_shapes()) if host.patterned else ()
-        if shapes not in self._shapes:
-            self._shapes[shapes] = len(self.rows["shapes"]), len(shapes)
+        key = (host.exact_depths, host.prefix_depths, shapes)
+        if key not in self._looks:
+            first = len(self.rows["shapes"])
             for params, depth, kind in shapes:
                 self._append("shapes", SHAPE.pack(params, depth, SHAPES.index(kind)))
-        return self._shapes[shapes]
+            row = LOOKS.pack(host.exact_depths, host.prefix_depths, first, len(shapes))
+            self._looks[key] = self._append("looks", row)
+        return self._looks[key]
 
     def _add_set(self, host: Host, patterns: list[str]) -> int:
         """The regexes of a host, which are searched for together."""
@@ -103,18 +101,17 @@ class MatcherRows:
     def _add_path(self, node: Node, set_at: int, patterns: list[str]) -> None:
         """A path and its candidates; its regexes go to the end of `patterns`."""
         first, number = len(self.rows["candidates"]), len(patterns)
-        own: tuple[int, ...] = ()
-        for run in (node.exact, node.prefix, node.regex):
+        for name, run in (("exact", node.exact), ("prefix", node.prefix), ("regex", node.regex)):
+            kind = SHAPES.index(name)
             for c in ordered(run):
-                row = c.methods, c.route, c.extra, c.checks
-                own = own or row
-                self._append("candidates", CANDIDATE.pack(*row))
+                row = CANDIDATE.pack(c.route, c.extra, c.methods, c.checks, kind)
+                self._append("candidates", row)
                 if run is node.regex:
                     self._note_regex(c, set_at + len(patterns))
                     patterns.append(c.match.path)
         counts = len(node.exact), len(node.prefix), len(node.regex)
         said = node.params, node.host, *self.text(node.text), first, *counts, number
-        self._append("paths", PATH.pack(*said, *own))
+        self._append("paths", PATH.pack(*said))
 
     def _note_regex(self, candidate: Candidate, at: int) -> None:
         """The pattern whose groups are the candidate's parameters."""

@@ -6,7 +6,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from fastgw.ext.route.errors import PlanError
-from fastgw.plan.layout import CHECK_REST, CHECK_TESTS, MAX_SEGMENTS, NOTHING, method_bits
+from fastgw.plan.layout import (
+    CHECK_REST,
+    CHECK_TESTS,
+    MAX_HOST,
+    MAX_SEGMENTS,
+    NOTHING,
+    method_bits,
+)
 from fastgw.plan.model import Match, Route
 from fastgw.plan.patterns import Kind, PathPattern, matcher_count, parse_path, shape
 
@@ -112,6 +119,8 @@ class Tables:
     def _host(self, name: str) -> int:
         name = name.removeprefix("*")
         if name not in self._hosts:
+            if len(name) > MAX_HOST:
+                raise PlanError(f"host of more than {MAX_HOST - 1} bytes: '{name}'")
             self._hosts[name] = len(self.hosts)
             self.hosts.append(Host(name))
             if name.startswith("."):

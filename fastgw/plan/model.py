@@ -184,7 +184,10 @@ class Route:
     `target`: an object of kind `http` (forward), a `Split`, or of kind `none` for routes
     whose policies answer (`respond`, `redirect`). `priority` decides between routes that
     take a request with the same host, path and number of matchers; the higher wins.
-    `replace_upstream`: statuses of the upstream that get an error page, too."""
+    `replace_upstream`: statuses of the upstream that get an error page, too.
+    `head_limit`, `target_limit`, `fields_limit`: bytes of the request's head and target, and
+    its field lines; they hold beside those of the listener, by which a head is read before
+    its route is known. 0 = the listener's."""
 
     name: str
     matches: tuple[Match, ...]
@@ -198,6 +201,9 @@ class Route:
     priority: int = 0
     error_pages: tuple[ErrorPage, ...] = ()
     replace_upstream: frozenset[int] = frozenset()
+    head_limit: int = 0
+    target_limit: int = 0
+    fields_limit: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,3 +41,9 @@ def ranges_meet(a: Iterable[str], b: Iterable[str]) -> bool:
     """Whether some address is in a network of both."""
     mine, others = address_ranges(frozenset(a)), address_ranges(frozenset(b))
     return any(low <= h and other <= high for low, high in mine for other, h in others)
+
+
+def ranges_cover(a: Iterable[str], b: Iterable[str]) -> bool:
+    """Whether every address of the networks of `b` is in one of `a`."""
+    mine, others = address_ranges(frozenset(a)), address_ranges(frozenset(b))
+    return all(any(low <= o and h <= high for low, high in mine) for o, h in others)

@@ -32,7 +32,7 @@ class TieError(PlanError):
 
 
 @dataclass(slots=True)
-class _Entry:
+class Entry:
     """A match of a route."""
 
     route: Route
@@ -48,16 +48,16 @@ def find_ties(routes: tuple[Route, ...]) -> list[Tie]:
     """Every match that has the same host, path, number of matchers and priority as one of
     another route before it, where a request can fit both. A group of n that all tie gives
     n - 1 ties."""
-    groups: dict[tuple[str, ...] | str, list[_Entry]] = defaultdict(list)
+    return [tie for group in places(routes) for equals in _by_rank(group) for tie in _ties(equals)]
+
+
+def places(routes: tuple[Route, ...]) -> Iterator[list[Entry]]:
+    """The matches of all routes by host and path, where there are several."""
+    groups: dict[tuple[str, ...], list[Entry]] = defaultdict(list)
     for route in routes:
         for i, match in enumerate(route.matches):
-            groups[_place(match)].append(_Entry(route, i, match))
-    found: list[Tie] = []
-    for group in groups.values():
-        if len(group) > 1:
-            for equals in _by_rank(group):
-                found += _ties(equals)
-    return found
+            groups[_place(match)].append(Entry(route, i, match))
+    return (group for group in groups.values() if len(group) > 1)
 
 
 def _place(match: Match) -> tuple[str, ...]:
@@ -70,15 +70,15 @@ def _place(match: Match) -> tuple[str, ...]:
     return match.host, "*" if pattern.kind == "prefix" else "=", pattern.text
 
 
-def _by_rank(group: list[_Entry]) -> Iterator[list[_Entry]]:
+def _by_rank(group: list[Entry]) -> Iterator[list[Entry]]:
     """Those with as many matchers and the same priority."""
-    ranks: dict[tuple[int, int], list[_Entry]] = defaultdict(list)
+    ranks: dict[tuple[int, int], list[Entry]] = defaultdict(list)
     for entry in group:
         ranks[matcher_count(entry.match), entry.route.priority].append(entry)
     return (equals for equals in ranks.values() if len(equals) > 1)
 
 
-def _ties(group: list[_Entry]) -> list[Tie]:
+def _ties(group: list[Entry]) -> list[Tie]:
     """The ties within a group, at most one for each of its members."""
     if len(group) > _PAIRS and (parts := _divided(group)):
         return [tie for part in parts for tie in _ties(part)]
@@ -91,11 +91,11 @@ def _ties(group: list[_Entry]) -> list[Tie]:
     return found
 
 
-def _divided(group: list[_Entry]) -> list[list[_Entry]]:
+def _divided(group: list[Entry]) -> list[list[Entry]]:
     """The group by the value of a condition that all of it compare exactly, if there is one
     with more than one value: members of different parts can't tie."""
     for wanted in group[0].match.conditions:
-        parts: dict[str, list[_Entry]] = defaultdict(list)
+        parts: dict[str, list[Entry]] = defaultdict(list)
         for entry in group:
             value = _exact(entry.match, wanted)
             if value is None:
@@ -139,14 +139,15 @@ def _meet(a: Match, b: Match) -> bool:
 
 def _names_meet(a: frozenset[str], b: frozenset[str]) -> bool:
     """Whether a server name can be one of both."""
-    return any(x == y or _covers(x, y) or _covers(y, x) for x in a for y in b)
+    return any(x == y or name_covers(x, y) or name_covers(y, x) for x in a for y in b)
 
 
-def _covers(wildcard: str, name: str) -> bool:
+def name_covers(wildcard: str, name: str) -> bool:
+    """Whether a wildcard takes all that a name or another wildcard does."""
     return wildcard.startswith("*.") and name.removeprefix("*").endswith(wildcard[1:])
 
 
-def _tie(first: _Entry, second: _Entry) -> Tie:
+def _tie(first: Entry, second: Entry) -> Tie:
     """In words."""
     match = second.match
     shown = ("~" if match.regex else "") + match.path

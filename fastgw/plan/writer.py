@@ -307,12 +307,16 @@ class _Writer:
             methods,
             CLIENT_EOF.index(route.on_client_eof),
             HOST_MODES.index("=" if host.startswith("=") else host),
+            bool(route.head_limit or route.target_limit or route.fields_limit),
             self.stat("route", route.name),
             *self.text(host.removeprefix("=") if host.startswith("=") else ""),
             self.pages(route.error_pages),
             *self.statuses(route.replace_upstream),
             *pack_timeouts(route.timeouts),
             route.body_limit,
+            route.head_limit,
+            route.target_limit,
+            route.fields_limit,
         )
 
     def matcher(self) -> int:
@@ -326,7 +330,9 @@ class _Writer:
         self.rows.update(made.rows)
         strings = bytes(self.strings)
         self.packed["host_slots"] = fill_hosts(b"".join(made.rows["hosts"]), strings)
-        self.packed["path_slots"] = fill_paths(b"".join(made.rows["paths"]), strings)
+        self.packed["path_slots"] = fill_paths(
+            b"".join(made.rows["paths"]), b"".join(made.rows["candidates"]), strings
+        )
         return made.tables.wildcard_labels
 
     def listeners(self) -> None:

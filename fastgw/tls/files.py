@@ -12,6 +12,8 @@ from collections.abc import Callable
 from hashlib import blake2b
 from pathlib import Path
 
+from fastgw.named_files import NAMED
+
 #: Keys and indexes below a `tls:` map, the code of what is wrong there, and words.
 Say = Callable[[tuple[str | int, ...], str, str], None]
 
@@ -36,8 +38,7 @@ def twin_digest(content: bytes, path: str) -> str:
 def read_regular(path: str | os.PathLike[str]) -> bytes:
     """The bytes of a regular file; FileError."""
     try:
-        # A pipe must not be waited for.
-        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        fd = NAMED.open(os.fspath(path))
         try:
             facts = os.fstat(fd)
             if not stat.S_ISREG(facts.st_mode):

@@ -13,6 +13,7 @@ from fastgw.config.tls import CertificateFiles, ClientCertificates, ListenTls, T
 from fastgw.ext.io.tls.certificate import inspect
 from fastgw.ext.io.tls.context import check_settings
 from fastgw.ext.io.tls.pem import TlsFileError
+from fastgw.named_files import NAMED
 from fastgw.tls.files import FileError, Say, TlsFiles
 from fastgw.tls.settings import resolved, session_id
 
@@ -95,7 +96,7 @@ class _Listener:
                 yield where, entry
                 continue
             self.patterns.append(self.files.path(entry.cert))
-            found = sorted(glob.glob(self.patterns[-1]))
+            found = NAMED.find(self.patterns[-1])
             if not found:
                 self.problem(where, "FGW302", f"no file matches '{entry.cert}'")
             for path in found:

@@ -51,6 +51,7 @@ def test_bars_of_the_project_are_there() -> None:
     assert known["features", "haproxy:plain", "cpu_us"] == 1.0
     assert known["idle", "", "bytes_each"] == 2048
     assert known["routes", "fastgw:routes-10", "cpu_us"] == 1.05
+    assert known["routes-uniform", "fastgw:uniform-10", "cpu_us"] == 1.05
 
 
 @pytest.mark.parametrize("file", sorted(PEERS.glob("*/*.*")), ids=lambda p: "/".join(p.parts[-2:]))
@@ -82,6 +83,17 @@ def test_kinds_of_scenario_run(name: str) -> None:
     figure = "bytes_each" if name == "idle" else "cpu_us"
     assert outcome.column("fastgw", figure)[0] > 0
     assert outcome.column("fastgw", "pss_peak")[0] > 1 << 20
+
+
+def test_requests_uniform_over_routes_find_theirs() -> None:
+    scenario = dataclasses.replace(
+        scenarios()["routes-uniform"], contenders=("fastgw:uniform-500",),
+        subject="fastgw:uniform-500", bars=(),
+    )  # fmt: skip
+    outcome = suite.run_scenario(scenario, TINY)
+    assert outcome.state == "done", outcome.why
+    assert outcome.errors == 0
+    assert outcome.column("fastgw:uniform-500", "cpu_us")[0] > 0
 
 
 def test_what_fails_takes_nothing_else_with_it(monkeypatch: pytest.MonkeyPatch) -> None:

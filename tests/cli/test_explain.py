@@ -4,18 +4,29 @@ from __future__ import annotations
 
 import json
 import random
+import re
+import signal
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
+from dataclasses import asdict
+from itertools import islice
 from pathlib import Path
 
 import pytest
 
 from fastgw.config.compile import Compiled, compile_whole
-from fastgw.config.explain import Explainer, Explanation
+from fastgw.config.explain import Explainer, of_file, of_plan
+from fastgw.config.explanation import Explanation, explanation_of
 from fastgw.config.requests import BadRequest, Request, request
 from tests.cli.kit import fastgw
+from tests.control.kit import until
+from tests.process.gateway import ROOT
+from tests.process.gateway import Gateway as GatewayProcess
 from tests.scenario.gateway import Gateway
 from tests.scenario.origin import Origin, answering
+from tests.tls.authority import Authority
 
 CONFIG = """\
 version: 1
@@ -46,8 +57,7 @@ routes:
   del: {match: {path: /only, method: DELETE}, respond: {body: del}}
   odd: {match: "/odd/a%2Fb", allow_path: [encoded_slash], respond: {body: odd}}
 """
-SEEDS = [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (1, 2, 3))]
-EACH = 2500
+SEEDS, EACH = range(4), 2500
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +71,7 @@ def compiled(tmp_path_factory: pytest.TempPathFactory) -> Compiled:
 @pytest.fixture(scope="module")
 def explainer(compiled: Compiled) -> Explainer:
     """Tells of that configuration."""
-    return Explainer(compiled)
+    return of_file(compiled)
 
 
 HOSTS = ["api.example.com", "API.example.com:80", "x.example.com", "b.a.example.com", "other"]
@@ -159,6 +169,25 @@ def test_agrees_with_the_gateway(seed: int, compiled: Compiled, explainer: Expla
     assert len(routes) > 10
 
 
+def test_a_plan_alone_tells_the_same(compiled: Compiled, explainer: Explainer) -> None:
+    """But for where things are written and what only the file knows."""
+    by_plan = of_plan(compiled.plan)
+    for asked in islice(generated(7), 400):
+        mine, its = explainer.explain(asked), by_plan.explain(asked)
+        for name in ("route", "status", "reason", "allow", "host", "path", "match", "parameters"):
+            assert getattr(its, name) == getattr(mine, name), (name, asked)
+        assert [p.key for p in its.policies] == [p.key for p in mine.policies]
+        assert [(m.route, m.match, m.fits) for m in its.misses] == [
+            (m.route, m.match, m.fits) for m in mine.misses
+        ]
+
+
+def test_an_explanation_travels_as_json(explainer: Explainer) -> None:
+    for asked in islice(generated(8), 100):
+        found = explainer.explain(asked)
+        assert explanation_of(json.loads(json.dumps(asdict(found)))) == found
+
+
 # -- what is sent --------------------------------------------------------------------------
 
 REWRITES = """\
@@ -193,7 +222,8 @@ def test_tells_what_the_upstream_gets(target: str, tmp_path: Path) -> None:
         file.write_text(REWRITES.replace("ORIGIN", f"{host}:{port}"))
         compiled = compile_whole(str(file), {})
         asked = request("GET", f"http://a.example.com{target}")
-        (sent,) = Explainer(compiled).explain(asked).sent
+        (sent,) = of_file(compiled).explain(asked).sent
+        assert of_plan(compiled.plan).explain(asked).sent == (sent,)
         with Gateway(*compiled.built.model.routes) as gateway:
             client = Asking(gateway.address)
             assert client.ask(asked)[0] == 200
@@ -289,6 +319,101 @@ def test_what_is_no_request_is_said(words: list[str], says: str, tmp_path: Path)
     code, output = told(tmp_path, *words)
     assert code == 2
     assert says in output
+
+
+# -- listeners and TLS ---------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def secure(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A configuration with a listener that redirects, and two of TLS."""
+    folder = tmp_path_factory.mktemp("secure")
+    cert, key = Authority().issue("a.example", "b.example").write(folder, "a")
+    file = folder / "gateway.yaml"
+    file.write_text(
+        f"""\
+version: 1
+listen:
+  http: {{addr: "127.0.0.1:1", redirect: https}}
+  https: {{addr: "127.0.0.1:2", tls: {{cert: {cert}, key: {key}}}}}
+  inner: {{addr: "127.0.0.1:3", tls: {{cert: {cert}, key: {key}}}}}
+routes:
+  any: {{match: /*, respond: {{body: any}}}}
+  a: {{match: {{path: /x, sni: a.example}}, respond: {{body: a}}}}
+  inner: {{match: {{path: /y, listener: inner}}, respond: {{body: inner}}}}
+"""
+    )
+    return file
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (
+            ["http://a.example/x"],
+            "route listen.http (gateway.yaml:3:3)\n  takes all of its listener",
+        ),
+        (["https://a.example/x"], "\nroute a ("),
+        (["https://A.example:8443/x"], "\nroute a ("),
+        (["https://b.example/x"], "a (*/x): the TLS server name is 'b.example', not a.example"),
+        (["https://127.0.0.1/x"], "a (*/x): there is no TLS server name, not a.example"),
+        (["https://b.example/x", "--server-name", "a.example"], "\nroute a ("),
+        (["https://a.example/y"], "inner (*/y): it came by listener 'https', not inner"),
+        (["https://a.example/y", "--listener", "inner"], "\nroute inner ("),
+        (["https://a.example/x", "--listener", "http"], "route listen.http ("),
+    ],
+)
+def test_the_url_says_listener_and_server_name(words: list[str], says: str, secure: Path) -> None:
+    result = fastgw("explain", "GET", *words, "-c", secure)
+    assert says in result.output.replace(f"{secure.parent}/", "")
+
+
+# -- the running gateway -------------------------------------------------------------------
+
+
+def run_explain(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    """The verb, on the gateway of a run directory."""
+    return subprocess.run(
+        [sys.executable, "-m", "fastgw", "explain", *words, "--running", "--run-dir", folder],
+        capture_output=True, text=True, timeout=30, cwd=ROOT,
+    )  # fmt: skip
+
+
+def test_the_running_gateway_is_asked_whatever_the_file_says(tmp_path: Path) -> None:
+    file = tmp_path / "gateway.yaml"
+    file.write_text(REWRITES.replace("ORIGIN", "127.0.0.1:9").replace(":8080", ":0"))
+    command = ["run", file, "--workers", "1", "--run-dir", tmp_path]
+    with GatewayProcess([sys.executable, "-m", "fastgw", *map(str, command)]) as gateway:
+        gateway.ready()
+        gateway.wait_for("serves .*admin.sock")
+        file.write_text("version: 1\nroutes: {later: {match: /later, respond: 404}}\n")
+        said = run_explain(tmp_path, "GET", "http://x/swap/7")
+        assert said.returncode == 0, said.stderr
+        assert re.match(
+            r"generation 1 \([0-9a-f]{12}\)\nGET http://x/swap/7\n  compared as .*\nroute swap\n",
+            said.stdout,
+        )
+        assert "sent to upstream u: http://127.0.0.1:9\n  GET /v1/7, Host: x\n" in said.stdout
+        missed = run_explain(tmp_path, "GET", "/later", "--json")
+        assert missed.returncode == 1
+        found = json.loads(missed.stdout)
+        assert (found["generation"], found["explanation"]["reason"]) == (1, "no_route")
+        gateway.signal(signal.SIGHUP)
+        gateway.wait_for("generation 2 serves")
+        until(lambda: run_explain(tmp_path, "GET", "/later").returncode == 0, "told")
+        assert "generation 2 (" in run_explain(tmp_path, "GET", "/later").stdout
+        wrong = run_explain(tmp_path, "GET", "/later", "--listener", "no")
+        assert (wrong.returncode, "no listener 'no'" in wrong.stderr) == (2, True)
+        gateway.signal(signal.SIGTERM)
+        gateway.wait()
+
+
+def test_without_a_gateway_it_says_so(tmp_path: Path) -> None:
+    result = fastgw("explain", "GET", "/", "--running", "--run-dir", tmp_path)
+    assert result.exit_code == 1
+    assert "no gateway runs here" in result.output
+    result = fastgw("explain", "GET", "/", "--running", "-c", tmp_path / "x.yaml")
+    assert (result.exit_code, "exclude each other" in result.output) == (2, True)
 
 
 def test_a_file_is_needed() -> None:

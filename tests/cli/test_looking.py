@@ -108,12 +108,13 @@ def test_every_value_has_its_origin(file: Path) -> None:
         ("timeouts.idle", "5s"): ["upstreams.u", "(6:66)"],
         ("timeouts.connect", "2s"): ["built", "in"],
         ("limits.body", "1MiB"): ["groups.api", "(10:14)"],
+        ("limits.fields", "100"): ["built", "in"],
         ("on_client_eof", "cancel"): ["built", "in"],
         ("policy", "(ingress)"): ["ip", "defaults.ip", "(4:3)"],
         ("policy", "(shape)"): ["headers", "groups.api.policies[0].headers", "(11:17)"],
     }.items():
         assert rows[key] == said, key
-    assert len(lines) == 19
+    assert len(lines) == 22
 
 
 def test_flags_are_an_origin_too(file: Path) -> None:
@@ -248,7 +249,7 @@ RIGHT = sorted([*(ROOT / "examples").glob("*.yaml"), ROOT / "fastgw/cli/starter.
 UNSEEN = {
     "bomb", "deep", "duplicate-keys", "duplicate-routes", "empty", "hosts", "insecure",
     "listeners", "loops", "methods", "networks", "no-routes", "not-yaml", "paths", "references",
-    "rewrites", "tags", "two-documents", "urls",
+    "rewrites", "shadowed-routes", "tags", "two-documents", "urls",
 }  # fmt: skip
 
 

@@ -11,8 +11,13 @@ from fastgw.config.build import CommandLine, build, build_file
 from fastgw.config.problems import ConfigError
 from fastgw.config.reader import read_text
 from fastgw.config.server_urls import no_resolver
+from fastgw.config.source import open_document
+from fastgw.ext.policy.build import build_policy
 from fastgw.plan import Match, PlanModel, Rewrite, Route, Timeouts
 from fastgw.plan.model import Condition, ErrorPage, Split
+from tests.scenario.client import Client
+from tests.scenario.gateway import Gateway
+from tests.tls.authority import Authority
 
 
 def model(text: str) -> PlanModel:
@@ -67,10 +72,11 @@ def test_conditions(text: str, condition: Condition) -> None:
     assert match(f"{{path: /a, {text}}}") == Match("/a", False, conditions=(condition,))
 
 
-def test_clients_listeners_and_names() -> None:
+def test_clients_listeners_and_names(tmp_path: Path) -> None:
+    cert, key = Authority().issue("a.com").write(tmp_path, "a")
     assert match(
         "{path: /a, client: [10.0.0.0/8], listener: x, sni: [A.com, '*.b.com']}",
-        "listen: {x: ':1', y: ':2'}\n",
+        f"listen: {{x: {{addr: ':1', tls: {{cert: {cert}, key: {key}}}}}, y: ':2'}}\n",
     ) == Match(
         "/a",
         False,
@@ -277,3 +283,57 @@ def test_a_file_that_anybody_may_change_is_a_warning(tmp_path: Path) -> None:
 
     found = build_whole(open_document(str(file)), CommandLine(), no_resolver).warnings
     assert [(p.code, p.message) for p in found] == [("FGW405", f"anybody may change {file}")]
+
+
+def test_health_is_a_route_s_alone() -> None:
+    (step,) = only("routes: {r: {match: /r, health: ready}}").steps
+    assert (step.policy.kind, step.policy.options) == ("health", {"probe": "ready"})
+    for text, path in (
+        ("defaults: {health: live}\nroutes: {r: {match: /r, respond: 404}}", "defaults.health"),
+        ("routes: {r: {match: /r, health: dead}}", "routes.r.health"),
+    ):
+        with pytest.raises(ConfigError) as caught:
+            model(text)
+        assert path in {p.path for p in caught.value.problems}
+
+
+# -- answers with variables ----------------------------------------------------------------
+
+
+def test_the_content_of_an_answer_may_be_a_template(tmp_path: Path) -> None:
+    (tmp_path / "page.html").write_text("<p>{path.id}</p>")
+    file = tmp_path / "g.yaml"
+    file.write_text(
+        """version: 1
+routes:
+  text: {match: "/t/{id}", respond: {body: "id {path.id}", template: true}}
+  page: {match: "/p/{id}", respond: {file: page.html, template: true}}
+  plain: {match: "/f/{id}", respond: {body: "{path.nothing}"}}
+"""
+    )
+    routes = build_file(str(file)).routes
+    with Gateway(*routes) as gw, Client(gw.address) as c:
+        assert c.get("/t/7").body == b"id 7"
+        answer = c.get("/p/%3Cb%3E")
+        assert (answer.body, answer.value("Content-Type")) == (b"<p>%3Cb%3E</p>", b"text/html")
+        assert c.get("/p/a&b").body == b"<p>a&#38;b</p>"
+        assert c.get("/f/7").body == b"{path.nothing}"
+
+
+@pytest.mark.parametrize(
+    ("respond", "said"),
+    [
+        ("{body: '{path.ids}', template: true}", "no such parameter (did you mean 'id'?)"),
+        ("{body: '{nothing}', template: true}", "unknown variable"),
+        ("{body: '{', template: true}", "body: "),
+        ("{template: true}", "a template needs 'body' or 'file'"),
+        ("{file: bytes, template: true}", "is not text in UTF-8, which a template is"),
+    ],
+)
+def test_what_is_no_template(respond: str, said: str, tmp_path: Path) -> None:
+    (tmp_path / "bytes").write_bytes(b"\xff\xfe")
+    file = tmp_path / "g.yaml"
+    file.write_text(f"version: 1\nroutes: {{r: {{match: '/a/{{id}}', respond: {respond}}}}}\n")
+    with pytest.raises(ConfigError) as caught:
+        build(open_document(str(file)), CommandLine(), no_resolver, build_policy)
+    assert said in str(caught.value.problems[0])

@@ -14,7 +14,7 @@ import pytest
 
 from fastgw.ext.record.ring import RingReader
 from fastgw.master.addresses import AddressError
-from fastgw.master.privileges import Identity
+from fastgw.privileges import Identity
 from tests.control.kit import Master, until
 
 

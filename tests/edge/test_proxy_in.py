@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import struct
 import threading
 import time
@@ -47,6 +48,14 @@ def test_the_client_is_whom_the_header_names(header: bytes, client: bytes) -> No
         assert asked(gw, header + GET) == client
         forwarded = origin.request().value("X-Forwarded-For")
         assert forwarded == client, "the hop that speaks HTTP is the client"
+
+
+def test_every_number_of_an_ipv4_address_is_written_in_decimal() -> None:
+    """One, two and three digits in each place, as Python writes them."""
+    with Origin() as origin, listening(origin, **ASKING) as gw:
+        for i in range(0, 256, 4):
+            client = str(ipaddress.IPv4Address(bytes(range(i, i + 4))))
+            assert asked(gw, v2(client) + GET) == client.encode()
 
 
 @pytest.mark.parametrize("header", [v1("203.0.113.9"), v2("2001:db8::9", tlvs=tlv(1, b"h2"))])

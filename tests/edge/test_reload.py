@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 from typing import Any
 
+from fastgw.ext.io.doorway import Doorway
 from fastgw.plan import Listener, PlanModel, build_plan
 from tests.edge.kit import GET, listening, v1
 from tests.edge.test_websocket import Echo, chat, through
@@ -64,3 +66,20 @@ def test_a_tunnel_outlives_a_reload() -> None:
         reload(gw, chat(echo.address, idle=1000))
         c.send("after")
         assert c.recv(10) == "after"
+
+
+def doors() -> int:
+    """Doorways that are alive."""
+    gc.collect()
+    return sum(type(one) is Doorway for one in gc.get_objects())
+
+
+def test_doors_of_earlier_generations_are_forgotten_but_not_what_they_counted() -> None:
+    with Origin() as origin, listening(origin, trusted=(), proxy_protocol={}) as gw:
+        route = route_to(upstream(origin.address))
+        with Client(gw.address) as c:
+            assert c.send(v1("203.0.113.9") + GET).at_end(), "nobody is trusted"
+        for i in range(20):
+            reload(gw, route, proxy_protocol={}, arrival_ms=1000 + i)
+        assert doors() == 1
+        assert gw.counters()["proxy_untrusted"] == 1

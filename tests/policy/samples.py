@@ -50,6 +50,8 @@ SAMPLES = [
     Sample(
         "redirect", "redirect", {"to": "https://{host}{path}?{query}", "status": 308}, answers=308
     ),
+    Sample("health-ready", "health", {"probe": "ready"}, answers=200),
+    Sample("health-live", "health", {"probe": "live"}, answers=200),
     Sample("websocket-none", "websocket", {"idle": 1000}),
     Sample("ip-refuses", "ip", {"allow": ["10.0.0.0/8"]}, answers=403),
     Sample("ip-admits", "ip", {"allow": ["192.0.2.0/24"], "deny": ["192.0.2.8"]}),

@@ -16,7 +16,7 @@ from fastgw.ext.policy.template import VARIABLES
 
 PAGES = Path(__file__).parents[2] / "docs" / "policies"
 #: What a short form stands for.
-SHORT = {"plugin": "class", "redirect": "to", "respond": "status"}
+SHORT = {"health": "probe", "plugin": "class", "redirect": "to", "respond": "status"}
 
 
 def blocks(page: str, language: str) -> list[str]:

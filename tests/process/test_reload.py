@@ -265,6 +265,74 @@ def test_watch_reloads_when_a_file_has_changed(tmp_path: Path, origin: Origin) -
             assert status(client) == 203
 
 
+def test_watch_looks_at_every_file_that_was_read(tmp_path: Path, origin: Origin) -> None:
+    """What is included, what is named, what was missing; not at neighbours of the same kind."""
+    more = tmp_path / "more.d"
+    more.mkdir()
+    (more / "a.yaml").write_text("routes:\n  said: {match: /said, respond: {status: 201}}\n")
+    (tmp_path / "body.txt").write_text("one")
+    (tmp_path / "token").write_text("t1")
+    file = tmp_path / "gateway.yaml"
+    routes = [
+        "body: {match: /body, respond: {file: body.txt}}",
+        "token: {match: /token, respond: {body: '${file:token}'}}",
+    ]
+    file.write_text("include: more.d/*.yaml\n" + configuration(origin, routes))
+    with run(tmp_path, str(file), "--workers", "1", "--watch") as gateway:
+        address = gateway.address()
+        gateway.ready()
+
+        def served(path: str) -> bytes:
+            with connect(address) as client:
+                return ask(client, SAID.replace(b"/said", path.encode()))
+
+        (tmp_path / "neighbour.yaml").write_text("no part of it")
+        (tmp_path / "body.txt").write_text("another")
+        gateway.wait_for(r"reload \(a file has changed\): generation 2 serves")
+        assert served("/body").endswith(b"another")
+        (more / "b.yaml").write_text("routes:\n  more: {match: /more, respond: {status: 202}}\n")
+        gateway.wait_for(r"generation 3 serves")
+        assert served("/more").startswith(b"HTTP/1.1 202")
+        (tmp_path / "token").unlink()
+        gateway.wait_for(r"token: No such file")
+        gateway.wait_for(r"failed: generation 3 goes on")
+        (tmp_path / "token").write_text("t2")
+        gateway.wait_for(r"generation 5 serves")
+        assert served("/token").endswith(b"t2")
+        assert served("/said").startswith(b"HTTP/1.1 201")
+
+
+def test_wide_address_becomes_a_narrow_one_and_back(tmp_path: Path, origin: Origin) -> None:
+    file, port = tmp_path / "gateway.yaml", free_port()
+    file.write_text(configuration(origin, listen=f":{port}"))
+    with run(tmp_path, str(file), "--workers", "2") as gateway:
+        gateway.ready()
+        with Load(("127.0.0.1", port), fresh=True) as fresh, Load(("127.0.0.1", port)) as kept:
+            for listen in (f"127.0.0.1:{port}", f":{port}"):
+                reload(gateway, file, configuration(origin, listen=listen))
+                fresh.more(50)
+                kept.more(50)
+        assert fresh.failures == kept.failures == []
+
+
+def test_narrow_address_beside_somebody_else_is_refused(tmp_path: Path, origin: Origin) -> None:
+    """A second gateway with SO_REUSEPORT would get its connections without an error."""
+    file, port = tmp_path / "gateway.yaml", free_port()
+    file.write_text(configuration(origin, listen=f"127.0.0.1:{port}"))
+    with socket.socket() as other:
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        with run(tmp_path, str(file), "--workers", "1") as gateway:
+            address = gateway.address()
+            gateway.ready()
+            other.bind(("127.0.0.2", port))
+            other.listen()
+            file.write_text(configuration(origin, listen=f":{port}"))
+            gateway.signal(signal.SIGHUP)
+            gateway.wait_for(rf":{port}: address in use")
+            with connect(address) as client:
+                assert ask(client).endswith(b"ok")
+
+
 def test_other_code_of_a_plugin_means_a_whole_new_set(
     tmp_path: Path, origin: Origin, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -14,8 +14,11 @@ from pathlib import Path
 import pytest
 
 from tests.process.gateway import ROOT, Gateway
-from tests.process.service import ask, configuration, connect, run, upstream_origin
+from tests.process.service import Tunnel, ask, configuration, connect, run, upstream_origin
+from tests.process.test_succession import strays, terminate
 from tests.scenario.origin import Origin
+
+__all__ = ["strays"]
 
 
 @pytest.fixture
@@ -75,6 +78,49 @@ def test_readyz_is_red_before_connections_are_refused(tmp_path: Path, file: Path
         with connect(address) as client:
             assert ask(client).endswith(b"ok")
         assert gateway.wait(10) == 0
+
+
+def test_route_answers_probes_while_the_master_is_stopped(tmp_path: Path, origin: Origin) -> None:
+    file = tmp_path / "probes.yaml"
+    routes = ["live: {match: /livez, health: live}", "ready: {match: /ready, health: ready}"]
+    file.write_text(configuration(origin, routes))
+    with run(tmp_path, str(file), "--workers", "1", "--drain-delay", "1s") as gateway:
+        address = gateway.address()
+        gateway.ready()
+        os.kill(gateway.process.pid, signal.SIGSTOP)
+        with connect(address) as client:
+            said = ask(client, get("/ready"))
+            assert said.startswith(b"HTTP/1.1 200") and said.endswith(b"ready\n")
+            assert b"cache-control: no-store" in said.lower()
+            assert ask(client, get("/livez")).endswith(b"alive\n")
+            os.kill(gateway.process.pid, signal.SIGCONT)
+            gateway.signal(signal.SIGTERM)
+            gateway.wait_for("/readyz is red")
+            said = ask(client, get("/ready"))
+            assert said.startswith(b"HTTP/1.1 503") and said.endswith(b"draining\n")
+            assert ask(client, get("/livez")).startswith(b"HTTP/1.1 200")
+            assert ask(client).endswith(b"ok")
+        assert gateway.wait(10) == 0
+
+
+@pytest.mark.usefixtures("strays")
+def test_replaced_worker_leaves_probes_to_the_next(tmp_path: Path, origin: Origin) -> None:
+    """One that stays for its tunnels would say that the gateway drains."""
+    file = tmp_path / "gateway.yaml"
+    file.write_text(configuration(origin))
+    with run(tmp_path, str(file), "--workers", "2", "--health-listen", "127.0.0.1:0") as gateway:
+        address = gateway.address()
+        health = health_of(gateway)
+        gateway.ready()
+        tunnels = [Tunnel(address) for _ in range(4)]
+        gateway.signal(signal.SIGUSR2)
+        new = int(gateway.wait_for(r"program \(pid (\d+)\) is ready; leaving to it")[1])
+        for _ in range(20):
+            assert probe(health, get("/readyz")).startswith(b"HTTP/1.1 200")
+        for tunnel in tunnels:
+            assert tunnel.echoes(b"still here")
+            tunnel.close()
+        terminate(new)
 
 
 def test_pid_file_comes_and_goes(tmp_path: Path, file: Path) -> None:

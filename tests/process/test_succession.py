@@ -5,6 +5,9 @@ from __future__ import annotations
 import os
 import re
 import signal
+import socket
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -84,6 +87,76 @@ def test_upgrade_under_load(tmp_path: Path, file: Path) -> None:
             assert ask(client).endswith(b"ok")
         assert not {p.pid for p in statistics.processes()} & set(old)
         terminate(new)
+
+
+@pytest.mark.usefixtures("strays")
+def test_unix_socket_is_handed_over(tmp_path: Path, origin: Origin) -> None:
+    path = tmp_path / "gateway.sock"
+    file = tmp_path / "gateway.yaml"
+    file.write_text(configuration(origin, listen=f"unix:{path}"))
+
+    def served() -> bytes:
+        with socket.socket(socket.AF_UNIX) as client:
+            client.settimeout(15)
+            client.connect(str(path))
+            return ask(client)
+
+    with run(tmp_path, str(file), "--workers", "2") as gateway:
+        gateway.ready()
+        inode = path.stat().st_ino
+        for _ in range(20):
+            assert served().endswith(b"ok")
+        gateway.signal(signal.SIGUSR2)
+        new = int(gateway.wait_for(r"the new program \(pid (\d+)\) is ready")[1])
+        for _ in range(20):
+            assert served().endswith(b"ok")
+        assert gateway.process.wait(30) == 0
+        # The old master has left; the path is the new one's, and the same.
+        assert path.stat().st_ino == inode
+        assert served().endswith(b"ok")
+        terminate(new)
+        assert not path.exists()
+
+
+@pytest.mark.usefixtures("strays")
+def test_verbs_upgrade_and_stop(tmp_path: Path, file: Path) -> None:
+    here = ["--run-dir", str(tmp_path)]
+    text = file.read_text()
+    with run(tmp_path, str(file), "--workers", "1") as gateway:
+        address = gateway.address()
+        gateway.ready()
+        done = fastgw("upgrade", *here)
+        new = int(done.stdout.rpartition(" ")[2])
+        assert done.returncode == 0 and new != gateway.process.pid
+        assert gateway.process.wait(30) == 0
+        file.write_text("version: nonsense\n")
+        done = fastgw("upgrade", *here)
+        assert done.returncode == 1 and "the old program goes on" in done.stderr
+        file.write_text(text)
+        with connect(address) as client:
+            assert ask(client).endswith(b"ok")
+        assert fastgw("stop", *here).returncode == 0
+        gone(new, 0.1)
+        for verb in ("stop", "upgrade"):
+            done = fastgw(verb, *here)
+            assert done.returncode == 1 and "no gateway runs here" in done.stderr
+
+
+def test_stop_waits_for_the_drain(tmp_path: Path, file: Path) -> None:
+    with run(tmp_path, str(file), "--workers", "1") as gateway:
+        address = gateway.address()
+        gateway.ready()
+        with connect(address) as upload:
+            upload.sendall(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\na")
+            done = fastgw("stop", "--run-dir", str(tmp_path), "--wait", "300ms")
+            assert done.returncode == 1 and "has not ended within 0.3 s" in done.stderr
+            assert ask(upload, b"b").startswith(b"HTTP/1.1 200")
+        assert gateway.wait() == 0
+
+
+def fastgw(*words: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "fastgw", *words]
+    return subprocess.run(command, capture_output=True, text=True, timeout=90, check=False)
 
 
 @pytest.mark.usefixtures("strays")

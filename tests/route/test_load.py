@@ -74,6 +74,9 @@ def test_a_routes_row_says_what_the_model_said() -> None:
             on_client_eof="finish",
             allow=frozenset({"encoded_slash", "nul"}),
             rewrite=Rewrite("/r", "/v1"),
+            head_limit=2048,
+            target_limit=512,
+            fields_limit=20,
         ),
     )
     row = route_doors.route_row(s, 1)
@@ -102,9 +105,15 @@ def test_a_routes_row_says_what_the_model_said() -> None:
         "statuses_n": 0,
         "stat": 2,
         "body_limit": 1 << 40,
+        "limited": 1,
+        "head_limit": 2048,
+        "target_limit": 512,
+        "fields_limit": 20,
+        "pad_end": 0,
     }
     assert route_doors.rewrite_row(s, 0) == (b"/r", b"/v1")
     assert route_doors.route_row(s, 0)["rewrite"] == -1
+    assert route_doors.route_row(s, 0)["limited"] == 0
     assert route_doors.settings(s)["allow_any"] == 0b1001
 
 
@@ -343,6 +352,7 @@ def test_the_checks_are_each_named_in_what_they_say() -> None:
         "listeners",
         "hosts",
         "host_slots",
+        "looks",
         "paths",
         "path_slots",
         "candidates",

@@ -210,6 +210,25 @@ def test_one_of_ten_thousand_routes_is_found() -> None:
         assert ask(s, f"h{(i + 1) % 50}", f"/v1/s{i}/x")[0] == NO_ROUTE
 
 
+def test_segments_and_hosts_of_every_length_are_found() -> None:
+    """They are hashed eight bytes at a time, and looked through for the slash on the way."""
+    words = ["abcdefghijklmnopqrstuvwxyz0123456789"[:n] for n in range(1, 36)]
+    matches = [Match(f"/{w}/{{id}}/{w}", False, f"{w}.x") for w in words]
+    s = snapshot(routes_of(*matches))
+    for i, word in enumerate(words):
+        assert ask(s, f"{word}.x", f"/{word}/7/{word}")[0] == i
+        assert ask(s, f"{word}.x", f"/{word}/7/{word}/")[0] == NO_ROUTE
+        assert ask(s, f"{word}.x", f"/{word}/7/{word}z")[0] == NO_ROUTE
+        assert ask(s, f"{word}.x", f"/{word}//{word}")[0] == NO_ROUTE
+
+
+def test_a_host_that_is_too_long_is_refused() -> None:
+    with pytest.raises(PlanError, match="host of more than 253 bytes"):
+        snapshot(routes_of(Match("/a", host="a" * 255)))
+    s = snapshot(routes_of(Match("/a", host="a" * 254)))
+    assert ask(s, "a" * 254, "/a")[0] == 0
+
+
 # A small alphabet, so that routes and requests meet often.
 SEGMENTS = st.sampled_from(["a", "b", "ab", "", "longer-than-eight"])
 PATTERNS = st.sampled_from(["a", "b", "ab", "longer-than-eight", "{x}", "{y}"])

@@ -6,6 +6,7 @@ import contextlib
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -14,10 +15,17 @@ from tests.scenario.gateway import Gateway, plugin, route_to, upstream
 from tests.scenario.origin import DEADLINE_S, OK, Origin, Peer
 
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
-SIZE = 64 << 20
-#: What two pairs of sockets and the gateway may hold: buffers of loopback sockets grow to 6 MiB
-#: for receiving here, and to 4 MiB for sending.
-HELD = 24 << 20
+
+
+def most(buffer: str) -> int:
+    """How large the kernel lets a TCP buffer grow (tcp_rmem or tcp_wmem)."""
+    return int(Path(f"/proc/sys/net/ipv4/{buffer}").read_text().split()[2])
+
+
+#: What may be on its way to a client that does not read: a send buffer on each side of the
+#: gateway, its receive buffer, the client's small one, and what the gateway holds itself.
+HELD = 2 * most("tcp_wmem") + most("tcp_rmem") + (4 << 20)
+SIZE = 2 * HELD
 
 
 class Meter:

@@ -14,6 +14,7 @@ from tests.scenario.client import Client
 from tests.scenario.gateway import Gateway, Timeouts, plugin, route_to, upstream
 from tests.scenario.origin import DEADLINE_S, OK, Origin, Peer, Script, answering
 
+ASK = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 HEAD = b"HTTP/1.1 200 OK\r\n"
 
 
@@ -78,7 +79,7 @@ def test_never_two_requests_at_once_on_a_connection() -> None:
     with Origin(gate) as origin, Gateway(upstream(origin.address)) as gw:
         clients = [Client(gw.address) for _ in range(5)]
         for c in clients:
-            c.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+            c.send(ASK)
         numbers = {gate.arrived.get(timeout=DEADLINE_S) for _ in clients}
         assert numbers == set(range(5))
         assert gw.counters()["upstream_busy"] == 5
@@ -104,14 +105,14 @@ def test_the_newest_is_used_first() -> None:
     with Origin(script) as origin, Gateway(upstream(origin.address)) as gw:
         clients = [Client(gw.address) for _ in gates]
         for i, c in enumerate(clients):
-            c.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+            c.send(ASK)
             assert arrived.get(timeout=DEADLINE_S) == i
         for n, i in enumerate((2, 0, 1)):
             gates[i].put(None)
             gw.until(waiting(n + 1), "given back")
         for c, newest in zip(clients, (1, 0, 2), strict=True):
             c.answer()
-            c.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+            c.send(ASK)
             assert arrived.get(timeout=DEADLINE_S) == newest
         for i in range(3):
             gates[i].put(None)
@@ -136,7 +137,7 @@ def test_no_more_are_kept_than_the_pool_may_hold() -> None:
     with Origin(gate) as origin, Gateway(upstream(origin.address, pool={"idle": 2})) as gw:
         clients = [Client(gw.address) for _ in range(5)]
         for c in clients:
-            c.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+            c.send(ASK)
         for _ in clients:
             gate.arrived.get(timeout=DEADLINE_S)
         for _ in clients:
@@ -146,6 +147,23 @@ def test_no_more_are_kept_than_the_pool_may_hold() -> None:
             c.close()
         gw.until(idle(2), "trimmed")
         wait_until(lambda: sum(p.closed.is_set() for p in origin.peers) == 3)
+
+
+def test_as_many_are_kept_as_were_needed_at_once() -> None:
+    """Hundreds under way together need hundreds again a moment later."""
+    gate = Gate()
+    with Origin(gate) as origin, Gateway(upstream(origin.address)) as gw:
+        for _ in range(2):
+            clients = [Client(gw.address).send(ASK) for _ in range(300)]
+            numbers = {gate.arrived.get(timeout=DEADLINE_S) for _ in clients}
+            for _ in clients:
+                gate.open.put(None)
+            for c in clients:
+                assert c.answer().status == 200
+                c.close()
+            gw.until(idle(300), "all of them are kept")
+        assert len(numbers) == 300
+        assert max(numbers) < 300, "and used again"
 
 
 def test_requests_of_a_connection_are_counted() -> None:
@@ -348,7 +366,7 @@ def test_what_came_before_the_request_is_not_its_answer() -> None:
         assert c.get().body == b"ok"
         gw.until(idle(1), "given back")
         with gw.held():
-            c.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+            c.send(ASK)
             time.sleep(0.05)  # the order of arrival is the kernel's
             talk.set()
             assert said.wait(DEADLINE_S)

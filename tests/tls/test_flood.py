@@ -20,7 +20,8 @@ from tests.tls.test_process import addresses, config, run
 HANDSHAKES = 10_000
 #: What a request may take beside the flood; alone it takes well under a millisecond.
 MEDIAN_S, WORST_S = 0.05, 1.0
-#: Opens connections, says half a hello or all of it, and keeps them until its input ends.
+#: Opens connections from another address, says half a hello or all of it, and keeps them until
+#: its input ends.
 FLOOD = """
 import resource, socket, sys
 host, port, n, hello = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), bytes.fromhex(sys.argv[4])
@@ -28,7 +29,7 @@ hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
 resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 held = []
 for i in range(n):
-    s = socket.create_connection((host, port), 10)
+    s = socket.create_connection((host, port), 10, ("127.0.0.2", 0))
     try:
         s.sendall(hello if i % 2 else hello[:100])
     except OSError:
@@ -58,7 +59,7 @@ def test_established_connections_keep_their_pace(
     authority: Authority, pair: tuple[str, str], tmp_path: Path, origin: Origin
 ) -> None:
     """Each of their requests is answered soon, and a new client gets in."""
-    file = config(tmp_path, origin, "{cert: a.pem, handshakes_by_address: 1000}")
+    file = config(tmp_path, origin, "{cert: a.pem}")
     context = trusting(authority)
     hello, *_ = hello_of(context)
     with run(tmp_path, str(file), "--workers", "1") as gateway:

@@ -13,6 +13,8 @@ import pytest
 from fastgw.ext.io.tls.self_signed import make_self_signed
 from fastgw.master.certificates import DEBOUNCE_S, LOOK_S, SHARE, CertificateFiles
 from fastgw.master.generation import Generation
+from fastgw.master.watcher import facts
+from fastgw.named_files import Read, find
 from fastgw.tls.bundle import Bundle, files_of, pack_bundle
 from fastgw.tls.material import TlsMaterial
 from fastgw.tls.renewal import NotRenewable, renewed
@@ -231,11 +233,11 @@ def test_what_can_not_be_used_leaves_the_running_one(
 # -- looking -------------------------------------------------------------------------------------
 
 
-def looking(files: list[Path], patterns: list[str] | None = None, begun_s: float = 0.0) -> Any:
+def looking(files: list[Path], patterns: list[str] | None = None) -> Any:
     """Somebody who looks at files, and a clock that goes as it is told."""
-    begun_s = begun_s or time.time() + 3600
     names = [str(f) for f in files]
-    generation = Generation(1, -1, 0, files=names, patterns=patterns or [], begun_s=begun_s)
+    read = Read({f: facts(f) for f in names}, {one: find(one) for one in patterns or ()})
+    generation = Generation(1, -1, 0, files=names, patterns=patterns or [], read=read)
     watch, now_s = CertificateFiles(generation), 100.0
 
     def rounds(n: int) -> set[str]:
@@ -272,6 +274,7 @@ def test_many_files_are_looked_at_bit_by_bit_but_a_folder_tells(tmp_path: Path) 
     for f in files:
         f.write_text("1")
     rounds = looking(files)
+    assert rounds(3) == set()
     files[-1].write_text("22")
     assert rounds(2) == set(), "not yet"
     assert rounds(4) == {str(files[-1])}
@@ -308,7 +311,10 @@ def test_files_that_come_and_go_by_a_pattern(tmp_path: Path) -> None:
 def test_what_was_written_while_it_was_read_is_looked_at(tmp_path: Path) -> None:
     a = tmp_path / "a"
     a.write_text("1")
-    assert looking([a], begun_s=time.time() - 60)(4) == {str(a)}
+    read = Read({str(a): (1, 2, 3)})
+    watch = CertificateFiles(Generation(1, -1, 0, files=[str(a)], read=read))
+    assert watch.changed(1.0) == set()
+    assert watch.changed(2.0) == {str(a)}
 
 
 def test_one_of_ten_thousand_is_renewed_in_no_time(tmp_path: Path) -> None:

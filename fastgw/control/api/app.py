@@ -11,11 +11,14 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
+from fastgw.control.api import explain  # adds its endpoint to the table
 from fastgw.control.api.endpoints import ENDPOINTS, Endpoint, metrics
 from fastgw.control.api.guard import Guard
 from fastgw.control.api.openapi import describe
 from fastgw.control.api.problems import Problem, on_failure, on_http_exception, on_problem
 from fastgw.control.node import Node
+
+__all__ = ["ENDPOINTS", "admin_app", "explain", "metrics_app"]
 
 HANDLERS = {Problem: on_problem, HTTPException: on_http_exception, Exception: on_failure}
 

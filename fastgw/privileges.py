@@ -1,7 +1,9 @@
 """Who a process runs as, and who the kernel ends first when memory is short.
 
-The master keeps what it was started with: it binds addresses and reads keys. Workers give
-all of it up: --user and --group, no capabilities, and no way to get any by exec.
+The master keeps what it was started with: it binds addresses and reads keys. Workers, control
+process and compiler give all of it up: --user and --group, no capabilities, and no way to get
+any by exec. Children that are exec'ed do so themselves once their modules are loaded, which
+somebody else might not be allowed to read, and before they open anything.
 """
 
 from __future__ import annotations
@@ -44,15 +46,31 @@ def identity(user: str, group: str) -> Identity | None:
     return Identity(entry.pw_uid, gid, entry.pw_name)
 
 
+def run_as_words(who: Identity | None) -> list[str]:
+    """What a child of ours is told on its command line, to be read by `read_identity`."""
+    return [] if who is None else ["--run-as", f"{who.uid}:{who.gid}:{who.name}"]
+
+
+def read_identity(text: str) -> Identity:
+    """UID:GID:NAME"""
+    uid, gid, name = text.split(":", 2)
+    return Identity(int(uid), int(gid), name)
+
+
+def no_new_privileges() -> None:
+    """Nothing that this process executes gets more than it has."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0):
+        raise OSError(ctypes.get_errno(), "no_new_privs")
+
+
 def drop(who: Identity | None) -> None:
     """In a child: become somebody else for good; OSError if that can't be done."""
     if who is not None:
         os.initgroups(who.name, who.gid)
         os.setresgid(who.gid, who.gid, who.gid)
         os.setresuid(who.uid, who.uid, who.uid)
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0):
-        raise OSError(ctypes.get_errno(), "no_new_privs")
+    no_new_privileges()
 
 
 def set_oom_score(score: int) -> None:
