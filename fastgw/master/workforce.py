@@ -16,6 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NoReturn, Protocol
 
+from fastgw.ext.shm.addresses import Addresses
 from fastgw.ext.shm.statistics import Statistics
 from fastgw.log import Log
 from fastgw.master.addresses import Bound, Change, Given, Listening
@@ -80,6 +81,8 @@ class Workforce:
     ) -> None:
         self.settings, self.listening, self.statistics = settings, listening, statistics
         self.generation = generation
+        #: Connections by client address, counted in the columns of the statistics; or None.
+        self.addresses: Addresses | None = None
         self.work, self.signals, self.log = work, signals, log
         self.slots = [Slot(i) for i in range(settings.workers)]
         #: Replaced ones, and those of slots that are gone.
@@ -154,7 +157,7 @@ class Workforce:
         except (OSError, RuntimeError) as e:
             ours.close()
             if column:
-                self.statistics.fold(column)
+                self.settle(column)
             self._give_ring_back(ring)
             slot.due_s = time.monotonic() + 1.0
             self.log.error(f"worker {slot.index}: can't be started: {e}; trying again in 1 s")
@@ -266,13 +269,19 @@ class Workforce:
             if pid:
                 self._bury(worker, status)
 
+    def settle(self, column: int) -> None:
+        """The process of a column is dead: what it counted stays, what it held does not."""
+        if self.addresses is not None:
+            self.addresses.clear(column)
+        self.statistics.fold(column)
+
     def _bury(self, worker: WorkerProcess, status: int) -> None:
         """A worker has ended: settle its accounts; a slot gets another one."""
         if worker.control is not None:
             self.hear(worker)
         worker.close_control()
         self._closed(worker)
-        self.statistics.fold(worker.column)
+        self.settle(worker.column)
         self._give_ring_back(worker.ring)
         self._watch.forget(worker.column)
         how = "worker_hung" if worker.hung else describe_end(status)
