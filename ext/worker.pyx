@@ -26,6 +26,7 @@ from fastgw.ext.record.pass_log cimport PassLog
 from fastgw.ext.record.ring cimport RingWriter
 from fastgw.ext.record.rows cimport LocalRows, SharedRows
 from fastgw.ext.record.sampler cimport Sampler
+from fastgw.ext.policy.acme import AcmePolicy
 from fastgw.ext.policy.build import KINDS
 from fastgw.ext.policy.error_pages import ErrorPages
 from fastgw.ext.policy.path_rewriter import PathRewriter
@@ -55,6 +56,7 @@ def builders(files: object, log: object) -> dict:
     made["split"] = SplitTarget
     made["error_pages"] = ErrorPages
     made["rewrite"] = PathRewriter
+    made["acme_challenge"] = AcmePolicy
     return made
 
 
@@ -103,6 +105,7 @@ cdef class Worker:
     cdef Column column                # this process's statistics, or None
     cdef bint counting                # requests are counted
     cdef dict names                   # addresses of host names, as told last
+    cdef object addresses             # AddressCounts of the node, or None
     cdef Snapshot prepared            # of the next generation, or None
     cdef AccessLog prepared_lines     # its access log, or None
 
@@ -111,6 +114,7 @@ cdef class Worker:
         self.log = born.log
         self.engine = Engine(BufferPool(born.memory))
         self.column = born.column
+        self.addresses = born.addresses
         self.counting = born.counting
         self.names = dict(born.names)
         self.listeners, self.doors, self.doors_counted = [], [], {}
@@ -165,11 +169,13 @@ cdef class Worker:
     def listen(self, index: int, fd: int, shared: bool = False) -> None:
         """Accept from a bound, listening, non-blocking socket of listener `index`; the
         descriptor is the data plane's from here on. `shared`: others accept from it, too."""
-        self.listeners.append(Listener(
+        listener = Listener(
             self.engine, fd, self.tls.of(index), self.limit, index=index, shared=shared,
             user_timeout_ms=USER_TIMEOUT_MS, log=self.listener_says, door=self.door(index),
             tally=self.tally(index),
-        ))
+        )
+        listener.defer(self.tls.has(index))
+        self.listeners.append(listener)
 
     def tally(self, index: int) -> ListenerTally | None:
         """Where the connections of a listener are counted; all its sockets have the same one."""
@@ -217,6 +223,10 @@ cdef class Worker:
         self.prepared = self.prepared_lines = None
         self.tls.forget()
 
+    def renew(self, tls, digests: list) -> None:
+        """The files of these digests hold another content now, which `tls` has."""
+        self.tls.renew(tls.files, digests)
+
     def switch(self, indexes: dict) -> None:
         """Serve from the prepared snapshot from now on; exchanges under way end with theirs.
         `indexes`: the rows that listeners of the old plan have in the new one."""
@@ -245,6 +255,7 @@ cdef class Worker:
         cdef H1Downstream d
         for listener in self.listeners:
             listener.acceptor = self.tls.of(indexes.get(listener.index, listener.index))
+            listener.defer(self.tls.has(indexes.get(listener.index, listener.index)))
         if all(was == now for was, now in indexes.items()):
             return
         rows = {was: now if now >= 0 else NO_LISTENER for was, now in indexes.items()}
@@ -281,7 +292,7 @@ cdef class Worker:
         for door in self.doors:
             if door.options == options:
                 return door
-        door = Doorway(options, snapshot.trusted)
+        door = Doorway(options, snapshot.trusted, self.addresses)
         door.readdress(self.names)
         door.set_recorder(self.pass_log)
         self.doors.append(door)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from fastgw.ext.base.address_counts import AddressCounts
 from fastgw.ext.record.rows import Rows
 from fastgw.ext.shm.statistics import Column
 
@@ -27,6 +28,8 @@ class Equipment:
     #: Own cells of the statistics; None: it counts for itself alone, in `rows`.
     column: Column | None = None
     rows: Rows | None = None
+    #: Counts the connections of client addresses on the whole node; None: here alone.
+    addresses: AddressCounts | None = None
     #: Requests are counted; what counting costs is measured without.
     counting: bool = True
     #: The ring that lines of the access log go to (-1 = none), if the plan wants them, and the

@@ -16,11 +16,12 @@ import signal
 import socket
 import time
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from fastgw.equipment import Equipment, Names
+from fastgw.ext.shm.addresses import Addresses
 from fastgw.ext.shm.segment import SegmentError
 from fastgw.ext.shm.statistics import Column
 from fastgw.health import serve
@@ -65,6 +66,9 @@ class DataPlane(Protocol):
 
     def forget(self) -> None:
         """What was prepared is not wanted."""
+
+    def renew(self, tls: TlsMaterial, digests: Sequence[str]) -> None:
+        """The files of these digests hold another content now."""
 
     def switch(self, indexes: Mapping[int, int]) -> None:
         """Serve what was prepared; `indexes`: rows of the listeners, -1 = not listened on."""
@@ -115,6 +119,8 @@ class Shift:
     listen: bool
     #: Own cells of the statistics.
     column: Column | None
+    #: Connections by client address, of all workers.
+    addresses: Addresses | None
     generation: int
     plan_fd: int
     #: Certificate files that the plan names; -1: none.
@@ -361,6 +367,12 @@ class Worker:
         self.log.debug(traceback.format_exc())
         self.say("refused", generation=number, text=f"{type(e).__name__}: {e}"[:1000])
 
+    def told_renew(self, plane: DataPlane, message: Message) -> None:
+        """Certificate files were renewed; nothing else of the plan has changed."""
+        tls = self.material(message["fds"].get("certificates", -1))
+        if tls is not None:
+            plane.renew(tls, message["digests"])
+
     def told_forget(self, plane: DataPlane, _message: Message) -> None:
         """Somebody else refused it."""
         self.building = None
@@ -430,6 +442,8 @@ class Worker:
         fds |= {PUBLISHED + name: fd for name, fd in shift.segments.items()}
         if column is not None:
             fds["statistics"] = column.statistics.segment.fd
+        if shift.addresses is not None:
+            fds["addresses"] = shift.addresses.segment.fd
         hand_over(
             outbox,
             [(bound, {shift.slot: fd}) for bound, _, fd in self.accepting],
@@ -459,8 +473,9 @@ class Worker:
         self.draining = self.replaced = True
         self.close_adoption()
         self.leave_probes()
-        self.say("draining", pid=os.getpid(), slot=self.shift.slot)
         plane.retire(self.loop.stop)
+        # Its sockets are closed: the master closes its own after ours.
+        self.say("draining", pid=os.getpid(), slot=self.shift.slot)
         idle_s = IDLE_S + random.uniform(0.0, IDLE_JITTER_S)
         self.loop.call_later(idle_s, plane.drain, self.loop.stop)
         self.loop.call_later(message["requests_s"], plane.end_requests)

@@ -20,13 +20,18 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+from fuzz.plan import plan  # noqa: E402
 from tests.wire.cases import Case, read_cases  # noqa: E402
 
 BUILD = ROOT / "build" / "fuzz"
 LIBRARY = BUILD / "lib"
 DRIVER = BUILD / "driver"
 CORPUS = ROOT / "fuzz" / "corpus"
-TARGETS = ("request", "response", "chunked", "path", "authority", "proxy", "frames", "hello")
+PLAN = BUILD / "plan"
+TARGETS = (
+    *("request", "response", "chunked", "path", "authority", "proxy", "frames", "hello"),
+    "match",
+)
 SANITIZERS = "-fsanitize=fuzzer,address,undefined"
 #: Bytes of an input: past the limits that the targets set.
 MAX_LEN = 4500
@@ -86,9 +91,11 @@ def build() -> None:
 
 def mark_packages() -> None:
     """Make the instrumented modules importable without the Python half of the project: its
-    packages are there, and empty but for what `ext` itself says."""
+    packages are there, and empty but for what `ext` itself says. Beside them stands the plan
+    of the target `match`, which that half makes."""
+    PLAN.write_bytes(plan())
     (LIBRARY / "fastgw" / "__init__.py").write_bytes(b"")
-    for source in (ROOT / "ext").rglob("__init__.py"):
+    for source in (ROOT / "ext").rglob("*.py"):
         place = LIBRARY / "fastgw" / source.relative_to(ROOT)
         place.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(source, place)
@@ -106,6 +113,7 @@ def pieces_of(target: str, case: Case) -> bytes | None:
         "proxy": None,
         "frames": body if case.is_response else None,
         "hello": None,  # no wire case is one; the kept corpus has some
+        "match": None if case.is_response else b"\1\0" + target_word,
         "authority": head.lower().partition(b"host:")[2].partition(b"\r")[0].strip(),
     }[target]
 
@@ -126,6 +134,7 @@ def environment(target: str) -> dict[str, str]:
     """What the driver and the sanitizers need to know."""
     return {
         "FASTGW_FUZZ_TARGET": f"fuzz_{target}",
+        "FASTGW_FUZZ_PLAN": str(PLAN),
         "PYTHONPATH": str(LIBRARY),
         "PYTHONHOME": sys.base_prefix,
         "PYTHONMALLOC": "malloc",

@@ -7,7 +7,7 @@ from fastgw.ext.base.deadlines cimport deadline_init
 from fastgw.ext.io.address cimport address_of
 from fastgw.ext.io.listener cimport Acceptor
 from fastgw.ext.io.passthrough cimport PassAcceptor
-from fastgw.ext.io.peer_limits import LocalPeerLimits
+from fastgw.ext.io.peer_limits import LocalPeerLimits, NodePeerLimits
 from fastgw.ext.io.peer_limits cimport (
     PEER_ADMITTED, PEER_TOO_MANY, PEER_UNCOUNTED, PeerVerdict, new_lease,
 )
@@ -36,14 +36,15 @@ cdef void _due(void* owner, int kind) noexcept:
 
 
 cdef class Doorway(Door):
-    """See doorway.pxd. `options` are those of `door_options`."""
+    """See doorway.pxd. `options` are those of `door_options`; `counts`: an AddressCounts of the
+    node, or None: connections are counted in this process."""
 
-    def __init__(self, options: dict, Networks trusted not None) -> None:
+    def __init__(self, options: dict, Networks trusted not None, counts=None) -> None:
         limits, passes = options["per_address"], options["passthrough"]
         self.options, self.trusted = options, trusted
         self.proxy, self.terminates = options["proxy"], options["terminates"]
         self.timeout_ms = options["arrival_ms"]
-        self.peers = LocalPeerLimits(**limits) if limits is not None else None
+        self.peers = make_limits(options, counts) if limits is not None else None
         self.arrivals = set()
         if passes is not None:
             self.passes = {
@@ -318,6 +319,14 @@ def door_options(options: dict, Networks trusted) -> dict | None:
         "arrival_ms": options.get("arrival_ms", 5000),
         "trusted": trusted.texts,
     }
+
+
+def make_limits(options: dict, counts: object) -> PeerLimits:
+    """Who counts the connections of an address. Listeners whose doors ask the same share their
+    counts, and so do generations."""
+    if counts is None:
+        return LocalPeerLimits(**options["per_address"])
+    return NodePeerLimits(counts, repr(sorted(options.items())), **options["per_address"])
 
 
 def make_pass(name: str, options: dict) -> PassAcceptor:

@@ -34,6 +34,7 @@ cdef class Listener(Handle):
     cdef Address local                # what it is bound to
     cdef bint wildcard                # bound to any address: the local one is not known
     cdef bint shared                  # other processes accept from the same socket
+    cdef bint deferred                # connections come with their first bytes
     cdef bint held                    # not accepting because it was told to (`pause`)
     cdef Deadline retry               # goes on after descriptors ran out
     cdef int share                    # connections to try for in the next turn

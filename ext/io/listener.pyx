@@ -7,7 +7,7 @@ from fastgw.ext.base.deadlines cimport deadline_init
 from fastgw.ext.base.reasons cimport REASON_NONE
 from fastgw.ext.io.address cimport address_fill, address_text
 from fastgw.ext.io.connection_limit cimport limit_full
-from fastgw.ext.io.options cimport set_options
+from fastgw.ext.io.options cimport set_deferred, set_options
 from fastgw.ext.io.stream cimport EVENT_FILE_STOP, EVENT_LIMIT_STOP
 from fastgw.ext.io.syscalls cimport (
     AF_INET, AF_INET6, EPOLLET, EPOLLEXCLUSIVE, EPOLLIN, EPOLLRDHUP, SOCK_CLOEXEC, SOCK_NONBLOCK,
@@ -84,6 +84,13 @@ cdef class Listener(Handle):
         """Accept again."""
         self.held = False
         self.go_on()
+
+    def defer(self, bint on) -> None:
+        """Accept a connection only once its client has spoken, as in TLS it does first: that spares
+        a wake-up each, and those who never speak cost nothing for a while."""
+        if on != self.deferred:
+            self.deferred = on
+            set_deferred(self.fd, self.local.family, on)
 
     def close(self) -> None:
         """Stop for good and close the descriptor."""
@@ -169,6 +176,8 @@ cdef class Listener(Handle):
         acceptor.on_accept(s)
         if s.codec is None:
             s.abort(REASON_NONE)
+        elif self.deferred:
+            self.engine.do_next(s)      # it has something to read: not another wake-up for that
         return self.fd >= 0
 
     cdef void refused(self, int error) noexcept:

@@ -3,11 +3,12 @@
 IPv6 clients own whole networks, so they are counted by a prefix (64 bits unless said
 otherwise). The table is fixed; a full one lets the client through, and counts that.
 
-This is the interface; LocalPeerLimits keeps the table in this process. One in shared memory
-may take its place: it is asked the same two questions.
+Connections at once are counted on the whole node (NodePeerLimits, over a table in shared
+memory), new ones a second by each worker for itself. LocalPeerLimits keeps both in this process.
 """
 
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
+from fastgw.ext.base.address_counts cimport AddressCounts
 from fastgw.ext.io.connection_limit cimport ConnectionLimit
 
 
@@ -46,6 +47,13 @@ cdef class LocalPeerLimits(PeerLimits):
     cdef bint idle(self, const PeerRow* row, int64_t now_ms) noexcept
 
 
+cdef class NodePeerLimits(PeerLimits):
+    cdef AddressCounts counts                 # of the node
+    cdef uint64_t whose                       # which listener's counts these are
+    cdef LocalPeerLimits rate                 # new ones a second; None: no limit
+    cdef uint8_t prefix                       # bits of an IPv6 address that count
+
+
 cdef class Lease(ConnectionLimit):
     """A counted connection: gives back to the table and to the listener's limit."""
     cdef PeerLimits peers
@@ -54,3 +62,4 @@ cdef class Lease(ConnectionLimit):
 
 
 cdef Lease new_lease(PeerLimits peers, ConnectionLimit whole, int32_t row)
+cdef void cut_to_prefix(const uint8_t* ip16, int bits, uint8_t* key) noexcept nogil

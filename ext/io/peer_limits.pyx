@@ -1,9 +1,11 @@
 """Limits by address; see peer_limits.pxd."""
 
+from hashlib import blake2b
 from ipaddress import ip_address
 import os
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcmp, memcpy
+from fastgw.ext.base.address_counts cimport COUNT_TOO_MANY
 
 cdef enum:
     PROBES = 16                 # rows that an address may stand in
@@ -22,6 +24,20 @@ cdef class PeerLimits:
 
     cdef void leave(self, int32_t row) noexcept:
         """A connection that was admitted has ended."""
+
+    def ask(self, str address, int64_t now_ms) -> tuple[str, int]:
+        """`enter` for tests: verdict and row."""
+        cdef int32_t row
+        cdef bytes packed
+        parsed = ip_address(address)
+        value = int(parsed) | (0xFFFF << 32 if parsed.version == 4 else 0)
+        packed = value.to_bytes(16, "big")
+        verdict = self.enter(<const uint8_t*><const char*>packed, now_ms, &row)
+        return VERDICTS[<int>verdict], row
+
+    def give_back(self, int32_t row) -> None:
+        """`leave` for tests."""
+        self.leave(row)
 
 
 cdef class LocalPeerLimits(PeerLimits):
@@ -102,19 +118,49 @@ cdef class LocalPeerLimits(PeerLimits):
         """Whether a row says nothing that a new one would not."""
         return row.open == 0 and now_ms - row.at_ms >= 1000
 
-    def ask(self, str address, int64_t now_ms) -> tuple[str, int]:
-        """`enter` for tests: verdict and row."""
-        cdef int32_t row
-        cdef bytes packed
-        parsed = ip_address(address)
-        value = int(parsed) | (0xFFFF << 32 if parsed.version == 4 else 0)
-        packed = value.to_bytes(16, "big")
-        verdict = self.enter(<const uint8_t*><const char*>packed, now_ms, &row)
-        return VERDICTS[<int>verdict], row
 
-    def give_back(self, int32_t row) -> None:
-        """`leave` for tests."""
-        self.leave(row)
+cdef class NodePeerLimits(PeerLimits):
+    """See peer_limits.pxd. `whose`: listeners that say the same share their counts."""
+
+    def __init__(
+        self, AddressCounts counts not None, str whose, *, uint32_t connections=0,
+        uint32_t per_second=0, uint8_t ipv6_prefix=64, uint32_t rows=65536,
+    ) -> None:
+        if not 1 <= ipv6_prefix <= 128:
+            raise ValueError("a prefix has 1 to 128 bits")
+        self.connections, self.per_second, self.prefix = connections, per_second, ipv6_prefix
+        self.counts = counts
+        digest = blake2b(whose.encode(), digest_size=8).digest()
+        self.whose = int.from_bytes(digest, "little")
+        if per_second:
+            self.rate = LocalPeerLimits(per_second=per_second, ipv6_prefix=ipv6_prefix, rows=rows)
+
+    cdef PeerVerdict enter(self, const uint8_t* ip16, int64_t now_ms, int32_t* row) noexcept:
+        """See PeerLimits."""
+        cdef uint8_t key[16]
+        cdef int32_t counted = -1
+        cdef int32_t rated = -1
+        row[0] = -1
+        if self.connections:
+            cut_to_prefix(ip16, self.prefix, key)
+            counted = self.counts.enter(key, self.whose, self.connections)
+            if counted == COUNT_TOO_MANY:
+                self.too_many += 1
+                return PEER_TOO_MANY
+        if self.rate is not None:
+            if self.rate.enter(ip16, now_ms, &rated) == PEER_TOO_FAST:
+                self.counts.leave(counted)
+                self.too_fast += 1
+                return PEER_TOO_FAST
+            self.rate.leave(rated)
+        row[0] = counted
+        if counted < 0 and (self.connections or rated < 0):
+            self.uncounted += 1
+        return PEER_ADMITTED if counted >= 0 else PEER_UNCOUNTED
+
+    cdef void leave(self, int32_t row) noexcept:
+        """See PeerLimits."""
+        self.counts.leave(row)
 
 
 cdef void cut_to_prefix(const uint8_t* ip16, int bits, uint8_t* key) noexcept nogil:

@@ -85,7 +85,7 @@ cdef extern from "<netinet/in.h>" nogil:
 
 cdef extern from "<netinet/tcp.h>" nogil:
     enum:
-        TCP_NODELAY, TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_KEEPCNT, TCP_USER_TIMEOUT
+        TCP_DEFER_ACCEPT, TCP_NODELAY, TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_KEEPCNT, TCP_USER_TIMEOUT
 
 cdef extern from "<arpa/inet.h>" nogil:
     const char* inet_ntop(int family, const void* ip, char* text, socklen_t n)

@@ -13,7 +13,7 @@ from fastgw.ext.exchange.shared cimport Shared
 from fastgw.ext.http.head cimport Field, fields_find, fields_find_name
 from fastgw.ext.http.names cimport NAME_OTHER, NameId
 from fastgw.ext.io.tls.identity cimport (
-    TLS_CERT, TLS_CIPHER, TLS_FINGERPRINT, TLS_ISSUER, TLS_NAME, TLS_NAMES, TLS_SUBJECT,
+    TLS_CERT, TLS_CHAIN, TLS_CIPHER, TLS_FINGERPRINT, TLS_ISSUER, TLS_NAME, TLS_NAMES, TLS_SUBJECT,
     TLS_VERSION, TlsText, tls_text,
 )
 from fastgw.ext.policy.field cimport FieldName, is_clean
@@ -52,6 +52,7 @@ TLS_VARIABLES: dict[str, int] = {
     "tls.client.fingerprint": TLS_FINGERPRINT,
     "tls.client.names": TLS_NAMES,
     "tls.client.cert": TLS_CERT,
+    "tls.client.chain": TLS_CHAIN,
 }
 #: Variables with an argument, after a dot.
 NAMED: dict[str, int] = {

@@ -29,7 +29,7 @@ WITH_NAME: Final = ("header", "response_header")
 #: What `tls` stands before, in the order of `TlsText` (io/tls/identity.pxd): `tls.version`.
 TLS_FIELDS: Final = (
     "name", "version", "cipher", "client.subject", "client.issuer", "client.fingerprint",
-    "client.names", "client.cert",
+    "client.names", "client.cert", "client.chain",
 )  # fmt: skip
 #: What a JSON line has unless `fields` says otherwise.
 DEFAULT: Final = (

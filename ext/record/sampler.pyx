@@ -10,6 +10,7 @@ from fastgw.ext.record.metric_cells cimport (
     WORKER_CONNECTIONS, WORKER_CONNECTIONS_ACCEPTED, WORKER_CONNECTIONS_TIMED_OUT,
     WORKER_EXCHANGES, WORKER_GENERATION, WORKER_LOG_LINES, WORKER_LOG_LINES_DROPPED,
     WORKER_LOOP_LAG_SECONDS, WORKER_RECEIVES, WORKER_SENDS, WORKER_TUNNELS,
+    WORKER_UPSTREAMS_UNVERIFIED,
     WORKER_WAKEUPS,
 )
 from fastgw.ext.downstream.h1_ends cimport H1Ends
@@ -117,6 +118,9 @@ cdef class Sampler:
             _clear_pools(self.servers)
             self.sampled = self.dispatcher.snapshot
             self.servers = servers_of(self.sampled)
+            self.cells[WORKER_UPSTREAMS_UNVERIFIED] = sum(
+                [getattr(target, "unverified", False) for target in self.sampled.target_list]
+            )
         _clear_pools(self.servers)
         # Addresses of one URL share its row.
         for server in self.servers:

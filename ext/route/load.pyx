@@ -19,13 +19,13 @@ from fastgw.ext.policy.error_pages cimport ErrorPages
 from fastgw.ext.policy.path_rewriter cimport PathRewriter
 from fastgw.ext.route.errors import PlanError
 from fastgw.ext.route.node import KIND, NodeOptions
-from fastgw.ext.route.matcher cimport match_route, matcher_free, matcher_init
+from fastgw.ext.route.matcher cimport match_route, matcher_begin, matcher_free, matcher_step
 from fastgw.ext.route.parameters cimport path_parameter
 from fastgw.ext.route.plan cimport (
     NOTHING, SECTION_CHAINS, SECTION_DATA, SECTION_LISTENERS, SECTION_NETWORKS,
     SECTION_OBJECTS, SECTION_REWRITES, SECTION_ROUTES, SECTION_STATUSES, SECTION_STEPS,
     SECTION_TARGETS, ChainRow, ListenerRow, ObjectRow, RewriteRow, RouteRow, StepRow, Text,
-    plan_open, plan_str, plan_strings,
+    PlanOpening, plan_str, plan_strings,
 )
 
 #: The option whose entries name other objects of the plan by their content hash.
@@ -117,12 +117,16 @@ def load_plan(plan, builders, Snapshot previous=None) -> PlanSnapshot:
 def load_slices(plan, builders, Snapshot previous=None):
     """`load_plan` a little at a time: yields None often, the snapshot at last."""
     cdef PlanSnapshot s = PlanSnapshot.__new__(PlanSnapshot)
+    cdef PlanOpening opening = PlanOpening.__new__(PlanOpening)
     PyObject_GetBuffer(plan, &s.view, PyBUF_SIMPLE)
     s.mapped = True
     s.mapping = plan
-    plan_open(&s.plan, <const char*>s.view.buf, s.view.len)
-    yield
-    matcher_init(&s.matcher, &s.plan)
+    opening.begin(&s.plan, <const char*>s.view.buf, s.view.len)
+    while not opening.step():
+        yield
+    matcher_begin(&s.matcher, &s.plan)
+    while not matcher_step(&s.matcher):
+        yield
     _take_settings(s)
     s.made = []
     yield from _build_objects(s, builders, previous, s.made)

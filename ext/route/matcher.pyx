@@ -14,7 +14,8 @@ from fastgw.ext.route.plan cimport (
     plan_strings,
 )
 from fastgw.ext.route.regex cimport (
-    re_find, re_free, set_add, set_compile, set_fitting, set_free, set_new,
+    JOB_DONE, JOB_TOO_LARGE, job_begin, job_drop, job_state, job_take, re_find, re_free, set_add,
+    set_compile, set_fitting, set_free, set_new,
 )
 
 cdef extern from *:
@@ -23,6 +24,7 @@ cdef extern from *:
     void __builtin_prefetch(const void* p) noexcept nogil
 
 cdef enum:
+    AT_ONCE = 32                # patterns of a set that is made between two other things
     AHEAD = 8                   # shapes whose slots are fetched at the same time
 
 # The front of a path up to a segment's border.
@@ -48,7 +50,15 @@ cdef struct Cut:
 # -- beginning and end ---------------------------------------------------------------------
 
 cdef int matcher_init(Matcher* m, const Plan* p) except -1:
-    """Point into the tables of a checked plan, and compile its sets of regexes."""
+    """Everything at once, for those whose time does not count."""
+    matcher_begin(m, p)
+    while not matcher_step(m):
+        pass
+    return 0
+
+
+cdef int matcher_begin(Matcher* m, const Plan* p) except -1:
+    """Point into the tables of a checked plan."""
     memset(m, 0, sizeof(Matcher))
     m.strings = plan_strings(p)
     m.hosts = <const HostRow*>p.rows[<int>SECTION_HOSTS]
@@ -70,7 +80,12 @@ cdef int matcher_init(Matcher* m, const Plan* p) except -1:
     m.sets = <const SetRow*>p.rows[<int>SECTION_SETS]
     m.wildcard_labels = p.settings.wildcard_labels
     m.max_depth = _deepest(m, p.count[<int>SECTION_LOOKS], p.count[<int>SECTION_SHAPES])
-    return _compile_sets(m, p.count[<int>SECTION_REGEXES], p.count[<int>SECTION_SETS])
+    m.regex_count, m.set_count = p.count[<int>SECTION_REGEXES], p.count[<int>SECTION_SETS]
+    m.patterns = <void**>calloc(m.regex_count + 1, sizeof(void*))
+    m.pattern_sets = <void**>calloc(m.set_count + 1, sizeof(void*))
+    if m.patterns == NULL or m.pattern_sets == NULL:
+        raise MemoryError
+    return 0
 
 
 cdef int _deepest(const Matcher* m, uint32_t looks, uint32_t shapes) noexcept nogil:
@@ -84,30 +99,53 @@ cdef int _deepest(const Matcher* m, uint32_t looks, uint32_t shapes) noexcept no
     return 63 - __builtin_clzll(depths) if depths else 0
 
 
-cdef int _compile_sets(Matcher* m, uint32_t regexes, uint32_t sets) except -1:
-    """A set of patterns for each host that has regexes."""
-    cdef uint32_t i, k
-    cdef void* made
-    m.patterns = <void**>calloc(regexes + 1, sizeof(void*))
-    m.pattern_sets = <void**>calloc(sets + 1, sizeof(void*))
-    if m.patterns == NULL or m.pattern_sets == NULL:
-        raise MemoryError
-    m.regex_count, m.set_count = regexes, sets
-    for i in range(sets):
-        made = m.pattern_sets[i] = set_new(m.sets[i].n)
-        if made == NULL:
+cdef int matcher_step(Matcher* m) except -1:
+    """Make one set of patterns, or look after the thread that does; True when all are there."""
+    cdef const SetRow* row = &m.sets[m.sets_made]
+    cdef int state
+    if m.sets_made == m.set_count:
+        return True
+    if m.job == NULL and row.n <= AT_ONCE:
+        m.pattern_sets[m.sets_made] = _small_set(m, row)
+        m.sets_made += 1
+        return m.sets_made == m.set_count
+    if m.job == NULL:
+        m.job = job_begin(m.strings, &m.regexes[row.first], row.n)
+        if m.job == NULL:
             raise MemoryError
-        for k in range(m.sets[i].first, m.sets[i].first + m.sets[i].n):
-            if not set_add(made, matcher_text(m, m.regexes[k])):
-                raise PlanError(f"regexes[{k}] is not a pattern")
-        if not set_compile(made):
-            raise PlanError(f"sets[{i}]: {m.sets[i].n} patterns are too large together")
-    return 0
+    state = job_state(m.job)
+    if state == JOB_DONE:
+        m.pattern_sets[m.sets_made], m.job = job_take(m.job), NULL
+        m.sets_made += 1
+        return m.sets_made == m.set_count
+    if state == JOB_TOO_LARGE:
+        raise PlanError(f"sets[{m.sets_made}]: {row.n} patterns are too large together")
+    if state < JOB_TOO_LARGE:
+        raise PlanError(f"regexes[{row.first + JOB_TOO_LARGE - 1 - state}] is not a pattern")
+    return False
+
+
+cdef void* _small_set(const Matcher* m, const SetRow* row) except NULL:
+    """A set of few patterns."""
+    cdef void* made = set_new(row.n)
+    cdef uint32_t k
+    if made == NULL:
+        raise MemoryError
+    for k in range(row.first, row.first + row.n):
+        if not set_add(made, matcher_text(m, m.regexes[k])):
+            set_free(made)
+            raise PlanError(f"regexes[{k}] is not a pattern")
+    if not set_compile(made):
+        set_free(made)
+        raise PlanError(f"set of {row.n} patterns: they are too large together")
+    return made
 
 
 cdef void matcher_free(Matcher* m) noexcept:
     """Release what was compiled."""
     cdef uint32_t i
+    job_drop(m.job)
+    m.job = NULL
     if m.patterns != NULL:
         for i in range(m.regex_count):
             re_free(m.patterns[i])

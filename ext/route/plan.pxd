@@ -347,5 +347,22 @@ cdef inline const char* plan_strings(const Plan* p) noexcept nogil:
     return p.rows[<int>SECTION_STRINGS]
 
 
+cdef class PlanOpening:
+    """Checks a plan a little at a time, so that a worker serves meanwhile: `step` until it says
+    True; PlanError says what is wrong. The plan's memory must stay."""
+    cdef Plan* plan             # is filled
+    cdef const char* base
+    cdef size_t n               # bytes
+    cdef int section            # whose rows are checked; -1: the checksum is added up
+    cdef size_t at              # the next byte or row
+    cdef size_t empty           # rows of the section that are empty slots
+    cdef uint32_t sum           # checksum, as far as it is added up
+
+    cdef int begin(self, Plan* p, const char* base, size_t n) except -1
+    cdef bint step(self) except -1
+    cdef int add_up(self) except -1
+    cdef int check_rows(self) except -1
+
+
 cdef str plan_str(const Plan* p, Text t)
 cdef int plan_open(Plan* p, const char* base, size_t n) except -1

@@ -1,17 +1,17 @@
 """Reader of plans: checks everything that will be followed later; see plan.pxd."""
 
+cimport cython
 from cpython.buffer cimport PyBUF_READ, PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.memoryview cimport PyMemoryView_FromMemory
 from libc.stdint cimport uintptr_t
 from libc.string cimport memcmp, memcpy, memset
 from zlib import crc32
 from fastgw.ext.route.errors import PlanError
-from fastgw.ext.route.plan_checks cimport (
-    check_index, check_matcher, check_optional, check_run, check_text,
-)
+from fastgw.ext.route.plan_checks cimport ROW_EMPTY, CheckRow, check_tables, row_check
 
 cdef enum:
-    HOST_MODES = 4              # 0, or 1 + HostMode
+    SUM_BYTES = 262144          # of the checksum in one step
+    CHECK_ROWS = 2048           # that are checked in one step
 
 LAYOUT = PLAN_LAYOUT
 
@@ -38,14 +38,12 @@ cdef str plan_str(const Plan* p, Text t):
 
 # -- header and sections -----------------------------------------------------------------
 
-cdef uint32_t _checksum(const char* base, size_t n):
-    """CRC-32 of the plan with the checksum's own field zero."""
-    cdef PlanHeader header
-    cdef size_t after = sizeof(PlanHeader)
-    memcpy(&header, base, after)
-    header.checksum = 0
-    crc = crc32((<const char*>&header)[:after])
-    return crc32(PyMemoryView_FromMemory(<char*>base + after, n - after, PyBUF_READ), crc)
+cdef uint32_t _header_sum(const PlanHeader* header):
+    """CRC-32 of the header with the checksum's own field zero."""
+    cdef PlanHeader blank
+    memcpy(&blank, header, sizeof(PlanHeader))
+    blank.checksum = 0
+    return crc32((<const char*>&blank)[:sizeof(PlanHeader)])
 
 
 cdef int _open_header(Plan* p, const char* base, size_t n) except -1:
@@ -62,8 +60,6 @@ cdef int _open_header(Plan* p, const char* base, size_t n) except -1:
         raise PlanError(f"plan has {p.header.sections} sections, not {<int>SECTIONS}")
     if n < sizeof(PlanHeader) + SECTIONS * sizeof(SectionRow):
         raise PlanError("plan ends within its table of sections")
-    if _checksum(base, n) != p.header.checksum:
-        raise PlanError("plan is damaged: its checksum is wrong")
     return 0
 
 
@@ -83,8 +79,8 @@ cdef int _open_section(Plan* p, const char* base, size_t n, int i) except -1:
     return 0
 
 
-cdef int plan_open(Plan* p, const char* base, size_t n) except -1:
-    """Check a plan at a multiple of 8 whole, and fill `p`; PlanError says what is wrong."""
+cdef int _open_all(Plan* p, const char* base, size_t n) except -1:
+    """Header and sections."""
     cdef int i
     memset(p, 0, sizeof(Plan))
     if <uintptr_t>base % 8 != 0:
@@ -95,86 +91,72 @@ cdef int plan_open(Plan* p, const char* base, size_t n) except -1:
     if p.count[<int>SECTION_SETTINGS] != 1:
         raise PlanError("a plan has one row of settings")
     p.settings = <const Settings*>p.rows[<int>SECTION_SETTINGS]
-    _check_texts(p)
-    check_matcher(p)
-    _check_routes(p)
-    _check_objects(p)
     return 0
 
 
-# -- rows ------------------------------------------------------------------------------------
+# -- a little at a time ------------------------------------------------------------------------
 
-cdef int _check_texts(const Plan* p) except -1:
-    """Listeners, networks and statistics: texts and little else."""
-    cdef size_t i
-    cdef const ListenerRow* listeners = <const ListenerRow*>p.rows[<int>SECTION_LISTENERS]
-    cdef const Text* networks = <const Text*>p.rows[<int>SECTION_NETWORKS]
-    cdef const StatRow* stats = <const StatRow*>p.rows[<int>SECTION_STATS]
-    for i in range(p.count[<int>SECTION_LISTENERS]):
-        check_text(p, listeners[i].name, "listeners", i)
-        check_text(p, listeners[i].address, "listeners", i)
-        check_run(listeners[i].options_at, listeners[i].options_n, p.count[<int>SECTION_DATA],
-                  "listeners", i, "options")
-        check_optional(listeners[i].route, p.count[<int>SECTION_ROUTES], "listeners", i, "route")
-    for i in range(p.count[<int>SECTION_NETWORKS]):
-        check_text(p, networks[i], "networks", i)
-    for i in range(p.count[<int>SECTION_STATS]):
-        check_text(p, stats[i].kind, "stats", i)
-        check_text(p, stats[i].name, "stats", i)
-    return 0
+@cython.final
+cdef class PlanOpening:
+    """See plan.pxd."""
+
+    cdef int begin(self, Plan* p, const char* base, size_t n) except -1:
+        """Look at the header, and remember what is to be looked at."""
+        self.plan, self.base, self.n = p, base, n
+        _open_all(p, base, n)
+        self.sum = _header_sum(p.header)
+        self.at = sizeof(PlanHeader)
+        self.section = -1
+        return 0
+
+    cdef bint step(self) except -1:
+        """Look at some more; True when all is right."""
+        if self.section < 0:
+            self.add_up()
+        elif self.section < SECTIONS:
+            self.check_rows()
+        return self.section == SECTIONS
+
+    cdef int add_up(self) except -1:
+        """Some more of the checksum."""
+        cdef size_t n = min(<size_t>SUM_BYTES, self.n - self.at)
+        self.sum = crc32(
+            PyMemoryView_FromMemory(<char*>self.base + self.at, n, PyBUF_READ), self.sum
+        )
+        self.at += n
+        if self.at < self.n:
+            return 0
+        if self.sum != self.plan.header.checksum:
+            raise PlanError("plan is damaged: its checksum is wrong")
+        check_tables(self.plan)
+        self.section = 0
+        self.at = self.empty = 0
+        return 0
+
+    cdef int check_rows(self) except -1:
+        """Some more rows, or the next section."""
+        cdef CheckRow check = row_check(self.section)
+        cdef size_t count = self.plan.count[self.section]
+        cdef size_t end = min(count, self.at + CHECK_ROWS)
+        if check != NULL:
+            while self.at < end:
+                self.empty += check(self.plan, self.at) == ROW_EMPTY
+                self.at += 1
+            if end < count:
+                return 0
+        if self.section in (SECTION_HOST_SLOTS, SECTION_PATH_SLOTS) and not self.empty:
+            raise PlanError(f"{_NAMES[self.section]}: no slot is empty")
+        self.section += 1
+        self.at = self.empty = 0
+        return 0
 
 
-cdef int _check_routes(const Plan* p) except -1:
-    cdef const RouteRow* routes = <const RouteRow*>p.rows[<int>SECTION_ROUTES]
-    cdef const RewriteRow* rewrites = <const RewriteRow*>p.rows[<int>SECTION_REWRITES]
-    cdef size_t i
-    for i in range(p.count[<int>SECTION_ROUTES]):
-        check_text(p, routes[i].name, "routes", i)
-        check_index(routes[i].target, p.count[<int>SECTION_TARGETS], "routes", i, "target")
-        check_index(routes[i].chain, p.count[<int>SECTION_CHAINS], "routes", i, "chain")
-        check_index(routes[i].stat, p.count[<int>SECTION_STATS], "routes", i, "stat")
-        if routes[i].rewrite < -1:
-            raise PlanError(f"routes[{i}]: rewrite {routes[i].rewrite}")
-        if routes[i].rewrite >= 0:
-            check_index(routes[i].rewrite, p.count[<int>SECTION_REWRITES], "routes", i, "rewrite")
-        if routes[i].client_eof > 1:
-            raise PlanError(f"routes[{i}]: client_eof {routes[i].client_eof}")
-        check_index(routes[i].host_mode, HOST_MODES, "routes", i, "host_mode")
-        check_text(p, routes[i].host, "routes", i)
-        check_optional(routes[i].pages, p.count[<int>SECTION_OBJECTS], "routes", i, "pages")
-        check_run(routes[i].statuses, routes[i].statuses_n, p.count[<int>SECTION_STATUSES],
-                  "routes", i, "statuses")
-    check_optional(p.settings.pages, p.count[<int>SECTION_OBJECTS], "settings", 0, "pages")
-    for i in range(p.count[<int>SECTION_REWRITES]):
-        check_text(p, rewrites[i].strip, "rewrites", i)
-        check_text(p, rewrites[i].prefix, "rewrites", i)
-        check_optional(rewrites[i].object, p.count[<int>SECTION_OBJECTS], "rewrites", i, "object")
-    return 0
-
-
-cdef int _check_objects(const Plan* p) except -1:
-    cdef const ChainRow* chains = <const ChainRow*>p.rows[<int>SECTION_CHAINS]
-    cdef const StepRow* steps = <const StepRow*>p.rows[<int>SECTION_STEPS]
-    cdef const uint32_t* targets = <const uint32_t*>p.rows[<int>SECTION_TARGETS]
-    cdef const ObjectRow* objects = <const ObjectRow*>p.rows[<int>SECTION_OBJECTS]
-    cdef uint32_t count = p.count[<int>SECTION_OBJECTS]
-    cdef size_t i
-    for i in range(p.count[<int>SECTION_CHAINS]):
-        check_run(chains[i].first, chains[i].count, p.count[<int>SECTION_STEPS],
-                  "chains", i, "steps")
-        if chains[i].count > 0xFFFF:
-            raise PlanError(f"chains[{i}]: {chains[i].count} policies are too many")
-    for i in range(p.count[<int>SECTION_STEPS]):
-        check_index(steps[i].object, count, "steps", i, "object")
-        check_index(steps[i].mode, 3, "steps", i, "mode")
-        check_index(steps[i].pass_failures, 2, "steps", i, "pass_failures")
-    for i in range(p.count[<int>SECTION_TARGETS]):
-        check_index(targets[i], count, "targets", i, "object")
-    for i in range(count):
-        check_text(p, objects[i].kind, "objects", i)
-        check_text(p, objects[i].name, "objects", i)
-        check_run(objects[i].data_at, objects[i].data_n, p.count[<int>SECTION_DATA],
-                  "objects", i, "data")
+cdef int plan_open(Plan* p, const char* base, size_t n) except -1:
+    """Check a plan at a multiple of 8 whole, and fill `p`; PlanError says what is wrong."""
+    cdef PlanOpening opening = PlanOpening.__new__(PlanOpening)
+    opening.begin(p, base, n)
+    while not opening.step():
+        pass
     return 0
 
 

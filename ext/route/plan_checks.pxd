@@ -41,4 +41,11 @@ cdef inline int check_run(
     return 0
 
 
-cdef int check_matcher(const Plan* p) except -1
+cdef enum:
+    ROW_EMPTY = 1               # told by checks of slots: nothing is in it
+
+# Checks one row of a section.
+ctypedef int (*CheckRow)(const Plan* p, size_t i) except -1
+
+cdef int check_tables(const Plan* p) except -1
+cdef CheckRow row_check(int section) noexcept

@@ -4,10 +4,16 @@
 #include <re2/re2.h>
 #include <re2/set.h>
 
+#include <pthread.h>
+#include <signal.h>
+
 #include <algorithm>
+#include <atomic>
 #include <cstring>
 #include <map>
+#include <memory>
 #include <string>
+#include <thread>
 #include <vector>
 
 namespace {
@@ -23,6 +29,43 @@ RE2::Options options_with(size_t memory) {
 
 constexpr size_t ONE_PATTERN = 8 << 20;
 constexpr int PARTS = 17;
+
+/* A set in the making. `state` is what the thread writes last. */
+struct Job {
+    std::unique_ptr<RE2::Set> set;
+    std::atomic<int> state{0};
+    std::thread thread;
+};
+
+int fill(RE2::Set &set, const char *strings, const fgw_text *rows, size_t n) {
+    for (size_t i = 0; i < n; i++) {
+        re2::StringPiece pattern(strings + rows[i].at, rows[i].n);
+        if (set.Add(pattern, nullptr) < 0) return FGW_TOO_LARGE - 1 - static_cast<int>(i);
+    }
+    return set.Compile() ? 1 : FGW_TOO_LARGE;
+}
+
+void work(Job *job, const char *strings, const fgw_text *rows, size_t n) {
+    int state = FGW_TOO_LARGE;
+    try {
+        state = fill(*job->set, strings, rows, n);
+    } catch (...) {
+    }
+    job->state.store(state, std::memory_order_release);
+}
+
+/* Signals are for the threads that Python knows. */
+void start(Job *job, const char *strings, const fgw_text *rows, size_t n) {
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    try {
+        job->thread = std::thread(work, job, strings, rows, n);
+    } catch (...) { /* no thread to be had: it takes its time here */
+        work(job, strings, rows, n);
+    }
+    pthread_sigmask(SIG_SETMASK, &before, nullptr);
+}
 
 }  // namespace
 
@@ -105,6 +148,33 @@ int fgw_set_compile(void *set) {
     } catch (...) {
         return -1;
     }
+}
+
+void *fgw_job_begin(const char *strings, const fgw_text *rows, size_t n, size_t memory) {
+    try {
+        auto job = std::make_unique<Job>();
+        job->set = std::make_unique<RE2::Set>(options_with(memory), RE2::ANCHOR_BOTH);
+        start(job.get(), strings, rows, n);
+        return job.release();
+    } catch (...) {
+        return nullptr;
+    }
+}
+
+int fgw_job_state(const void *job) {
+    return static_cast<const Job *>(job)->state.load(std::memory_order_acquire);
+}
+
+void *fgw_job_take(void *it) {
+    Job *job = static_cast<Job *>(it);
+    if (job->thread.joinable()) job->thread.join();
+    RE2::Set *set = job->set.release();
+    delete job;
+    return set;
+}
+
+void fgw_job_drop(void *it) {
+    if (it != nullptr) fgw_set_free(fgw_job_take(it));
 }
 
 int fgw_set_match(const void *set, const char *p, size_t n, const int **found) {

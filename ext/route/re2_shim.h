@@ -32,6 +32,23 @@ void fgw_set_free(void *set);
 int fgw_set_add(void *set, const char *pattern, size_t n);
 /* 0, or -1 when the patterns together exceed the memory. */
 int fgw_set_compile(void *set);
+
+/* A set made in a thread of its own, which is short-lived and runs nothing but RE2: compiling
+   many patterns takes longer than a worker may pause. `rows` are texts within `strings`; both
+   must stay until the job is taken or dropped. NULL without memory. */
+typedef struct {
+    unsigned int at;
+    unsigned int n;
+} fgw_text;
+void *fgw_job_begin(const char *strings, const fgw_text *rows, size_t n, size_t memory);
+/* 0 while it is under way, 1 when the set is there, FGW_TOO_LARGE, or below it the row that is
+   no pattern: FGW_TOO_LARGE - 1 - row. */
+#define FGW_TOO_LARGE (-1)
+int fgw_job_state(const void *job);
+/* The set of a job that is done; the job is no more. */
+void *fgw_job_take(void *job);
+/* Wait for a job and forget what it made. */
+void fgw_job_drop(void *job);
 /* How many patterns fit, in ascending order in `*found` (until the thread's next call);
    -1 when the memory was not enough to tell. */
 int fgw_set_match(const void *set, const char *p, size_t n, const int **found);

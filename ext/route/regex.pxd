@@ -16,6 +16,14 @@ cdef extern from "route/re2_shim.h" nogil:
         size_t n
 
 
+    ctypedef struct Row "fgw_text":
+        pass                    # plan.pxd Text
+
+cdef enum:
+    JOB_UNDER_WAY = 0           # states of a job
+    JOB_DONE = 1
+    JOB_TOO_LARGE = -1          # below it: JOB_TOO_LARGE - 1 - the row that is no pattern
+
 cdef enum:
     MAX_GROUPS = 16             # groups of a pattern; more are an error at load
 
@@ -35,6 +43,12 @@ cdef void set_free(void* patterns) noexcept nogil
 cdef bint set_add(void* patterns, Span pattern) noexcept nogil
 # To be called once, after the last `set_add`. False: too large together.
 cdef bint set_compile(void* patterns) noexcept nogil
+# A set of `n` rows, texts within `strings`, made by a thread beside this one; NULL without
+# memory. Taken when JOB_DONE, else dropped, which waits for its end.
+cdef void* job_begin(const char* strings, const void* rows, size_t n) noexcept nogil
+cdef int job_state(const void* job) noexcept nogil
+cdef void* job_take(void* job) noexcept nogil
+cdef void job_drop(void* job) noexcept nogil
 # How many patterns fit the whole text; their ascending numbers are in `found` until the
 # next call. -1: can't be told.
 cdef int set_fitting(const void* patterns, Span text, const int** found) noexcept nogil

@@ -16,6 +16,10 @@ cdef extern from "route/re2_shim.h" nogil:
     void fgw_set_free(void* set)
     int fgw_set_add(void* set, const char* pattern, size_t n)
     int fgw_set_compile(void* set)
+    void* fgw_job_begin(const char* strings, const Row* rows, size_t n, size_t memory)
+    int fgw_job_state(const void* job)
+    void* fgw_job_take(void* job)
+    void fgw_job_drop(void* job)
     int fgw_set_match(const void* set, const char* p, size_t n, const int** found)
 
 cdef enum:
@@ -56,6 +60,22 @@ cdef bint set_add(void* patterns, Span pattern) noexcept nogil:
 
 cdef bint set_compile(void* patterns) noexcept nogil:
     return fgw_set_compile(patterns) == 0
+
+
+cdef void* job_begin(const char* strings, const void* rows, size_t n) noexcept nogil:
+    return fgw_job_begin(strings, <const Row*>rows, n, SET_BYTES + PATTERN_BYTES * n)
+
+
+cdef int job_state(const void* job) noexcept nogil:
+    return fgw_job_state(job)
+
+
+cdef void* job_take(void* job) noexcept nogil:
+    return fgw_job_take(job)
+
+
+cdef void job_drop(void* job) noexcept nogil:
+    fgw_job_drop(job)
 
 
 cdef int set_fitting(const void* patterns, Span text, const int** found) noexcept nogil:

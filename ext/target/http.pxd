@@ -12,4 +12,5 @@ cdef class HttpTarget(Target):
     cdef object balance               # what makes a balancer of endpoints
     cdef uint8_t host_mode            # upstream/endpoint_attempt.HostMode
     cdef bytes host_text              # with HOST_FIXED
+    cdef readonly bint unverified     # any certificate of its servers is believed
     cdef readonly uint8_t send_proxy  # version of the PROXY header for its servers; 0 = none

@@ -30,8 +30,8 @@ cdef class HttpTarget(Target):
     def __init__(self, name: str, options: dict, files: object = None, log=None) -> None:
         pool = options.get("pool", {})
         self.send_proxy = options.get("send_proxy", 0)
-        if self.send_proxy and any(server.get("tls") for server in options["servers"]):
-            raise ValueError("send_proxy: not to servers over TLS in this version")
+        settings = (options.get("tls") or {}).get("settings", {})
+        self.unverified = settings.get("insecure_skip_verify", False)
         self.servers = [
             Server(
                 server | {"send_proxy": self.send_proxy}, pool,

@@ -18,3 +18,4 @@ cdef int fuzz_authority(const uint8_t* data, size_t n) noexcept nogil
 cdef int fuzz_proxy(const uint8_t* data, size_t n) noexcept nogil
 cdef int fuzz_frames(const uint8_t* data, size_t n) noexcept nogil
 cdef int fuzz_hello(const uint8_t* data, size_t n) noexcept nogil
+cdef int fuzz_match(const uint8_t* data, size_t n) noexcept nogil

@@ -2,14 +2,15 @@
 
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc
-from libc.string cimport memset
+from libc.string cimport memchr, memcpy, memset
+import os
 from fastgw.ext.base.span cimport Span, span
 from fastgw.ext.http.authority cimport AUTHORITY_OK, HOST_MAX, Authority, parse_authority
 from fastgw.ext.http.chunked cimport (
     CHUNK_BAD, CHUNK_DATA, CHUNK_END, CHUNK_MORE, CHUNK_TOO_LARGE, ChunkDecoder, ChunkEvent,
     chunked_begin, chunked_feed,
 )
-from fastgw.ext.http.head cimport Field, Fields, M_GET, RequestHead, ResponseHead
+from fastgw.ext.http.head cimport Field, Fields, M_GET, MethodId, RequestHead, ResponseHead
 from fastgw.ext.http.request cimport HEAD_MORE, HeadSpace, parse_request
 from fastgw.ext.http.response cimport parse_response
 from fastgw.ext.http.uri cimport NormalPath, normalise_path
@@ -21,9 +22,16 @@ from fastgw.ext.io.proxy_protocol cimport (
 from fastgw.ext.io.tls.hello cimport (
     HELLO_MORE, HELLO_NAME_MOST, HELLO_WHOLE, Hello, HelloLook, hello_look,
 )
-from fastgw.ext.route.plan cimport Limits
+from fastgw.ext.route.matcher cimport (
+    NO_METHOD, Found, Matcher, match_route, matcher_free, matcher_init, matcher_text,
+)
+from fastgw.ext.route.parameters cimport path_parameter
+from fastgw.ext.route.plan cimport (
+    NOTHING, SECTION_ROUTES, ExtraRow, Limits, Plan, plan_open,
+)
 
 cdef enum:
+    METHODS = 11                # head.pxd MethodId
     ROWS = 40
     HEAD_LIMIT = 4096
     TARGET_LIMIT = 512
@@ -283,6 +291,84 @@ cdef int fuzz_hello(const uint8_t* data, size_t n) noexcept nogil:
     return 0
 
 
+# -- the matcher -----------------------------------------------------------------------------
+
+# What `use_plan` was given: it stays as long as the process.
+cdef Plan _plan
+cdef Matcher _matcher
+cdef bytes _plan_bytes = None
+
+
+def use_plan(bytes plan not None):
+    """The plan that `fuzz_match` matches requests against; it is checked as a worker does."""
+    global _plan_bytes
+    matcher_free(&_matcher)
+    _plan_bytes = plan
+    plan_open(&_plan, <const char*>plan, len(plan))
+    matcher_init(&_matcher, &_plan)
+
+
+cdef char* _copied(const char* p, size_t n) noexcept nogil:
+    """A copy that ends where its memory does, so that a byte read past it is seen."""
+    cdef char* made = <char*>malloc(n if n else 1)
+    if made != NULL:
+        memcpy(made, p, n)
+    return made
+
+
+cdef int _matched(RequestHead* head, Found* found) noexcept nogil:
+    """Match, and look at what is told: 0, or the check that fails."""
+    cdef const ExtraRow* extra
+    cdef Span value
+    cdef uint32_t i
+    match_route(&_matcher, head, NULL, found)
+    if found.route < NO_METHOD or found.route >= <int64_t>_plan.count[<int>SECTION_ROUTES]:
+        return 1
+    if found.route < 0 or found.extra == NOTHING:
+        return 0
+    extra = &_matcher.extras[found.extra]
+    for i in range(extra.captures_n):
+        value = path_parameter(
+            &_matcher, found.extra, head.path,
+            matcher_text(&_matcher, _matcher.captures[extra.captures + i].name),
+        )
+        if value.n and not _inside(value.p, value.n, head.path.p, head.path.n):
+            return 2
+    return 0
+
+
+cdef int fuzz_match(const uint8_t* data, size_t n) noexcept nogil:
+    """A method, the length of a host, the host, a target: matched, and matched again with a
+    query that no route asks for."""
+    cdef const char* p = <const char*>data + 2
+    cdef const char* mark
+    cdef RequestHead head
+    cdef Found found, again
+    cdef size_t host_n, path_n
+    cdef int failed
+    if n < 2 or _matcher.strings == NULL:
+        return 99 if n >= 2 else 0      # nobody has called use_plan
+    n -= 2
+    host_n = min(<size_t>data[1], n)
+    mark = <const char*>memchr(p + host_n, 63, n - host_n)
+    path_n = (mark - p if mark != NULL else n) - host_n
+    memset(&head, 0, sizeof(RequestHead))
+    head.method_id = <MethodId>(data[0] % METHODS)
+    head.host = span(_copied(p, host_n), host_n)
+    head.path = span(_copied(p + host_n, path_n), path_n)
+    if mark != NULL:
+        head.query = span(mark + 1, p + n - mark - 1)
+    failed = _matched(&head, &found)
+    if not failed and mark == NULL:
+        head.query = span(b"none=of+them", 12)
+        failed = _matched(&head, &again)
+        if not failed and (again.route != found.route or again.methods != found.methods):
+            failed = 3
+    free(<void*>head.host.p)
+    free(<void*>head.path.p)
+    return failed
+
+
 def run(str target, const unsigned char[::1] data):
     """The check that fails for an input; 0 when all hold. For the kept corpus in the tests."""
     cdef size_t n = data.shape[0]
@@ -299,4 +385,11 @@ def run(str target, const unsigned char[::1] data):
         return fuzz_frames(p, n)
     if target == "hello":
         return fuzz_hello(p, n)
+    if target == "match":
+        return fuzz_match(p, n)
     return fuzz_path(p, n) if target == "path" else fuzz_authority(p, n)
+
+
+if "FASTGW_FUZZ_PLAN" in os.environ:
+    with open(os.environ["FASTGW_FUZZ_PLAN"], "rb") as plan_file:
+        use_plan(plan_file.read())

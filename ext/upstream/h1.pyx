@@ -49,7 +49,7 @@ cdef class H1Connection(H1Link):
         cdef LinkedAttempt a = self.attempt
         if a is None:
             return
-        if (<Endpoint>a.endpoint).send_proxy and not announce_client(
+        if (<Endpoint>a.endpoint).send_proxy and not self.stream.facts.tls and not announce_client(
             self.stream, a.x, (<Endpoint>a.endpoint).send_proxy
         ):
             self.fail(self.unwritten())

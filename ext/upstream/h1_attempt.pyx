@@ -11,7 +11,7 @@ from fastgw.ext.io.connect cimport connect_into
 from fastgw.ext.io.stream cimport S_DRAIN_FIRST
 from fastgw.ext.upstream.h1 cimport U_CONNECTING, U_TUNNEL, H1Connection
 from fastgw.ext.upstream.h1_link cimport D_CONNECT, D_HEAD
-from fastgw.ext.upstream.h1_request cimport write_request_head
+from fastgw.ext.upstream.h1_request cimport announce_client, write_request_head
 
 cdef enum:
     USER_TIMEOUT_MS = 90000     # the kernel's last resort, past the default `idle`
@@ -54,6 +54,8 @@ cdef class H1Attempt(LinkedAttempt):
         c.attempt = self
         c.stream = e.new_stream()
         connect_into(c.stream, self.x.engine, c, e.address, e.address_n, USER_TIMEOUT_MS)
+        if e.send_proxy and e.tls is not None:
+            announce_client(c.stream, self.x, e.send_proxy)     # before TLS begins
         c.stream.flags |= S_DRAIN_FIRST
         e.pool.busy += 1
         self.connection = c

@@ -31,6 +31,7 @@ from fastgw.config.source import open_document
 from fastgw.ext.policy.build import build_policy
 from fastgw.named_files import NAMED
 from fastgw.plan import build_plan
+from fastgw.plan.model import ObjectSpec
 from fastgw.privileges import drop, read_identity
 
 
@@ -62,8 +63,15 @@ def read_whole(
         hosts_resolver if offline else system_resolver,
         check=build_policy,
         strict=strict,
-        plugins=try_plugins if plugins else None,
+        plugins=try_without_channel if plugins else None,
     )
+
+
+def try_without_channel(specs: Sequence[ObjectSpec]) -> list[str]:
+    """Try plugins, the last thing that is done: all files are open that will be, and whoever
+    has opened them for us is not there for a plugin's code."""
+    NAMED.close()
+    return try_plugins(specs)
 
 
 def compile_whole(

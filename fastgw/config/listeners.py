@@ -124,10 +124,23 @@ class Listeners:
 
     def redirect(self, name: str, listen: Listen) -> str:
         """The name of the route that redirects all of a listener; "" for none."""
+        steps = self.challenges(name, listen)
         if listen.redirect is None:
             return ""
         scheme, colon, port = listen.redirect.partition(":")
         to = f"{scheme}://{{host}}{colon}{port}{{path}}?{{query}}"
         step = Step(ObjectSpec("redirect", f"listen.{name}", {"to": to, "status": 308}))
-        self.routes.append(Route(f"listen.{name}", (), ObjectSpec("none", "none"), (step,)))
+        self.routes.append(Route(f"listen.{name}", (), ObjectSpec("none", "none"), (*steps, step)))
         return f"listen.{name}"
+
+    def challenges(self, name: str, listen: Listen) -> tuple[Step, ...]:
+        """What answers challenges of certificate authorities before the redirect."""
+        if listen.acme_challenge is None:
+            return ()
+        where: Where = ("listen", name, "acme_challenge")
+        folder = Path(self.document.file).parent.resolve() / listen.acme_challenge
+        if listen.redirect is None:
+            self.document.problem("FGW005", where, "needs 'redirect'; elsewhere a route answers")
+        elif not folder.is_dir():
+            self.document.problem("FGW005", where, f"{folder}: is no folder")
+        return (Step(ObjectSpec("acme_challenge", f"listen.{name}", {"folder": str(folder)})),)

@@ -64,6 +64,11 @@ class Listen(Model):
         description="`https`, or `https:PORT`: every request is redirected there, to the same"
         " host and path.",
     )
+    acme_challenge: str | None = Field(
+        default=None,
+        description="A folder whose files answer `/.well-known/acme-challenge/` (ACME, http-01)"
+        " where everything else is redirected; needs `redirect`.",
+    )
 
 
 UpstreamOrName = Annotated[

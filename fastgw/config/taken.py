@@ -38,7 +38,10 @@ def note_shadows(
         match = every[shadow.route].matches[shadow.match]
         names = " and ".join(f"'{name}' ({document.place(('routes', name))})" for name in shadow.by)
         taker = f"route {names} takes" if len(shadow.by) == 1 else f"routes {names} take"
-        why = shadow.reason or f"{taker} all of it first"
+        cure = "; a higher 'priority' would let this one go first"
+        first = [matcher_count(m) for name in shadow.by for m in every[name].matches]
+        hint = cure if first and max(first) <= matcher_count(match) else ""
+        why = shadow.reason or f"{taker} all of it first{hint}"
         document.problem(
             "FGW211",
             ("routes", shadow.route, "match"),

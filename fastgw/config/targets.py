@@ -102,9 +102,6 @@ class Targets:
         made = options(name, upstream, host, found, merged, tls)
         if upstream.proxy_protocol is not None:
             made["send_proxy"] = PROXY_VERSIONS[upstream.proxy_protocol]
-            if tls is not None:
-                at = (*where, "proxy_protocol")
-                self.document.problem("FGW007", at, "not to https:// servers in this version")
         return Forward(ObjectSpec("http", name, made), layer)
 
     def tls(self, where: Where, upstream: Upstream) -> dict[str, Any] | None:

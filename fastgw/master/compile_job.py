@@ -7,6 +7,7 @@ happens to it, there is a generation or there are lines that say why not.
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import traceback
@@ -63,6 +64,7 @@ class CompileJob:
         """In the child; never returns."""
         code = 1
         try:
+            gc.disable()  # we end before it could pay
             leave()
             signal.pthread_sigmask(signal.SIG_UNBLOCK, HANDLED)
             compiled = compile_source(source)

@@ -18,7 +18,7 @@ from fastgw.named_files import Read, facts_of
 from fastgw.plan import PlanReader
 from fastgw.plugin_code import code_of
 from fastgw.privileges import Identity, run_as_words
-from fastgw.tls.bundle import BundleError, files_of, read_bundle
+from fastgw.tls.bundle import BundleError, files_of, patterns_of, read_bundle
 
 #: Where the settings' row has the bytes of all buffers of one worker.
 _MEMORY = 13
@@ -60,6 +60,7 @@ def read_facts(plan: bytes, read: Read, run_as: Sequence[str]) -> Compiled:
     reader = PlanReader(plan)
     (settings,) = reader.rows("settings")
     listeners = list(reader.listeners())
+    tls = tls_options(reader)
     code = code_of(plugins_of(reader), run_as)
     read.files |= {file: facts_of(os.stat(file)) for file in code.files}
     return Compiled(
@@ -67,7 +68,9 @@ def read_facts(plan: bytes, read: Read, run_as: Sequence[str]) -> Compiled:
         listen=[("https://" if "tls" in one.options else "") + one.address for one in listeners],
         memory=settings[_MEMORY],
         labels=[*labels_of(reader)],
-        bundle=read_files(reader),
+        bundle=read_files(tls),
+        files=sorted(set(files_of(tls).values())),
+        patterns=patterns_of(tls),
         hosts=sorted(reader.hosts()),
         code=code.digest,
         read=read,
@@ -80,11 +83,15 @@ def plugins_of(reader: PlanReader) -> list[str]:
     return [str(reader.options(*row[5:7]).get("class")) for row in rows]
 
 
-def read_files(reader: PlanReader) -> bytes:
-    """The files that listeners and targets need for TLS; empty: none."""
+def tls_options(reader: PlanReader) -> list[Mapping[str, Any]]:
+    """Every `tls` map of listeners and targets."""
     maps = [one.options for one in reader.listeners()]
     maps += [reader.options(*row[5:7]) for row in reader.rows("objects")]
-    options: list[Mapping[str, Any]] = [one["tls"] for one in maps if one.get("tls")]
+    return [one["tls"] for one in maps if one.get("tls")]
+
+
+def read_files(options: list[Mapping[str, Any]]) -> bytes:
+    """The files that listeners and targets need for TLS; empty: none."""
     try:
         return read_bundle(files_of(options)) if options else b""
     except BundleError as e:

@@ -32,6 +32,11 @@ class Generation:
     hosts: list[str] = field(default_factory=list)
     #: Sealed certificate files (fastgw/tls/bundle.py); -1: the plan needs none.
     bundle_fd: int = -1
+    #: Those files, and patterns that further ones may fit.
+    files: list[str] = field(default_factory=list)
+    patterns: list[str] = field(default_factory=list)
+    #: Digests of the files that were renewed in place.
+    renewed: list[str] = field(default_factory=list)
     #: The files that it was read from.
     read: Read = field(default_factory=Read)
 
@@ -78,14 +83,18 @@ def from_compiled(number: int, compiled: Compiled) -> Generation:
 
 def facts_of(compiled: Compiled) -> bytes:
     """All but the plan, for another process."""
+    c = compiled
     facts: bytes = msgpack.packb(
         [
-            compiled.listen,
-            compiled.memory,
-            compiled.labels,
-            compiled.code,
-            compiled.hosts,
-            asdict(compiled.read),
+            c.listen,
+            c.memory,
+            c.labels,
+            c.code,
+            c.hosts,
+            c.files,
+            c.patterns,
+            c.renewed,
+            asdict(c.read),
         ]
     )
     return facts
@@ -96,7 +105,9 @@ def from_facts(number: int, plan_fd: int, bundle_fd: int, facts: bytes) -> Gener
     if os.fstat(bundle_fd).st_size == 0:
         os.close(bundle_fd)
         bundle_fd = -1
-    listen, memory, labels, code, hosts, read = msgpack.unpackb(facts, use_list=False)
+    listen, memory, labels, code, hosts, files, patterns, renewed, read = msgpack.unpackb(
+        facts, use_list=False
+    )
     return Generation(
         number,
         plan_fd,
@@ -107,5 +118,8 @@ def from_facts(number: int, plan_fd: int, bundle_fd: int, facts: bytes) -> Gener
         code,
         list(hosts),
         bundle_fd,
+        list(files),
+        list(patterns),
+        list(renewed),
         Read(**read),
     )

@@ -1,4 +1,4 @@
-"""Heritage: listening sockets, statistics and ticket keys that go from one master to the next.
+"""Heritage: listening sockets and shared memory that go from one master to the next.
 
 upgrade     the old master starts the new program and sends them over a socketpair
 adoption    a master has died: its orphans, the workers, wait on the run directory's
@@ -7,8 +7,8 @@ adoption    a master has died: its orphans, the workers, wait on the run directo
 In both cases the new master starts workers of its own on the same sockets and, when they
 are ready, tells the old ones to leave. Messages:
 
-    heritage {generation, pid, slot, column} and fds `statistics` and `tickets`, from a master
-             also `lock`, `manifest` and the control process's sockets; and those of
+    heritage {generation, pid, slot, column} and fds `statistics`, `tickets`, `addresses`, from
+             a master also `lock`, `manifest` and the control process's sockets; and those of
              segment.NAME that all processes read
     sockets {text, name, path, inode, shared, slots, order} and an fd for each slot
     that_is_all
@@ -62,6 +62,8 @@ class Heritage:
     statistics_fd: int = -1
     #: The ring of ticket keys.
     tickets_fd: int = -1
+    #: Connections by client address.
+    addresses_fd: int = -1
     #: What the service manager's descriptor store means (fd_store.py).
     manifest_fd: int = -1
     #: Names of what that store has.
@@ -84,6 +86,7 @@ class Heritage:
             self.generation = max(self.generation, message["generation"])
             self.statistics_fd = keep(self.statistics_fd, fds.get("statistics", -1))
             self.tickets_fd = keep(self.tickets_fd, fds.get("tickets", -1))
+            self.addresses_fd = keep(self.addresses_fd, fds.get("addresses", -1))
             self.manifest_fd = keep(self.manifest_fd, fds.get("manifest", -1))
             self.lock_fd = keep(self.lock_fd, fds.get("lock", -1))
             for name, fd in fds.items():

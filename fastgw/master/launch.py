@@ -15,6 +15,7 @@ from functools import partial
 from pathlib import Path
 
 from fastgw import privileges
+from fastgw.ext.shm.addresses import Addresses, create_addresses, map_addresses
 from fastgw.ext.shm.segment import SegmentError
 from fastgw.ext.shm.statistics import Statistics, create_statistics, map_statistics
 from fastgw.log import Log
@@ -121,17 +122,29 @@ def supervise(
         generation = from_compiled(heritage.generation + 1, compiled)
         statistics = open_statistics(settings, heritage, log)
         tickets = open_tickets(heritage, log)
+        addresses = open_addresses(heritage, statistics.column_most, log)
         published = Published(log, heritage.segments)
         nursery = Nursery(
-            settings, statistics, tickets, adoption, health, make, control, published, log
+            settings,
+            statistics,
+            addresses,
+            tickets,
+            adoption,
+            health,
+            make,
+            control,
+            published,
+            log,
         )
         force = Workforce(settings, listening, statistics, generation, nursery.work, signals, log)
+        force.addresses = addresses
         force.forget_more.append(lock.forget)
         force.assign_rows(generation)
         force.on_steer = partial(keep_orders, lock.folder, listening, log)
         upgrade = Upgrade(force, lock.fd, health.bound, log)
         published.readers = force.everyone
-        upgrade.tickets_fd, upgrade.segments = tickets.fd, published.fds
+        upgrade.segments = published.fds
+        upgrade.shared = {"tickets": tickets.fd, "addresses": addresses.segment.fd}
         upgrade.on_outcome = partial(keep_outcome, lock.folder, log)
         successor = Successor(heritage, force, lock, log)
         master = Master(settings, force, compile_source, upgrade, successor, log)
@@ -233,6 +246,19 @@ def open_statistics(settings: Settings, heritage: Heritage, log: Log) -> Statist
         finally:
             os.close(heritage.statistics_fd)
     return create_statistics(COLUMNS_A_WORKER * settings.workers + COLUMNS_MORE)
+
+
+def open_addresses(heritage: Heritage, columns: int, log: Log) -> Addresses:
+    """The table of client addresses that was handed over, else a new one; its columns are those
+    of the statistics."""
+    if heritage.addresses_fd >= 0:
+        try:
+            return map_addresses(heritage.addresses_fd, columns)
+        except (SegmentError, ValueError) as e:
+            log.warning(f"connections by address are counted from 0: {e}")
+        finally:
+            os.close(heritage.addresses_fd)
+    return create_addresses(columns)
 
 
 def open_tickets(heritage: Heritage, log: Log) -> NodeTickets:

@@ -16,7 +16,9 @@ import traceback
 from collections.abc import Callable
 
 from fastgw.log import Log
+from fastgw.master.certificates import CertificateFiles
 from fastgw.master.compile_job import Compile
+from fastgw.master.generation import Generation
 from fastgw.master.heartbeat import LOOK_S
 from fastgw.master.pidfile import PidFile
 from fastgw.master.process import WorkerProcess
@@ -48,6 +50,8 @@ class Master:
         self.signals = workforce.signals
         self.log = log
         self.reload = Reload(workforce, compile_source, settings.source)
+        self.certificates = CertificateFiles(workforce.generation)
+        self.reload.on_switched.append(self.switched)
         self.watcher: Watcher | None = None
         if settings.watch:
             self.watcher = Watcher(settings.source.get("file"), workforce.generation.read)
@@ -146,8 +150,21 @@ class Master:
             self.drain()
         if self.watcher is not None and self.watcher.changed(time.monotonic()):
             self.reload.begin("a file has changed")
+        self.look_at_certificates()
         if self.end_s and time.monotonic() >= self.end_s:
             self.end_of_time()
+
+    def look_at_certificates(self) -> None:
+        """Take up certificate files that have changed."""
+        if self.reload.busy or not self.announced or self.draining or self.stopping or self.left:
+            return
+        files = self.certificates.changed(time.monotonic())
+        if files:
+            self.reload.renew(files)
+
+    def switched(self, generation: Generation) -> None:
+        """Another generation runs."""
+        self.certificates = CertificateFiles(generation)
 
     def end_of_time(self) -> None:
         """End what is left when the drain's time is over; kill what does not end."""

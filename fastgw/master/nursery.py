@@ -8,6 +8,7 @@ from typing import NoReturn
 
 from fastgw import privileges
 from fastgw.equipment import Equipment
+from fastgw.ext.shm.addresses import AddressColumn, Addresses
 from fastgw.ext.shm.statistics import Column, Statistics
 from fastgw.log import Log
 from fastgw.master import machine
@@ -27,6 +28,7 @@ class Nursery:
         self,
         settings: Settings,
         statistics: Statistics,
+        addresses: Addresses,
         tickets: NodeTickets,
         adoption: socket.socket,
         health: Listening,
@@ -36,6 +38,8 @@ class Nursery:
         log: Log,
     ) -> None:
         self.settings, self.statistics, self.log = settings, statistics, log
+        #: Connections by client address, on the whole node.
+        self.addresses = addresses
         #: Keys of session tickets: one ring for all workers, however often they are replaced.
         self.tickets = tickets
         self.published = published
@@ -70,6 +74,7 @@ class Nursery:
             log=log,
             slot=birth.slot,
             column=column,
+            addresses=AddressColumn(self.addresses, birth.column),
             log_ring=birth.ring,
             doorbell=doorbell,
         )
@@ -79,6 +84,7 @@ class Nursery:
             listeners=birth.listeners,
             listen=birth.listen,
             column=column,
+            addresses=self.addresses,
             generation=birth.generation.number,
             plan_fd=birth.generation.plan_fd,
             bundle_fd=birth.generation.bundle_fd,

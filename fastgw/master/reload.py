@@ -15,6 +15,7 @@ from collections.abc import Callable
 from typing import Any
 
 from fastgw.master.addresses import AddressError, Change
+from fastgw.master.certificates import renew
 from fastgw.master.compile_job import Compile, CompileJob
 from fastgw.master.compiler import CompileError
 from fastgw.master.generation import Generation
@@ -52,6 +53,8 @@ class Reload:
         self.on_read: Callable[[Read], None] = lambda read: None
         #: Reloads that changed nothing.
         self.failures = 0
+        #: The job renews certificates; nothing else changes.
+        self._renewing = False
         self._new_set = False
         self._because = ""
         self._waiting: list[Done] = []
@@ -91,10 +94,50 @@ class Reload:
         except OSError as e:
             self._end([f"fork: {e.strerror}"])
 
+    def renew(self, files: set[str]) -> None:
+        """Take up certificate files that were renewed; called when nothing is under way."""
+        running = self.workforce.generation
+        self._begun_s = time.monotonic()
+        try:
+            self.job = CompileJob(
+                lambda _source: renew(running, files),
+                self.source,
+                running.number,
+                self.workforce.forget,
+            )
+        except OSError as e:
+            self.log.error(f"certificate files: fork: {e.strerror}")
+            return
+        self._renewing = True
+
+    def _renewed(self, job: CompileJob) -> None:
+        """Hand the new files to the workers, or reload if it takes that."""
+        self._renewing = False
+        force = self.workforce
+        try:
+            fresh = job.result()
+        except CompileError as e:
+            self.log.info(f"certificate files: {e}")
+            self.begin("certificate files have changed")
+            return
+        if not fresh.renewed:
+            fresh.close()
+        else:
+            old, force.generation = force.generation, fresh
+            for worker in force.workers():
+                worker.send("renew", {"certificates": fresh.bundle_fd}, digests=list(fresh.renewed))
+            old.close()
+            took_ms = (time.monotonic() - self._begun_s) * 1000
+            self.log.info(f"certificate files: {len(fresh.renewed)} renewed after {took_ms:.0f} ms")
+        self._follow_up()
+
     def compiled(self) -> None:
         """The compiler has ended."""
         assert self.job is not None
         job, self.job = self.job, None
+        if self._renewing:
+            self._renewed(job)
+            return
         self._compiled_s = time.monotonic()
         try:
             self.next = job.result()

@@ -59,8 +59,8 @@ class Upgrade:
         self.more: Mapping[str, socket.socket] = {}
         #: Where workers answer probes.
         self.health = health
-        #: The ring of ticket keys; -1: none.
-        self.tickets_fd = -1
+        #: Shared memory that goes along, by its names in the heritage.
+        self.shared: dict[str, int] = {}
         #: Segments that all processes read, by name.
         self.segments: Mapping[str, int] = {}
         #: What the service manager's descriptor store means.
@@ -104,8 +104,8 @@ class Upgrade:
             for b in force.listening.bound
         ]
         fds = {"statistics": force.statistics.segment.fd, "lock": self.lock_fd}
-        more = {"tickets": self.tickets_fd, "manifest": self.manifest_fd}
-        fds |= {name: fd for name, fd in more.items() if fd >= 0}
+        fds |= self.shared
+        fds |= {"manifest": self.manifest_fd} if self.manifest_fd >= 0 else {}
         fds |= {HEALTH + b.text: b.sockets[0].fileno() for b in self.health}
         fds |= {PUBLISHED + name: fd for name, fd in self.segments.items()}
         fds |= {MORE + name: s.fileno() for name, s in self.more.items()}
@@ -179,7 +179,7 @@ class Successor:
         if self.orphans:
             for process in workforce.statistics.processes():
                 if process.column not in living:
-                    workforce.statistics.fold(process.column)
+                    workforce.settle(process.column)
 
     def _orphan(self, peer: Peer) -> WorkerProcess:
         orphan = WorkerProcess(

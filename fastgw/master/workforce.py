@@ -16,6 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NoReturn, Protocol
 
+from fastgw.ext.shm.addresses import Addresses
 from fastgw.ext.shm.statistics import Statistics
 from fastgw.log import Log
 from fastgw.master.addresses import Bound, Change, Given, Listening
@@ -80,6 +81,8 @@ class Workforce:
     ) -> None:
         self.settings, self.listening, self.statistics = settings, listening, statistics
         self.generation = generation
+        #: Connections by client address, counted in the columns of the statistics; or None.
+        self.addresses: Addresses | None = None
         self.work, self.signals, self.log = work, signals, log
         self.slots = [Slot(i) for i in range(settings.workers)]
         #: Replaced ones, and those of slots that are gone.
@@ -99,6 +102,8 @@ class Workforce:
         self._watch = Watch(time.monotonic())
         #: (when, what): sockets that are closed later.
         self._later: list[tuple[float, Callable[[], None]]] = []
+        #: By the pid of a worker that leaves: what is done once it has closed its sockets.
+        self._when_closed: dict[int, Callable[[], None]] = {}
 
     # -- who is there ----------------------------------------------------------------------
 
@@ -152,7 +157,7 @@ class Workforce:
         except (OSError, RuntimeError) as e:
             ours.close()
             if column:
-                self.statistics.fold(column)
+                self.settle(column)
             self._give_ring_back(ring)
             slot.due_s = time.monotonic() + 1.0
             self.log.error(f"worker {slot.index}: can't be started: {e}; trying again in 1 s")
@@ -246,6 +251,7 @@ class Workforce:
     def told_draining(self, worker: WorkerProcess, message: Message) -> None:
         """The worker has stopped accepting."""
         self.log.debug(f"worker {worker.slot} (pid {worker.pid}) drains")
+        self._closed(worker)
 
     def told_stats(self, worker: WorkerProcess, message: Message) -> None:
         """Counters that were asked for."""
@@ -263,12 +269,19 @@ class Workforce:
             if pid:
                 self._bury(worker, status)
 
+    def settle(self, column: int) -> None:
+        """The process of a column is dead: what it counted stays, what it held does not."""
+        if self.addresses is not None:
+            self.addresses.clear(column)
+        self.statistics.fold(column)
+
     def _bury(self, worker: WorkerProcess, status: int) -> None:
         """A worker has ended: settle its accounts; a slot gets another one."""
         if worker.control is not None:
             self.hear(worker)
         worker.close_control()
-        self.statistics.fold(worker.column)
+        self._closed(worker)
+        self.settle(worker.column)
         self._give_ring_back(worker.ring)
         self._watch.forget(worker.column)
         how = "worker_hung" if worker.hung else describe_end(status)
@@ -346,7 +359,12 @@ class Workforce:
         """One worker less: it accepts until nobody can be waiting any more, then leaves."""
         slot = self.slots.pop()
         self.steer()
-        sockets = [(b, s) for b in self.listening.bound if (s := b.drop_slot()) is not None]
+        sockets = [
+            (b, s, b.steering.leaves(slot.index) if b.steering is not None else 0)
+            for b in self.listening.bound
+            if (s := b.drop_slot()) is not None
+        ]
+        self.listening.leaving += [s for _, s, _ in sockets]
         worker = slot.worker
         if worker is not None:
             worker.state = WorkerState.LEAVING
@@ -356,17 +374,28 @@ class Workforce:
             self.leaving.append(slot.successor)
 
         def leave() -> None:
-            if worker is not None and worker in self.leaving:
-                self.leaving.remove(worker)
-                self.retire(worker)
-            for b, s in sockets:
+            if worker is None or worker not in self.leaving:
+                close()
+                return
+            # Ours is the last copy that is closed, so that we know when indexes move.
+            self._when_closed[worker.pid] = close
+            self.leaving.remove(worker)
+            self.retire(worker)
+
+        def close() -> None:
+            for b, s, leaving in sockets:
+                self.listening.leaving.remove(s)
                 s.close()
                 if b.steering is not None:
-                    b.steering.removed(slot.index)
+                    b.steering.removed(leaving)
                     b.steering.moved()
             self.steer()
 
         self.later(UNSTEERED_S, leave)
+
+    def _closed(self, worker: WorkerProcess) -> None:
+        """A worker accepts from nothing any more."""
+        self._when_closed.pop(worker.pid, lambda: None)()
 
     def close_later(self, removed: list[Bound]) -> None:
         """Addresses are not listened on any more: no new connections, but those whose

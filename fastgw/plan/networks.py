@@ -11,6 +11,7 @@ from fastgw.ext.route.errors import PlanError
 _MAPPED, _MAPPED_END = 0xFFFF << 32, (0xFFFF << 32) + (1 << 32)
 
 
+@lru_cache(maxsize=16384)
 def _range(text: str) -> list[tuple[int, int]]:
     """The addresses of a network: a range, or two around those that are IPv4."""
     from fastgw.ext.base.networks import parse_network  # compiled: only where one is used

@@ -17,12 +17,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from fastgw.plan.model import Condition, Listener, Match, Route
-from fastgw.plan.networks import ranges_cover
+from fastgw.plan.networks import ranges_cover, ranges_meet
 from fastgw.plan.patterns import matcher_count, parse_path
 from fastgw.plan.ties import Entry, name_covers, places
 
 #: More routes of one host and path that go before another are not compared with it.
-_MOST = 500
+_MOST = 100
 _DIMENSIONS = ("methods", "clients", "listeners", "server_names")
 
 
@@ -120,7 +120,13 @@ def _cover(match: Match, others: list[Entry], listeners: frozenset[str]) -> tupl
     """The routes that together take all that a match would: one of them, or several that
     differ in one respect only. Empty: something is left."""
     facts = _facts(match)
-    able = [o for o in others if facts >= _conditions(o.match) and _path_covers(o.match, match)]
+    able = [
+        o
+        for o in others
+        if facts >= _conditions(o.match)
+        and _path_covers(o.match, match)
+        and _clients_meet(o.match, match)
+    ]
     for wanted in _DIMENSIONS:
         rest = [d for d in _DIMENSIONS if d != wanted]
         same = [o for o in able if all(_covers(d, [o.match], match, listeners) for d in rest)]
@@ -130,6 +136,11 @@ def _cover(match: Match, others: list[Entry], listeners: frozenset[str]) -> tupl
         if _covers(wanted, [other.match for other in same], match, listeners):
             return tuple(dict.fromkeys(other.route.name for other in same))
     return ()
+
+
+def _clients_meet(other: Match, match: Match) -> bool:
+    """Whether a client can be of both; those that can't have no part in a cover."""
+    return not (other.clients and match.clients) or ranges_meet(other.clients, match.clients)
 
 
 def _path_covers(other: Match, match: Match) -> bool:

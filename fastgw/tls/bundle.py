@@ -2,6 +2,9 @@
 
     magic, layout, count | rows {digest, offset, length} sorted by digest | content
 
+A file that is renewed in place (renewal.py) keeps the digest by which the plan names it; its
+new content stands behind the old.
+
 It holds private keys, so it is kept out of core dumps, and is no part of the plan, which
 may be shown. A generation gets a bundle of its own.
 """
@@ -15,7 +18,7 @@ from collections.abc import Iterable, Mapping
 from struct import Struct
 from typing import Any, Final
 
-from fastgw.tls.files import FileError, digest, read_regular
+from fastgw.tls.files import FileError, digest, read_regular, twin_digest
 
 MAGIC: Final = b"FGWCERT\0"
 LAYOUT: Final = 1
@@ -35,6 +38,11 @@ def files_of(options: Iterable[Mapping[str, Any]]) -> dict[str, str]:
     return found
 
 
+def patterns_of(options: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Patterns of certificate files in these `tls` options."""
+    return sorted({pattern for one in options for pattern in one.get("patterns", ())})
+
+
 def read_bundle(files: Mapping[str, str]) -> bytes:
     """Read the files again, and check that they are still those; BundleError."""
     content = {}
@@ -43,7 +51,7 @@ def read_bundle(files: Mapping[str, str]) -> bytes:
             found = read_regular(path)
         except FileError as e:
             raise BundleError(str(e)) from None
-        if digest(found) != key:
+        if key not in (digest(found), twin_digest(found, path)):
             raise BundleError(f"{path}: was changed while the configuration was read")
         content[key] = found
     return pack_bundle(content)
@@ -60,6 +68,19 @@ def pack_bundle(content: Mapping[str, bytes]) -> bytes:
     return b"".join((_HEADER.pack(MAGIC, LAYOUT, len(content)), *rows, *parts))
 
 
+def renew_bundle(bundle: bytes, content: Mapping[str, bytes]) -> bytes:
+    """The bundle with another content for some digests; KeyError for one that it has not."""
+    old, at, added = Bundle(bundle), len(bundle), []
+    table = _HEADER.size + _ROW.size * len(old)
+    made = bytearray(bundle[:table])
+    for key, new in content.items():
+        i = old.find(key)
+        _ROW.pack_into(made, _HEADER.size + i * _ROW.size, bytes.fromhex(key), at, len(new))
+        added.append(new)
+        at += len(new)
+    return b"".join((made, memoryview(bundle)[table:], *added))
+
+
 class Bundle:
     """digest -> bytes, read in place."""
 
@@ -71,13 +92,16 @@ class Bundle:
             raise BundleError("not a bundle of certificate files")
 
     def __getitem__(self, key: str) -> bytes:
+        _, at, n = self._row(self.find(key))
+        return bytes(self._memory[at : at + n])
+
+    def find(self, key: str) -> int:
+        """The row of a digest; KeyError."""
         wanted = bytes.fromhex(key)
         i = bisect_left(range(self._count), wanted, key=lambda i: self._row(i)[0])
-        if i < self._count:
-            found, at, n = self._row(i)
-            if found == wanted:
-                return bytes(self._memory[at : at + n])
-        raise KeyError(key)
+        if i == self._count or self._row(i)[0] != wanted:
+            raise KeyError(key)
+        return i
 
     def __len__(self) -> int:
         return int(self._count)

@@ -30,6 +30,11 @@ def digest(content: bytes) -> str:
     return blake2b(content, digest_size=16).hexdigest()
 
 
+def twin_digest(content: bytes, path: str) -> str:
+    """By which a file is known that holds the same as another one."""
+    return digest(content + b"\0" + os.fsencode(path))
+
+
 def read_regular(path: str | os.PathLike[str]) -> bytes:
     """The bytes of a regular file; FileError."""
     try:
@@ -40,14 +45,21 @@ def read_regular(path: str | os.PathLike[str]) -> bytes:
                 raise FileError(f"{path}: is not a regular file")
             if facts.st_size > MOST_BYTES:
                 raise FileError(f"{path}: is larger than {MOST_BYTES >> 20} MiB")
-            with open(fd, "rb", closefd=False) as f:
-                return f.read(MOST_BYTES)
+            return _read_all(fd, facts.st_size)
         finally:
             os.close(fd)
     except OSError as e:
         raise FileError(f"{path}: {e.strerror}") from None
     except ValueError:
         raise FileError(f"{str(path)!r} is no path") from None
+
+
+def _read_all(fd: int, size: int) -> bytes:
+    """All that a file holds, which may have grown since its size was asked for."""
+    parts = [os.read(fd, size + 1)]
+    while parts[-1] and sum(map(len, parts)) <= MOST_BYTES:
+        parts.append(os.read(fd, 65536))
+    return b"".join(parts)[:MOST_BYTES]
 
 
 class TlsFiles:
@@ -59,20 +71,31 @@ class TlsFiles:
         self.paths: dict[str, str] = {}
         self._content: dict[str, bytes] = {}
         self._read: dict[str, str] = {}
+        self._peeked: dict[str, bytes] = {}
 
     def __getitem__(self, key: str) -> bytes:
         return self._content[key]
 
     def path(self, text: str) -> str:
         """Where a file is that the configuration names."""
-        return os.path.normpath(self.base / text)
+        return os.path.normpath(os.path.join(self.base, text))
+
+    def peek(self, path: str) -> bytes:
+        """What a file holds, which is not one of the configuration's until it is added."""
+        if path not in self._peeked:
+            self._peeked[path] = read_regular(path)
+        return self._peeked[path]
 
     def add(self, text: str) -> str:
         """Read a file, once; its digest. FileError."""
         path = self.path(text)
         if path not in self._read:
-            content = read_regular(path)
-            self._read[path] = key = digest(content)
+            content = self._peeked.pop(path, b"") or read_regular(path)
+            key = digest(content)
+            if key in self.paths:
+                # Each file has a key of its own: one of the two may change alone.
+                key = twin_digest(content, path)
+            self._read[path] = key
             self._content[key] = content
             self.paths[key] = path
         return self._read[path]

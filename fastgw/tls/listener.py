@@ -38,6 +38,8 @@ class _Listener:
     certificates: list[dict[str, str]] = field(default_factory=list)
     by_name: dict[str, Kinds] = field(default_factory=dict)
     settings: list[dict[str, Any]] = field(default_factory=list)
+    #: Patterns of certificate files; a new file that fits is one more certificate.
+    patterns: list[str] = field(default_factory=list)
 
     def options(self) -> dict[str, Any] | None:
         """Everything."""
@@ -64,6 +66,7 @@ class _Listener:
             "by_address": self.tls.handshakes_by_address,
             "ticket_keys": tickets,
             "files": self.files.paths,
+            "patterns": self.patterns,
         }
 
     def problem(self, where: tuple[str | int, ...], code: str, message: str) -> None:
@@ -92,12 +95,20 @@ class _Listener:
             if not glob.has_magic(entry.cert):
                 yield where, entry
                 continue
-            found = NAMED.find(self.files.path(entry.cert))
+            self.patterns.append(self.files.path(entry.cert))
+            found = NAMED.find(self.patterns[-1])
             if not found:
                 self.problem(where, "FGW302", f"no file matches '{entry.cert}'")
             for path in found:
-                if holds_certificate(path):
+                if self.holds_certificate(path):
                     yield where, CertificateFiles(cert=path)
+
+    def holds_certificate(self, path: str) -> bool:
+        """Whether a file of a folder is one; keys may lie beside them."""
+        try:
+            return b"-----BEGIN CERTIFICATE-----" in self.files.peek(path)
+        except FileError:
+            return True  # said by whoever reads it next
 
     def add(self, where: tuple[str | int, ...], entry: CertificateFiles) -> None:
         """Read, check and keep one certificate."""
@@ -201,12 +212,3 @@ class _Listener:
 def sibling_key(cert: str) -> str:
     """Where the key of a certificate is expected that holds none."""
     return os.path.splitext(cert)[0] + ".key"
-
-
-def holds_certificate(path: str) -> bool:
-    """Whether a file of a folder is one; keys may lie beside them."""
-    try:
-        with open(NAMED.open(path), "rb") as f:
-            return b"-----BEGIN CERTIFICATE-----" in f.read(1 << 20)
-    except OSError:
-        return True  # what can't be read is said by whoever reads it next

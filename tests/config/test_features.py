@@ -253,6 +253,27 @@ def test_a_listener_may_redirect_everything() -> None:
     assert alt.steps[0].policy.options["to"] == "https://{host}:444{path}?{query}"
 
 
+def test_a_redirecting_listener_may_answer_challenges(tmp_path: Path) -> None:
+    (tmp_path / "acme").mkdir()
+    file = tmp_path / "g.yaml"
+    text = (
+        "version: 1\nlisten: {http: {addr: ':80', redirect: https, acme_challenge: acme}}\n"
+        "routes: {a: {match: /a, respond: 404}}\n"
+    )
+    file.write_text(text)
+    _, http = build_file(str(file), CommandLine(), no_resolver).routes
+    assert [step.policy.kind for step in http.steps] == ["acme_challenge", "redirect"]
+    assert http.steps[0].policy.options == {"folder": str(tmp_path / "acme")}
+    for wrong, says in (
+        (text.replace("redirect: https, ", ""), "needs 'redirect'"),
+        (text.replace("challenge: acme", "challenge: none"), f"{tmp_path / 'none'}: is no folder"),
+    ):
+        file.write_text(wrong)
+        with pytest.raises(ConfigError) as caught:
+            build_file(str(file), CommandLine(), no_resolver)
+        assert says in caught.value.problems[0].message
+
+
 def test_a_file_that_anybody_may_change_is_a_warning(tmp_path: Path) -> None:
     file = tmp_path / "g.yaml"
     file.write_text("version: 1\nroutes: {a: {match: /a, respond: 404}}\n")

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from fastgw.ext.io.peer_limits import LocalPeerLimits
+from fastgw.ext.io.peer_limits import LocalPeerLimits, NodePeerLimits
+from fastgw.ext.shm.addresses import AddressColumn, create_addresses
 from tests.edge.kit import GET, listening, v1
 from tests.scenario.client import Client
 from tests.scenario.origin import Origin
@@ -77,6 +78,43 @@ def test_against_a_plain_count() -> None:
         assert verdict == ("too_many" if there >= 3 else "admitted")
         if verdict == "admitted":
             open_.append((address, row))
+
+
+def test_the_node_counts_connections_each_worker_new_ones() -> None:
+    table = create_addresses(3, rows=64)
+    a, b = (
+        NodePeerLimits(AddressColumn(table, i), "main", connections=3, per_second=2) for i in (1, 2)
+    )
+    assert [a.ask("203.0.113.9", 1)[0] for _ in range(3)] == ["admitted", "admitted", "too_fast"]
+    assert table.connections() == 2, "who came too fast is not counted"
+    verdict, row = b.ask("203.0.113.9", 1)
+    assert verdict == "admitted"
+    assert b.ask("203.0.113.9", 1)[0] == "too_many"
+    b.give_back(row)
+    assert b.ask("203.0.113.9", 1)[0] == "admitted", "who was one too many has cost no credit"
+    assert (a.too_many, a.too_fast, b.too_many, b.too_fast) == (0, 1, 1, 0)
+
+
+def test_the_node_counts_ipv6_by_prefix() -> None:
+    column = AddressColumn(create_addresses(2, rows=64), 1)
+    limits = NodePeerLimits(column, "main", connections=1, ipv6_prefix=56)
+    assert limits.ask("2001:db8:0:aa00::1", 1)[0] == "admitted"
+    assert limits.ask("2001:db8:0:aaff::2", 1)[0] == "too_many"
+    assert limits.ask("2001:db8:0:ab00::1", 1)[0] == "admitted"
+
+
+def test_a_full_table_of_the_node_lets_through_and_counts() -> None:
+    limits = NodePeerLimits(AddressColumn(create_addresses(2, rows=16), 1), "main", connections=1)
+    said = [limits.ask(f"203.0.113.{i}", 1)[0] for i in range(20)]
+    assert said == ["admitted"] * 16 + ["uncounted"] * 4
+    assert limits.uncounted == 4
+
+
+def test_without_a_limit_at_once_the_node_counts_nothing() -> None:
+    table = create_addresses(2, rows=16)
+    limits = NodePeerLimits(AddressColumn(table, 1), "main", per_second=1)
+    assert [limits.ask("203.0.113.9", 1)[0] for _ in range(2)] == ["uncounted", "too_fast"]
+    assert (table.connections(), limits.uncounted) == (0, 0)
 
 
 @pytest.mark.parametrize(("rows", "prefix"), [(15, 64), (100, 64), (16, 0), (16, 129)])

@@ -88,13 +88,6 @@ def test_addresses_of_two_families_are_unknown_to_version_1() -> None:
     assert lines == [b"PROXY UNKNOWN\r\n"]
 
 
-def test_not_over_tls_in_this_version() -> None:
-    spec = upstream(("127.0.0.1", 1), send_proxy=2, tls={})
-    spec.options["servers"][0]["tls"] = True
-    with pytest.raises(ValueError, match="send_proxy"), listening(None, route=route_to(spec)):
-        pass
-
-
 def test_a_v1_header_in_and_out() -> None:
     lines.clear()
     with Origin(one_line) as origin:

@@ -92,6 +92,9 @@ class FakePlane:
             raise RuntimeError("this plan can't be used")
         yield
 
+    def renew(self, tls: Any, digests: Any) -> None:
+        """It has no files."""
+
     def forget(self) -> None:
         """Nothing was prepared."""
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fastgw.ext.route.load import PlanSnapshot, load_plan
+from fastgw.ext.route.load import PlanSnapshot, load_plan, load_slices
 from fastgw.ext.route.plan import LAYOUT, SIZES, check_plan
 from fastgw.ext.testing import route_doors
 from fastgw.ext.testing.route_doors import AnyPolicy, AnyTarget
@@ -35,6 +35,7 @@ BUILDERS: dict[str, Any] = {
     "headers": AnyPolicy,
     "ip": AnyPolicy,
 }
+NONE = ObjectSpec("none", "nothing")
 ON_REQUEST, ON_RESPONSE, ON_LOG = 1 << 0, 1 << 4, 1 << 7
 STREAM, WHOLE = 1, 2
 
@@ -366,3 +367,50 @@ def test_the_checks_are_each_named_in_what_they_say() -> None:
         "stats",
     ):
         assert any(section in what for what in seen), section
+
+
+# -- a little at a time --------------------------------------------------------------------
+
+#: More patterns than a worker makes between two other things.
+PATTERNS = 400
+
+
+def with_patterns(count: int = PATTERNS) -> bytes:
+    """The plan of a host with so many regular expressions."""
+    return build_plan(
+        PlanModel(
+            tuple(Route(f"r{i}", (Match(f"/s{i}/[a-z]+", regex=True),), NONE) for i in range(count))
+        )
+    )
+
+
+def test_large_tables_are_looked_at_a_little_at_a_time() -> None:
+    plan = build_plan(PlanModel(tuple(route(f"r{i}") for i in range(5000))))
+    *steps, made = load_slices(plan, BUILDERS)
+    assert len(steps) > 20
+    assert made.route_count == 5000
+
+
+@pytest.mark.parametrize("count", [1, 32, 33, PATTERNS])
+def test_sets_of_expressions_are_made_beside_the_loop(count: int) -> None:
+    *steps, made = load_slices(with_patterns(count), BUILDERS)
+    assert steps
+    for i in (0, count - 1):
+        assert route_doors.match(made, b"h", b"/s%d/abc" % i, 1)[0] == i
+
+
+def test_a_load_that_is_given_up_ends_what_it_began() -> None:
+    for _ in range(20):
+        steps = load_slices(with_patterns(), BUILDERS)
+        for _ in range(3):
+            next(steps)
+        steps.close()
+
+
+@pytest.mark.parametrize("count", [3, PATTERNS])
+def test_an_expression_that_is_none_is_named(count: int) -> None:
+    plan = bytearray(with_patterns(count))
+    at = plan.index(b"/s2/[a-z]+")
+    plan[at : at + 10] = b"/s2/[a-z)+"
+    with pytest.raises(PlanError, match=r"regexes\[2\] is not a pattern"):
+        load_plan(checksummed(bytes(plan)), BUILDERS)

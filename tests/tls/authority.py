@@ -64,13 +64,15 @@ class Issued:
 class Authority:
     """Signs certificates."""
 
-    def __init__(self, name: str = "test authority") -> None:
+    def __init__(self, name: str = "test authority", above: Authority | None = None) -> None:
+        """`above`: who has signed its own certificate; nobody: it has itself."""
         self.private = new_key()
         self.name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+        signer = above or self
         self.x = (
-            self.builder(self.name, self.private, -1, 365)
+            signer.builder(self.name, self.private, -1, 365)
             .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-            .sign(self.private, hashes.SHA256())
+            .sign(signer.private, hashes.SHA256())
         )
 
     @property

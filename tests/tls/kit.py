@@ -64,13 +64,18 @@ def https(
     folder: Path,
     keys: TicketKeys | None = None,
     upstreams: tuple[Mapping[str, Any], ...] = (),
+    listener: Mapping[str, Any] | None = None,
+    trusted: tuple[str, ...] = (),
+    log: dict[str, Any] | None = None,
     **tls: Any,
 ) -> Gateway:
-    """A gateway whose one listener has TLS."""
+    """A gateway whose one listener has TLS; `listener`: what else it is told."""
     options = options_of(folder, **tls)
     return Gateway(
         route,
-        listeners=(Listener("https", "127.0.0.1:0", {"tls": options}),),
+        listeners=(Listener("https", "127.0.0.1:0", {"tls": options, **(listener or {})}),),
+        trusted_proxies=trusted,
+        log=log,
         tls=material(options, *upstreams, keys=keys),
     )
 

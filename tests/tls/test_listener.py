@@ -14,6 +14,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.edge.kit import v1
 from tests.scenario.gateway import Timeouts, route_to, upstream
 from tests.scenario.origin import Origin, Peer, answering
 from tests.tls.authority import Authority
@@ -394,6 +395,38 @@ def test_half_open_handshakes_make_room(
             finally:
                 for s in half_open:
                     s.close()
+
+
+def test_handshakes_are_limited_by_the_client_that_a_proxy_names(
+    authority: Authority, pair: Pair, tmp_path: Path, origin: Origin
+) -> None:
+    """Behind a proxy all connections have its address: only the header tells clients apart."""
+    gw = https(
+        upstream(origin.address),
+        tmp_path,
+        cert=pair[0],
+        key=pair[1],
+        handshakes_by_address=1,
+        listener={"proxy_protocol": {}},
+        trusted=("127.0.0.1/32",),
+    )
+    flight, *_ = hello_of(trusting(authority))
+
+    def half_open(client: str) -> socket.socket:
+        s = socket.create_connection(gw.address, DEADLINE_S)
+        s.sendall(v1(client, "2001:db8::9" if ":" in client else "192.0.2.1") + flight[:50])
+        return s
+
+    with gw, half_open("203.0.113.1") as first, half_open("2001:db8::1") as six:
+        with half_open("203.0.113.2") as other:
+            gw.until(lambda n: n["connections"] == 3, "three clients, a handshake each")
+            with half_open("203.0.113.1"), half_open("2001:db8::2"):
+                assert first.recv(1) == b"", "the second of one client ends its first"
+                assert six.recv(1) == b"", "IPv6 clients own a network"
+                gw.until(lambda n: n["connections"] == 3, "rid of the older ones")
+            other.setblocking(False)
+            with pytest.raises(BlockingIOError):
+                other.recv(1)
 
 
 def test_drain_ends_handshakes(

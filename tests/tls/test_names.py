@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import ssl
+from base64 import b64encode
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from fastgw.tls.tickets import NodeTickets
 from tests.scenario.gateway import Step, policy, route_to, upstream
@@ -258,19 +262,60 @@ def test_facts_of_the_client(
             for _ in range(2):
                 assert c.send(GET).answer().status == 200
                 request = origin.request()
-        import base64
-
-        from cryptography.hazmat.primitives import hashes, serialization
-
-        der = issued.x.public_bytes(serialization.Encoding.DER)
+        der = issued.x.public_bytes(Encoding.DER)
         assert request.value("X-Name") == b"a.example"
         assert request.value("X-Version") == b"TLSv1.3"
         assert request.value("X-Cipher").startswith(b"TLS_")
         assert request.value("X-Subject") == rb"O=b\+c,CN=M\C3\BCller\, \C3\84"
         assert request.value("X-Issuer") == b"CN=clients"
-        assert request.value("X-Print") == issued.x.fingerprint(hashes.SHA256()).hex().encode()
+        assert request.value("X-Print") == issued.x.fingerprint(SHA256()).hex().encode()
         assert request.value("X-Names") == b"dns:me.example,uri:spiffe://x/y"
-        assert request.value("Client-Cert") == b":" + base64.b64encode(der) + b":"
+        assert request.value("Client-Cert") == b":" + b64encode(der) + b":"
+
+
+def test_the_chain_of_the_client_and_the_log(
+    authority: Authority, clients: Authority, tmp_path: Path, origin: Origin
+) -> None:
+    """As it was shown; after a resumption as far as the authorities of `ca` tell."""
+    between = Authority("between", clients)
+    issued = between.issue("me.example")
+    mine = issued.write(tmp_path, "me")
+    Path(mine[0]).write_bytes(issued.cert + between.cert)
+    cert, key = authority.issue("a.example").write(tmp_path, "a")
+    (tmp_path / "root.ca").write_bytes(clients.cert)
+    (tmp_path / "both.ca").write_bytes(clients.cert + between.cert)
+    chain = b":" + b64encode(between.x.public_bytes(Encoding.DER)) + b":"
+    wanted = {"Client-Cert-Chain": "{tls.client.chain}"}
+    route = route_to(
+        upstream(origin.address), steps=(Step(policy("headers", request={"set": wanted})),)
+    )
+    for ca, again in (("root.ca", b""), ("both.ca", chain)):
+        client = {"mode": "require", "ca": ca}
+        log = {
+            "fields": [
+                "tls.name",
+                "tls.version",
+                "tls.client.subject",
+                "tls.client.fingerprint",
+                "tls.client.chain",
+            ]
+        }
+        with https(route, tmp_path, cert=cert, key=key, client=client, log=log) as gw:
+            context = trusting(authority, cert=mine)
+            with SecureClient(gw.address, context) as c:
+                assert c.send(GET).answer().status == 200
+                session = c.socket.session
+            assert origin.request().value("Client-Cert-Chain") == chain
+            said = json.loads(gw.line())
+            assert said["tls.client.chain"] == chain.decode()
+            assert said["tls.client.fingerprint"] == issued.x.fingerprint(SHA256()).hex()
+            assert (said["tls.name"], said["tls.version"]) == ("a.example", "TLSv1.3")
+            assert said["tls.client.subject"] == "CN=me.example"
+            with SecureClient(gw.address, context, session=session) as c:
+                assert c.send(GET).answer().status == 200
+                assert c.socket.session_reused
+            assert origin.request().value("Client-Cert-Chain") == again
+            assert json.loads(gw.line()).get("tls.client.chain", "") == again.decode()
 
 
 # -- sessions ----------------------------------------------------------------------------------

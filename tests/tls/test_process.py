@@ -207,6 +207,28 @@ def test_ticket_keys_of_a_file_serve_several_nodes(
         assert served(second, context, session)[2]
 
 
+def test_ticket_keys_turn_when_their_file_changes(
+    authority: Authority, pair: tuple[str, str], tmp_path: Path, origin: Origin
+) -> None:
+    """As the manual says: a new key before the old one, later without it."""
+    old, new = os.urandom(80), os.urandom(80)
+    (tmp_path / "tickets").write_bytes(old)
+    file = config(tmp_path, origin, "{cert: a.pem, ticket_keys: tickets}")
+    # A ticket of TLS 1.2 serves more than once.
+    context = trusting(authority, version=ssl.TLSVersion.TLSv1_2)
+    with run(tmp_path, str(file), "--workers", "1") as gateway:
+        at = addresses(gateway)["https"]
+        gateway.ready()
+        _, first, _ = served(at, context)
+        for n, keys in ((2, new + old), (3, new)):
+            (tmp_path / "next").write_bytes(keys)
+            (tmp_path / "next").replace(tmp_path / "tickets")
+            gateway.wait_for(rf"reload \(certificate files have changed\): generation {n} serves")
+            _, later, resumed = served(at, context, first)
+            assert resumed == (n == 2), "the old key opens as long as it is there"
+            assert served(at, context, later)[2], "sealed with the new one"
+
+
 def test_example(authority: Authority, tmp_path: Path) -> None:
     """examples/tls.yaml with the certificate that it asks for."""
     text = (ROOT / "examples/tls.yaml").read_text()

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from fastgw.tls.material import TlsMaterial
+from tests.edge.kit import SIGNATURE
 from tests.scenario.client import Client
 from tests.scenario.gateway import Gateway, ObjectSpec, Route, route_to, server, upstream
 from tests.scenario.origin import OK, Origin, Peer, Script, answering
@@ -295,6 +296,37 @@ def test_silent_handshake_is_a_connect_timeout(authority: Authority, tmp_path: P
             with Client(gw.address) as c:
                 assert c.send(GET).answer().status == 504
             assert gw.record()["reason"] == "connect_timeout"
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_a_proxy_header_goes_before_tls(version: int, authority: Authority, tmp_path: Path) -> None:
+    """Then the handshake, on a connection that is that client's alone."""
+    context = server_context(authority.issue("origin.example"), tmp_path)
+    (tmp_path / "ca").write_bytes(authority.cert)
+    options = upstream_of(tmp_path, ca="ca")
+    secured, headers = over_tls(context, answering()), []
+
+    def script(peer: Peer) -> None:
+        header = b""
+        while not (header.endswith(b"\r\n") if version == 1 else len(header) == 28):
+            header += peer.socket.recv(1)  # no byte of what follows
+        headers.append(header)
+        secured(peer)
+
+    with Origin(script) as origin:
+        target = secure_upstream(origin.address, "origin.example", options, send_proxy=version)
+        with Gateway(target, tls=material(options)) as gw:
+            for n in range(2):
+                with Client(gw.address) as c:
+                    port = c.socket.getsockname()[1]
+                    assert c.send(GET).answer().status == 200
+                if version == 1:
+                    here = f"PROXY TCP4 127.0.0.1 127.0.0.1 {port} {gw.address[1]}\r\n"
+                    assert headers[n] == here.encode()
+                else:
+                    assert headers[n][:12] == SIGNATURE
+                    assert headers[n][24:26] == port.to_bytes(2, "big")
+            assert gw.counters()["upstream_idle"] == 0
 
 
 def test_another_server_is_tried(authority: Authority, tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ cdef class Greeter(Codec):
     cdef Deadline deadline            # accepted -> handshake done
     cdef Greeter older                # neighbours in the order of arrival
     cdef Greeter newer
-    cdef bytes address                # what `by_address` counts by
+    cdef bytes address                # client's, cut to its prefix: what `by_address` counts by
 
 
 cdef class TlsAcceptor(Acceptor):

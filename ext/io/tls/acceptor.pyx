@@ -1,12 +1,13 @@
 """TlsAcceptor; see acceptor.pxd."""
 
 cimport cython
-from libc.stdint cimport int64_t
+from libc.stdint cimport int64_t, uint8_t
 from fastgw.ext.base.buffers cimport Chunk, chunk_release
 from fastgw.ext.base.deadlines cimport deadline_init
 from fastgw.ext.base.reasons cimport (
     REASON_DRAINING, REASON_NONE, REASON_TLS_FAILED, REASON_TLS_TIMEOUT,
 )
+from fastgw.ext.io.peer_limits cimport cut_to_prefix
 from fastgw.ext.io.stream cimport (
     EVENT_HANDSHAKE, EVENT_HANDSHAKE_LEGACY, EVENT_HANDSHAKE_RESUMED, Stream,
 )
@@ -14,6 +15,7 @@ from fastgw.ext.io.tls.openssl cimport TLS1_2_VERSION
 
 cdef enum:
     LOG_EVERY_MS = 1000         # at most one line in this time
+    IPV6_PREFIX = 64            # bits of an IPv6 address that count as one client
 
 
 cdef void _due(void* owner, int kind) noexcept:
@@ -55,6 +57,10 @@ cdef class TlsAcceptor(Acceptor):
         """From now on new connections get what `server` offers; established ones stay."""
         self.server = server
 
+    def renew(self, files: object, digests: list) -> None:
+        """Some of the server's certificates were renewed."""
+        self.server.renew(files, digests)
+
     def abort(self) -> None:
         """Close every connection whose handshake is under way."""
         while self.oldest is not None:
@@ -69,8 +75,10 @@ cdef class TlsAcceptor(Acceptor):
     cdef void on_accept(self, Stream s) noexcept:
         """Await the hello of a new connection."""
         cdef Greeter g = Greeter.__new__(Greeter)
+        cdef uint8_t key[16]
         g.home, g.stream = self, <TlsStream>s
-        g.address = (<const char*>s.facts.peer.ip)[:16]
+        cut_to_prefix(s.facts.client.ip, IPV6_PREFIX, key)
+        g.address = (<const char*>key)[:16]
         s.codec = g
         g.stream.begin_server(self.server)
         self.make_room(g)
@@ -175,7 +183,7 @@ cdef class TlsAcceptor(Acceptor):
             return
         self.logged_ms = now_ms
         try:
-            peer = s.facts.peer.text[:s.facts.peer.text_n].decode("ascii", "replace")
+            peer = s.facts.client.text[:s.facts.client.text_n].decode("ascii", "replace")
             name = s.tls.name[:s.tls.name_n].decode("ascii") if s.tls.name != NULL else ""
             self.log("tls_failed", {"peer": peer, "name": name, "why": self.server.trouble})
         except Exception:

@@ -1,6 +1,6 @@
 """Certificate: a chain with its key, and what is stapled to it; parsed when first asked for."""
 
-from fastgw.ext.io.tls.openssl cimport EVP_PKEY, SSL, X509, stack_x509
+from fastgw.ext.io.tls.openssl cimport EVP_PKEY, SSL, SSL_CTX, X509, stack_x509
 
 
 cdef class Certificate:
@@ -10,7 +10,8 @@ cdef class Certificate:
     cdef stack_x509* rest             # the chain without the leaf; or NULL
     cdef bytes ocsp                   # DER of an OCSP answer; empty: none
 
-    cdef bint use(self, SSL* ssl) noexcept
+    cdef bint give(self, SSL* ssl) noexcept
+    cdef bint use(self, SSL_CTX* ctx) noexcept
 
 
 cdef Certificate new_certificate(bytes chain, bytes key, bytes ocsp)

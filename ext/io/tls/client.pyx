@@ -37,7 +37,7 @@ cdef class TlsClient(TlsSide):
         self, options: dict, files: object, host: str, literal: bool, label: str, log=None
     ) -> None:
         settings = options["settings"]
-        self.context = new_context(settings, files, False)
+        self.context = new_context(settings, files, False, None)
         SSL_CTX_sess_set_new_cb(self.context.ctx, _keep)
         self.verifies = not settings.get("insecure_skip_verify", False)
         self.label, self.log = label, log
@@ -66,7 +66,7 @@ cdef class TlsClient(TlsSide):
         if (
             (self.sni and SSL_set_tlsext_host_name(ssl, self.sni) != 1)
             or (self.verifies and not self.expect(ssl))
-            or (self.own is not None and not self.own.use(ssl))
+            or (self.own is not None and not self.own.give(ssl))
         ):
             SSL_free(ssl)
             return NULL

@@ -1,8 +1,8 @@
 """TlsContext: settings of connections that OpenSSL shares between them, an SSL_CTX.
 
-There is one for each distinct set of settings, not for each name: a name's certificates are
-given to the single connection. So nothing is ever switched on a connection that has begun,
-and whatever a name demands holds (versions, ciphers, client certificates, trusted roots).
+A connection begins with the context of the name that it asks for, which never changes: nothing is
+ever switched on a connection that has begun, and whatever a name demands holds (versions, ciphers,
+client certificates, trusted roots).
 """
 
 from fastgw.ext.io.tls.openssl cimport SSL_CTX, X509_STORE
@@ -14,5 +14,5 @@ cdef class TlsContext:
     cdef readonly bint asks           # clients are asked for certificates
 
 
-cdef TlsContext new_context(dict settings, object files, bint server)
+cdef TlsContext new_context(dict settings, object files, bint server, TlsContext like)
 cdef X509_STORE* system_roots() except NULL

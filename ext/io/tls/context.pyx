@@ -7,7 +7,8 @@ are digests, which `files` maps to bytes. A value that OpenSSL refuses raises Va
 """
 
 from fastgw.ext.io.tls.openssl cimport (
-    SSL, SSL_CTX_free, SSL_CTX_get_cert_store, SSL_CTX_new, SSL_CTX_set1_cert_store,
+    SSL, SSL_CTX_free, SSL_CTX_get_cert_store, SSL_CTX_get_client_CA_list,
+    SSL_CTX_get_verify_mode, SSL_dup_CA_list, SSL_CTX_new, SSL_CTX_set1_cert_store,
     SSL_CTX_set1_groups_list, SSL_CTX_set_alpn_protos, SSL_CTX_set_alpn_select_cb,
     SSL_CTX_set_cipher_list, SSL_CTX_set_ciphersuites, SSL_CTX_set_client_CA_list,
     SSL_CTX_set_max_early_data, SSL_CTX_set_max_proto_version, SSL_CTX_set_min_proto_version,
@@ -43,8 +44,8 @@ cdef class TlsContext:
             SSL_CTX_free(self.ctx)
 
 
-cdef TlsContext new_context(dict settings, object files, bint server):
-    """A context of these settings."""
+cdef TlsContext new_context(dict settings, object files, bint server, TlsContext like):
+    """A context of these settings; `like`: another one of the same, whose authorities it shares."""
     cdef TlsContext c = TlsContext.__new__(TlsContext)
     c.ctx = SSL_CTX_new(TLS_server_method() if server else TLS_client_method())
     if c.ctx == NULL:
@@ -57,7 +58,7 @@ cdef TlsContext new_context(dict settings, object files, bint server):
     _set_ciphers(c, settings)
     c.alpn = b"".join(bytes([len(p)]) + p.encode("ascii") for p in settings.get("alpn", ()))
     if server:
-        _set_server(c, settings, files)
+        _set_server(c, settings, files, like)
     else:
         _set_client(c, settings, files)
     return c
@@ -65,7 +66,7 @@ cdef TlsContext new_context(dict settings, object files, bint server):
 
 def check_settings(settings: dict, files: object, server: bool) -> None:
     """Whether OpenSSL accepts the settings; ValueError says what it does not."""
-    new_context(settings, files, server)
+    new_context(settings, files, server, None)
 
 
 cdef int _set_versions(TlsContext c, dict settings) except -1:
@@ -96,7 +97,7 @@ cdef int _set_ciphers(TlsContext c, dict settings) except -1:
 
 # -- the server's side ---------------------------------------------------------------------------
 
-cdef int _set_server(TlsContext c, dict settings, object files) except -1:
+cdef int _set_server(TlsContext c, dict settings, object files, TlsContext like) except -1:
     """Tickets alone carry sessions, and none crosses to other rules: they differ in `session`."""
     cdef bytes session = bytes.fromhex(settings["session"])
     cdef dict client = settings.get("client") or {"mode": "off"}
@@ -108,7 +109,18 @@ cdef int _set_server(TlsContext c, dict settings, object files) except -1:
         SSL_CTX_set_alpn_select_cb(c.ctx, _select_protocol, <void*>c)
     if client["mode"] != "off":
         c.asks = True
-        _ask_clients(c, client, files)
+        if like is None:
+            _ask_clients(c, client, files)
+        else:
+            _ask_alike(c, like)
+    return 0
+
+
+cdef int _ask_alike(TlsContext c, TlsContext like) except -1:
+    """Ask for certificates as another context does."""
+    SSL_CTX_set_client_CA_list(c.ctx, SSL_dup_CA_list(SSL_CTX_get_client_CA_list(like.ctx)))
+    SSL_CTX_set1_cert_store(c.ctx, SSL_CTX_get_cert_store(like.ctx))
+    SSL_CTX_set_verify(c.ctx, SSL_CTX_get_verify_mode(like.ctx), NULL)
     return 0
 
 

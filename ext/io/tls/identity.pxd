@@ -16,6 +16,7 @@ cdef enum TlsText:
     TLS_FINGERPRINT             # SHA-256 in hex
     TLS_NAMES                   # alternative names: dns:a.example,uri:spiffe://b
     TLS_CERT                    # :base64 of its DER: (RFC 9440)
+    TLS_CHAIN                   # the authorities' behind it, likewise, comma and space between
     TLS_TEXTS
 
 

@@ -6,10 +6,11 @@ from libc.stdlib cimport malloc
 from libc.string cimport memcpy, strlen
 from fastgw.ext.base.span cimport span
 from fastgw.ext.io.tls.openssl cimport (
-    EVP_sha256, OPENSSL_free, TLS1_1_VERSION, TLS1_2_VERSION, TLS1_3_VERSION, X509,
-    X509_digest, i2d_X509,
+    ERR_clear_error, EVP_sha256, OPENSSL_free, TLS1_1_VERSION, TLS1_2_VERSION, TLS1_3_VERSION,
+    X509, X509_build_chain, X509_digest, i2d_X509, sk_X509_num, sk_X509_value,
+    stack_x509,
 )
-from fastgw.ext.io.tls.pem cimport alt_names, name_text
+from fastgw.ext.io.tls.pem cimport alt_names, free_chain, name_text
 from fastgw.ext.io.tls.stream cimport TlsFacts, TlsSide
 
 
@@ -46,7 +47,8 @@ cdef void keep(TlsFacts* t, TlsText what) noexcept:
     cdef bytes made
     cdef char* p
     try:
-        made = certificate_text(t.peer, what).encode("ascii", "replace")
+        text = chain_text(t) if what == TLS_CHAIN else certificate_text(t.peer, what)
+        made = text.encode("ascii", "replace")
     except Exception:
         made = b""
     p = <char*>malloc(len(made) + 1)
@@ -68,6 +70,23 @@ cdef str certificate_text(X509* x, TlsText what):
         X509_digest(x, EVP_sha256(), digest, NULL)
         return (<char*>digest)[:32].hex()
     return ":" + b64encode(der_of(x)).decode() + ":"
+
+
+cdef str chain_text(TlsFacts* t):
+    """The certificates behind the client's own: those that it has shown, else those that its
+    own leads to among the authorities."""
+    cdef stack_x509* built = NULL
+    cdef stack_x509* chain = t.chain
+    cdef int i, first = 0
+    if chain == NULL:
+        built = chain = X509_build_chain(t.peer, NULL, t.roots, 0, NULL, NULL)
+        first = 1                       # which is the client's
+        ERR_clear_error()
+    texts = []
+    for i in range(first, sk_X509_num(chain) if chain != NULL else 0):
+        texts.append(":" + b64encode(der_of(sk_X509_value(chain, i))).decode() + ":")
+    free_chain(built)
+    return ", ".join(texts)
 
 
 cdef bytes der_of(X509* x):

@@ -28,6 +28,11 @@ cdef class TlsListeners:
         """What was prepared is not wanted any more."""
         self.prepared = None
 
+    def renew(self, files: object, digests: list) -> None:
+        """The files of these digests hold another content now."""
+        for acceptor in self.acceptors.values():
+            acceptor.renew(files, digests)
+
     def switch(self, indexes: dict) -> None:
         """Take up what was prepared; `indexes`: rows that listeners have now, -1 = none."""
         cdef dict old = self.acceptors
@@ -48,6 +53,10 @@ cdef class TlsListeners:
     cdef Acceptor of(self, int index):
         """What takes the connections of a listener: TLS before the rest, where it has that."""
         return <Acceptor>self.acceptors.get(index, self.behind)
+
+    def has(self, index: int) -> bool:
+        """Whether a listener has TLS."""
+        return index in self.acceptors
 
     def abort(self) -> None:
         """Close connections that are not open yet; called within a turn."""

@@ -46,6 +46,10 @@ cdef extern from "<openssl/ssl.h>" nogil:
         pass
     ctypedef struct ASN1_STRING:
         pass
+    ctypedef struct BIGNUM:
+        pass
+    ctypedef struct stack_extension "STACK_OF(X509_EXTENSION)":
+        pass
     ctypedef struct stack_x509 "STACK_OF(X509)":
         pass
     ctypedef struct stack_name "STACK_OF(X509_NAME)":
@@ -106,6 +110,9 @@ cdef extern from "<openssl/ssl.h>" nogil:
     void SSL_CTX_set_verify_depth(SSL_CTX* ctx, int depth)
     X509_STORE* SSL_CTX_get_cert_store(const SSL_CTX* ctx)
     int SSL_CTX_set1_cert_store(SSL_CTX* ctx, X509_STORE* store)
+    int SSL_CTX_get_verify_mode(const SSL_CTX* ctx)
+    const stack_name* SSL_CTX_get_client_CA_list(const SSL_CTX* ctx)
+    stack_name* SSL_dup_CA_list(const stack_name* names)
     void SSL_CTX_set_client_CA_list(SSL_CTX* ctx, stack_name* names)
     int SSL_CTX_use_cert_and_key(
         SSL_CTX* ctx, X509* cert, EVP_PKEY* key, stack_x509* chain, int override
@@ -159,6 +166,7 @@ cdef extern from "<openssl/ssl.h>" nogil:
     void SSL_set_hostflags(SSL* ssl, unsigned int flags)
     X509_VERIFY_PARAM* SSL_get0_param(SSL* ssl)
     int SSL_set_session(SSL* ssl, SSL_SESSION* session)
+    SSL_CTX* SSL_get_SSL_CTX(const SSL* ssl)
     SSL_SESSION* SSL_get0_session(const SSL* ssl)
     int SSL_SESSION_up_ref(SSL_SESSION* session)
     void SSL_SESSION_free(SSL_SESSION* session)
@@ -199,6 +207,10 @@ cdef extern from "<openssl/pem.h>" nogil:
         PEM_R_NO_START_LINE, PEM_R_BAD_PASSWORD_READ
         ERR_LIB_PEM
     X509* PEM_read_bio_X509(BIO* bio, X509** x, password_fn callback, void* arg)
+    int PEM_bytes_read_bio(
+        unsigned char** der, long* n, char** name, const char* wanted, BIO* bio,
+        password_fn callback, void* arg
+    )
     X509_CRL* PEM_read_bio_X509_CRL(BIO* bio, X509_CRL** x, password_fn callback, void* arg)
     int PEM_write_bio_X509(BIO* bio, X509* x)
     int PEM_write_bio_PrivateKey(
@@ -208,6 +220,7 @@ cdef extern from "<openssl/pem.h>" nogil:
 
 cdef extern from "<openssl/x509.h>" nogil:
     int i2d_X509(X509* x, unsigned char** out)
+    X509* d2i_X509(X509** x, const unsigned char** der, long n)
     void X509_free(X509* x)
     X509* X509_new()
     int X509_up_ref(X509* x)
@@ -263,6 +276,7 @@ cdef extern from "<openssl/x509v3.h>" nogil:
     ctypedef struct GENERAL_NAME:
         int type
     void* GENERAL_NAME_get0_value(const GENERAL_NAME* name, int* kind)
+    void* X509V3_get_d2i(const stack_extension* exts, int nid, int* critical, int* index)
     void* X509_get_ext_d2i(const X509* x, int nid, int* critical, int* index)
     int sk_GENERAL_NAME_num(const stack_general* names)
     GENERAL_NAME* sk_GENERAL_NAME_value(const stack_general* names, int i)
@@ -278,6 +292,15 @@ cdef extern from "<openssl/x509v3.h>" nogil:
     int X509_add_ext(X509* x, X509_EXTENSION* ext, int at)
     void X509_EXTENSION_free(X509_EXTENSION* ext)
 
+cdef extern from "<openssl/bn.h>" nogil:
+    int BN_num_bits(const BIGNUM* number)
+    int BN_bn2bin(const BIGNUM* number, unsigned char* into)
+    void BN_free(BIGNUM* number)
+
+cdef extern from "<openssl/objects.h>" nogil:
+    enum:
+        NID_rsaEncryption, NID_X9_62_id_ecPublicKey, NID_ED25519
+
 cdef extern from "<openssl/asn1.h>" nogil:
     int ASN1_INTEGER_set_uint64(ASN1_INTEGER* to, uint64_t value)
     const unsigned char* ASN1_STRING_get0_data(const ASN1_STRING* s)
@@ -291,6 +314,10 @@ cdef extern from "<openssl/evp.h>" nogil:
     int EVP_PKEY_get_base_id(const EVP_PKEY* key)
     int EVP_PKEY_get_bits(const EVP_PKEY* key)
     void EVP_PKEY_free(EVP_PKEY* key)
+    int EVP_PKEY_get_octet_string_param(
+        const EVP_PKEY* key, const char* name, unsigned char* into, size_t most, size_t* n
+    )
+    int EVP_PKEY_get_bn_param(const EVP_PKEY* key, const char* name, BIGNUM** found)
     EVP_PKEY* ec_key "EVP_EC_gen" (const char* curve)
     const EVP_MD* EVP_sha256()
     const EVP_CIPHER* EVP_aes_256_cbc()
@@ -322,6 +349,7 @@ cdef extern from "<openssl/decoder.h>" nogil:
         OSSL_DECODER_CTX* ctx, password_fn callback, void* arg
     )
     int OSSL_DECODER_from_bio(OSSL_DECODER_CTX* ctx, BIO* bio)
+    int OSSL_DECODER_from_data(OSSL_DECODER_CTX* ctx, const unsigned char** at, size_t* left)
 
 cdef extern from "<openssl/rand.h>" nogil:
     int RAND_bytes(unsigned char* into, int n)
@@ -329,6 +357,7 @@ cdef extern from "<openssl/rand.h>" nogil:
 cdef extern from "<openssl/crypto.h>" nogil:
     void* OPENSSL_malloc(size_t n)
     void OPENSSL_free(void* p)
+    void OPENSSL_clear_free(void* p, size_t n)
     void OPENSSL_cleanse(void* p, size_t n)
 
 cdef extern from "<openssl/safestack.h>" nogil:
@@ -337,5 +366,11 @@ cdef extern from "<openssl/safestack.h>" nogil:
     int sk_X509_num(const stack_x509* stack)
     X509* sk_X509_value(const stack_x509* stack, int i)
     void sk_X509_free(stack_x509* stack)
+    void sk_X509_pop_free(stack_x509* stack, void (*free)(X509* x))
+    stack_x509* X509_chain_up_ref(stack_x509* chain)
+    stack_x509* X509_build_chain(
+        X509* target, stack_x509* certs, X509_STORE* store, int with_self_signed, void* library,
+        const char* query
+    )
     stack_name* sk_X509_NAME_new_null()
     int sk_X509_NAME_push(stack_name* stack, X509_NAME* name)

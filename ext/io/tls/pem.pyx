@@ -6,19 +6,21 @@ from fastgw.ext.io.tls.openssl cimport (
     BIO_free, BIO_get_mem_data, BIO_new, BIO_new_mem_buf, BIO_s_mem, BIO_tell, ERR_GET_LIB,
     ERR_GET_REASON, ERR_LIB_PEM, ERR_clear_error, ERR_peek_last_error, ERR_reason_error_string,
     EVP_PKEY_KEYPAIR, GENERAL_NAME, GENERAL_NAMES_free, GENERAL_NAME_get0_value, GEN_DNS,
-    GEN_EMAIL, GEN_IPADD, GEN_URI, NID_subject_alt_name, OSSL_DECODER_CTX,
-    OSSL_DECODER_CTX_new_for_pkey, OSSL_DECODER_CTX_set_pem_password_cb, OSSL_DECODER_from_bio,
-    PEM_R_NO_START_LINE, PEM_read_bio_X509, PEM_read_bio_X509_CRL, X509, X509_CRL,
-    X509_CRL_free, X509_NAME_print_ex, X509_STORE_add_cert, X509_STORE_add_crl,
-    X509_STORE_set_flags, X509_V_FLAG_CRL_CHECK, X509_V_FLAG_CRL_CHECK_ALL, X509_free,
-    X509_get_ext_d2i, X509_get_issuer_name, X509_get_subject_name, XN_FLAG_RFC2253,
-    sk_GENERAL_NAME_num, sk_GENERAL_NAME_value, sk_X509_new_null, sk_X509_push, stack_general,
+    GEN_EMAIL, GEN_IPADD, GEN_URI, NID_subject_alt_name, OPENSSL_clear_free, OPENSSL_free,
+    OSSL_DECODER_CTX, OSSL_DECODER_CTX_new_for_pkey, OSSL_DECODER_CTX_set_pem_password_cb,
+    OSSL_DECODER_from_bio, OSSL_DECODER_from_data, PEM_R_NO_START_LINE, PEM_bytes_read_bio,
+    PEM_read_bio_X509, PEM_read_bio_X509_CRL, X509, X509_CRL, X509_CRL_free, X509_NAME,
+    X509_NAME_print_ex, X509_STORE_add_cert, X509_STORE_add_crl, X509_STORE_set_flags,
+    X509_V_FLAG_CRL_CHECK, X509_V_FLAG_CRL_CHECK_ALL, X509_free, X509_get_ext_d2i,
+    X509_get_issuer_name, X509_get_subject_name, XN_FLAG_RFC2253, sk_GENERAL_NAME_num,
+    sk_GENERAL_NAME_value, sk_X509_new_null, sk_X509_pop_free, sk_X509_push, stack_general,
 )
 import ipaddress
 
 
 cdef OSSL_DECODER_CTX* _decoder = NULL
-cdef EVP_PKEY* _decoded = NULL          # where the decoder puts a key
+cdef OSSL_DECODER_CTX* _usual[2]        # of EC and RSA keys alone
+cdef EVP_PKEY* _decoded = NULL          # where the decoders put a key
 
 
 class TlsFileError(ValueError):
@@ -58,6 +60,12 @@ cdef stack_x509* chain_stack(list chain) except? NULL:
     for c in chain[1:]:
         sk_X509_push(stack, c.x)
     return stack
+
+
+cdef void free_chain(stack_x509* chain) noexcept:
+    """Free a stack and what is in it; NULL: nothing."""
+    if chain != NULL:
+        sk_X509_pop_free(chain, X509_free)
 
 
 cdef str last_error(str otherwise):
@@ -108,10 +116,35 @@ cdef list read_chain(bytes pem):
     return found
 
 
+cdef list read_blocks(bytes pem):
+    """The DER of every certificate, in the order of the file; TlsFileError: there is none."""
+    cdef BIO* bio = _open(pem)
+    cdef unsigned char* der = NULL
+    cdef long n = 0
+    cdef list found = []
+    try:
+        while PEM_bytes_read_bio(&der, &n, NULL, b"CERTIFICATE", bio, _no_password, NULL) == 1:
+            found.append((<char*>der)[:n])
+            OPENSSL_free(der)
+            der = NULL
+        if not _no_more():
+            raise TlsFileError(f"certificate can't be read: {last_error('not PEM')}")
+        if not found:
+            raise TlsFileError("holds no certificate in PEM (-----BEGIN CERTIFICATE-----)")
+    finally:
+        BIO_free(bio)
+        ERR_clear_error()
+    return found
+
+
 cdef EVP_PKEY* read_key(bytes pem) except NULL:
     """The one private key."""
     cdef BIO* bio = _open(pem)
-    cdef EVP_PKEY* key = _decode_key(bio)
+    cdef EVP_PKEY* key = _decode_usual_key(bio)
+    if key == NULL:
+        BIO_free(bio)
+        bio = _open(pem)
+        key = _decode_key(bio)
     BIO_free(bio)
     if key != NULL:
         ERR_clear_error()
@@ -129,6 +162,42 @@ cdef EVP_PKEY* read_key(bytes pem) except NULL:
     raise TlsFileError(
         f"private key can't be read: {last_error('damaged')}", about_key=True
     )
+
+
+cdef EVP_PKEY* _decode_usual_key(BIO* bio) noexcept:
+    """A key as most are written: an unencrypted PrivateKeyInfo of EC or RSA (RFC 5208). NULL: it
+    is another one, or none. Who knows what to decode needs half the time to do it."""
+    cdef unsigned char* der = NULL
+    cdef const unsigned char* at
+    cdef long n = 0
+    cdef size_t left
+    cdef EVP_PKEY* found = NULL
+    cdef int i
+    if PEM_bytes_read_bio(&der, &n, NULL, b"PRIVATE KEY", bio, _no_password, NULL) != 1:
+        return NULL
+    for i in range(2):
+        if _usual[i] == NULL:
+            _usual[i] = OSSL_DECODER_CTX_new_for_pkey(
+                &_decoded, b"DER", b"PrivateKeyInfo", b"RSA" if i else b"EC", EVP_PKEY_KEYPAIR,
+                NULL, NULL
+            )
+        at, left = der, n
+        if _usual[i] != NULL and _decode_der(_usual[i], &at, &left, &found):
+            break
+    OPENSSL_clear_free(der, n)
+    return found
+
+
+cdef bint _decode_der(
+    OSSL_DECODER_CTX* decoder, const unsigned char** at, size_t* left, EVP_PKEY** found
+) noexcept:
+    """Whether a decoder knows the DER; its key is ours."""
+    global _decoded
+    _decoded = NULL
+    if not OSSL_DECODER_from_data(decoder, at, left):
+        ERR_clear_error()
+    found[0] = _decoded
+    return _decoded != NULL
 
 
 cdef EVP_PKEY* _decode_key(BIO* bio) noexcept:
@@ -191,16 +260,18 @@ cdef int _add_crls(X509_STORE* store, bytes pem) except -1:
 # -- what a certificate says ---------------------------------------------------------------------
 
 cdef str name_text(const X509* x, bint issuer):
-    """Subject or issuer as RFC 2253 writes it: CN=a,O=b; bytes beyond ASCII escaped."""
+    """Subject or issuer, see name_as_text."""
+    return name_as_text(X509_get_issuer_name(x) if issuer else X509_get_subject_name(x))
+
+
+cdef str name_as_text(const X509_NAME* name):
+    """A name as RFC 2253 writes it: CN=a,O=b; bytes beyond ASCII escaped."""
     cdef BIO* bio = BIO_new(BIO_s_mem())
     cdef char* p = NULL
     cdef long n
     if bio == NULL:
         raise MemoryError
-    X509_NAME_print_ex(
-        bio, X509_get_issuer_name(x) if issuer else X509_get_subject_name(x), 0,
-        XN_FLAG_RFC2253 | ASN1_STRFLGS_ESC_MSB,
-    )
+    X509_NAME_print_ex(bio, name, 0, XN_FLAG_RFC2253 | ASN1_STRFLGS_ESC_MSB)
     n = BIO_get_mem_data(bio, &p)
     text = p[:n].decode("ascii", "replace") if n > 0 else ""
     BIO_free(bio)
@@ -208,10 +279,14 @@ cdef str name_text(const X509* x, bint issuer):
 
 
 cdef list alt_names(const X509* x):
-    """The subject's alternative names, (kind, text): dns in lower case, ip, uri, email."""
-    cdef stack_general* names = <stack_general*>X509_get_ext_d2i(
-        x, NID_subject_alt_name, NULL, NULL
+    """The subject's alternative names, see general_names."""
+    return general_names(
+        <stack_general*>X509_get_ext_d2i(x, NID_subject_alt_name, NULL, NULL)
     )
+
+
+cdef list general_names(stack_general* names):
+    """(kind, text) of names, which are freed: dns in lower case, ip, uri, email."""
     cdef int i
     cdef list found = []
     if names == NULL:

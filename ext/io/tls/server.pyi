@@ -1,4 +1,4 @@
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from fastgw.ext.io.tls.tickets import TicketKeys
@@ -9,5 +9,6 @@ class TlsServer:
     most_by_address: int
     parsed_count: int
     trouble: str | None
+    def renew(self, files: Any, digests: Sequence[str]) -> None: ...
     def fill(self, previous: TlsServer | None = None) -> Iterator[None]: ...
     def __init__(self, options: dict[str, Any], files: Any, tickets: TicketKeys) -> None: ...

@@ -1,22 +1,23 @@
 # distutils: libraries = ssl crypto
 """TlsServer; see server.pxd."""
 
-from collections import OrderedDict
 from libc.stdlib cimport malloc
 from libc.string cimport memchr, memcmp, memcpy, strlen
 from fastgw.ext.base.reasons cimport REASON_TLS_FAILED, Reason
-from fastgw.ext.io.tls.certificate cimport Certificate, new_certificate
-from fastgw.ext.io.tls.context cimport new_context
+from fastgw.ext.io.tls.certificate cimport Certificate
+from fastgw.ext.io.tls.offers cimport Offer, new_offers
 from fastgw.ext.io.tls.openssl cimport (
     EVP_CIPHER_CTX, EVP_DecryptInit_ex, EVP_EncryptInit_ex, EVP_MAC_CTX,
     EVP_MAC_CTX_set_params, EVP_aes_256_cbc, OPENSSL_malloc, OSSL_PARAM,
     OSSL_PARAM_construct_end, OSSL_PARAM_construct_octet_string, OSSL_PARAM_construct_utf8_string,
-    RAND_bytes, SSL, SSL_AD_UNRECOGNIZED_NAME, SSL_CIPHER_get_name,
+    RAND_bytes, SSL, SSL_CTX, SSL_AD_UNRECOGNIZED_NAME, SSL_CIPHER_get_name,
     SSL_CTX_set_tlsext_servername_callback, SSL_CTX_set_tlsext_status_cb,
     SSL_CTX_set_tlsext_ticket_key_evp_cb, SSL_TLSEXT_ERR_ALERT_FATAL, SSL_TLSEXT_ERR_NOACK,
-    SSL_TLSEXT_ERR_OK, SSL_free, SSL_get1_peer_certificate, SSL_get_app_data,
-    SSL_get_current_cipher, SSL_get_servername, SSL_new, SSL_session_reused, SSL_set_accept_state,
+    SSL_TLSEXT_ERR_OK, SSL_get1_peer_certificate, SSL_get_app_data,
+    SSL_CTX_get_cert_store, SSL_get_SSL_CTX, SSL_get_current_cipher, SSL_get_peer_cert_chain,
+    SSL_get_servername, SSL_new, SSL_session_reused, SSL_set_accept_state,
     SSL_set_tlsext_status_ocsp_resp, SSL_version, TLS1_3_VERSION, TLSEXT_NAMETYPE_host_name, X509,
+    X509_STORE_up_ref, X509_chain_up_ref, stack_x509,
 )
 from fastgw.ext.io.tls.pem cimport last_error
 from fastgw.ext.io.tls.stream cimport TlsFacts
@@ -28,7 +29,6 @@ cdef extern from "<openssl/ssl.h>" nogil:
 
 cdef enum:
     NAMES_A_SLICE = 256         # entered before the loop gets its share
-    PARSED_MOST = 2048          # names whose certificates are kept parsed
     BEGUN_A_TURN = 8            # handshakes begun in one turn: others get theirs in between
     IV_BYTES = 16
 
@@ -46,11 +46,9 @@ cdef class TlsServer(TlsSide):
     `files` maps its digests to bytes. ValueError says what can't be used."""
 
     def __init__(self, options: dict, files: object, TicketKeys tickets not None) -> None:
-        self.files = files
         self.tickets = ticket_keys(options, files, tickets)
-        self.contexts = [self.context(s) for s in options["settings"]]
-        self.asks = any(c.asks for c in self.contexts)
-        self.certificates = options["certificates"]
+        self.offers = new_offers(options["settings"], options["certificates"], files, _equip)
+        self.asks = any((<TlsContext>c).asks for c in self.offers.plain)
         self.names = {}
         self.rows = options["names"]
         self.default = self.name("", options["default"])
@@ -58,11 +56,10 @@ cdef class TlsServer(TlsSide):
         self.handshake_ms = options.get("handshake_ms", 10_000)
         self.most_handshakes = options.get("handshakes", 1000)
         self.most_by_address = options.get("by_address", 200)
-        self.recent = OrderedDict()
-        self.parse(self.default)        # a wrong one is found now
+        self.offers.get(self.default.offer)     # a wrong one is found now
 
     def fill(self, TlsServer previous=None):
-        """Enter the names, a little at a time: an iterator. What `previous` has parsed of the same
+        """Enter the names, a little at a time: an iterator. What `previous` has made of the same
         files is taken over."""
         cdef dict rows = self.rows
         cdef int n = 0
@@ -73,69 +70,33 @@ cdef class TlsServer(TlsSide):
             n += 1
             if n % NAMES_A_SLICE == 0:
                 yield
-        for old in list(previous.recent) if previous is not None else ():
-            self.take_over(old, previous)
-            yield
+        if previous is not None:
+            yield from self.offers.take_over(previous.offers)
 
-    def take_over(self, TlsName old, TlsServer previous) -> None:
-        """Keep parsed certificates of a name whose files are the same."""
-        cdef TlsName name = self.names.get(old.name)
-        if name is None or old.parsed is None or name.parsed is not None:
-            return
-        was = [previous.certificates[i] for i in old.certificates]
-        if was == [self.certificates[i] for i in name.certificates]:
-            name.parsed = old.parsed
-            self.recent[name] = None
+    def renew(self, files: object, digests: list) -> None:
+        """The files of these digests, of certificates, hold another content now."""
+        self.offers.renew(files, digests)
 
-    def context(self, settings: dict) -> TlsContext:
-        """A context that knows tickets, names and stapling."""
-        cdef TlsContext c = new_context(settings, self.files, True)
-        SSL_CTX_set_tlsext_servername_callback(c.ctx, _check_name)
-        SSL_CTX_set_tlsext_status_cb(c.ctx, _staple)
-        SSL_CTX_set_tlsext_ticket_key_evp_cb(c.ctx, _seal_ticket)
-        return c
+    @property
+    def parsed_count(self) -> int:
+        """How often certificates were parsed."""
+        return self.offers.made
 
     def name(self, name: str, row: list) -> TlsName:
         """What a name gets; its certificates wait."""
         cdef TlsName made = TlsName.__new__(TlsName)
         made.name = name.removeprefix("*").encode("ascii")
-        made.context = self.contexts[row[0]]
-        made.certificates = tuple(row[1])
+        made.context = self.offers.plain[row[0]]
+        made.offer = (row[0], tuple(row[1]))
         return made
 
-    # -- certificates -----------------------------------------------------------------------
-
-    cdef tuple parse(self, TlsName name):
-        """The name's certificates, parsed; the least recently used ones make room."""
-        cdef TlsName oldest
-        if name.parsed is not None:
-            self.recent.move_to_end(name)
-            return name.parsed
-        name.parsed = tuple([self.parse_one(self.certificates[i]) for i in name.certificates])
-        self.parsed_count += 1
-        self.recent[name] = None
-        if len(self.recent) > PARSED_MOST:
-            oldest, _ = self.recent.popitem(last=False)
-            oldest.parsed = None
-        return name.parsed
-
-    def parse_one(self, row: dict) -> Certificate:
-        """A certificate with its key."""
-        ocsp = self.files[row["ocsp"]] if row.get("ocsp") else b""
-        return new_certificate(self.files[row["cert"]], self.files[row["key"]], ocsp)
-
-    cdef bint give(self, SSL* ssl, TlsName name) noexcept:
-        """Offer the name's certificates; False: they can't be used."""
-        cdef Certificate c
+    cdef Offer offer_of(self, TlsName name):
+        """What the name's connections begin with; None: it can't be used."""
         try:
-            for c in self.parse(name):
-                if not c.use(ssl):
-                    self.trouble = last_error("a certificate was refused")
-                    return False
-            return True
+            return self.offers.get(name.offer)
         except Exception as e:
             self.trouble = f"certificate can't be used: {e}"
-            return False
+            return None
 
     # -- handshakes -------------------------------------------------------------------------
 
@@ -163,6 +124,7 @@ cdef class TlsServer(TlsSide):
     cdef SSL* begin(self, TlsStream s, const Hello* hello) noexcept:
         """A session with the settings and certificates of the name."""
         cdef TlsName name = self.find(hello.name, hello.name_n) if hello.name_n else self.default
+        cdef Offer offer
         cdef SSL* ssl
         cdef bint refused = name is None and self.strict
         if name is None:
@@ -175,15 +137,13 @@ cdef class TlsServer(TlsSide):
                 return NULL
             memcpy(s.tls.name, hello.name, hello.name_n + 1)
             s.tls.name_n = hello.name_n
-        ssl = SSL_new(name.context.ctx)
+        offer = self.offer_of(name)
+        ssl = SSL_new(offer.context.ctx) if offer is not None else NULL
         if ssl == NULL:
-            return NULL
-        if not self.give(ssl, name):
-            SSL_free(ssl)
             return NULL
         SSL_set_accept_state(ssl)
         s.tls.host_bound, s.tls.asks, s.tls.side = self.asks, name.context.asks, <void*>self
-        s.choice = name
+        s.choice = offer
         return ssl
 
     cdef void finished(self, TlsStream s) noexcept:
@@ -192,6 +152,8 @@ cdef class TlsServer(TlsSide):
         s.tls.cipher = SSL_CIPHER_get_name(SSL_get_current_cipher(s.ssl))
         s.tls.resumed = SSL_session_reused(s.ssl)
         s.tls.peer = SSL_get1_peer_certificate(s.ssl)
+        if s.tls.peer != NULL:
+            keep_chain(s)
 
     cdef bint directs(self, const TlsFacts* t, const char* host, size_t n) noexcept:
         """Where one of the two names demands certificates they must be the same (421). Without a
@@ -211,6 +173,16 @@ cdef class TlsServer(TlsSide):
         return REASON_TLS_FAILED
 
 
+cdef void keep_chain(TlsStream s) noexcept:
+    """What the client has shown besides its certificate. Tickets don't hold that: after a
+    resumption it is found again among the authorities, if somebody asks (identity.pyx)."""
+    cdef stack_x509* shown = SSL_get_peer_cert_chain(s.ssl)
+    s.tls.roots = SSL_CTX_get_cert_store(SSL_get_SSL_CTX(s.ssl))
+    X509_STORE_up_ref(s.tls.roots)
+    if shown != NULL:
+        s.tls.chain = X509_chain_up_ref(shown)
+
+
 cdef TicketKeys ticket_keys(dict options, object files, TicketKeys node):
     """Keys of a file, for several nodes, or the node's own."""
     if not options.get("ticket_keys"):
@@ -221,6 +193,13 @@ cdef TicketKeys ticket_keys(dict options, object files, TicketKeys node):
 
 
 # -- what OpenSSL calls ------------------------------------------------------------------------
+
+cdef void _equip(SSL_CTX* ctx) noexcept:
+    """Names, stapling and tickets."""
+    SSL_CTX_set_tlsext_servername_callback(ctx, _check_name)
+    SSL_CTX_set_tlsext_status_cb(ctx, _staple)
+    SSL_CTX_set_tlsext_ticket_key_evp_cb(ctx, _seal_ticket)
+
 
 cdef int _check_name(SSL* ssl, int* alert, void* arg) noexcept:
     """OpenSSL must read the name that we chose by; a name that is not served ends here."""
@@ -248,12 +227,12 @@ cdef bint _equal_fold(const char* a, const char* lower, size_t n) noexcept:
 cdef int _staple(SSL* ssl, void* arg) noexcept:
     """The OCSP answer of the certificate that was chosen (RFC 6066 section 8)."""
     cdef TlsStream s = <TlsStream>SSL_get_app_data(ssl)
-    cdef TlsName name = <TlsName>s.choice
+    cdef Offer offer = <Offer>s.choice
     cdef Certificate c
     cdef unsigned char* copy
-    if name is None or name.parsed is None:
+    if offer is None:
         return SSL_TLSEXT_ERR_NOACK
-    for c in name.parsed:
+    for c in offer.certificates:
         if c.leaf != SSL_get_certificate(ssl) or not c.ocsp:
             continue
         copy = <unsigned char*>OPENSSL_malloc(len(c.ocsp))

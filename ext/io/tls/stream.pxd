@@ -3,6 +3,9 @@
     T_HELLO -> T_SHAKING -> T_OPEN        a client's connection: its hello is gathered first
     T_IDLE  -> T_SHAKING -> T_OPEN        to an upstream, once the socket is connected
 
+What is written to an upstream before its socket is connected goes out as it is, before TLS: the
+PROXY header.
+
 The stream's own queue holds plain bytes, until the turn ends: then they are sealed, as few
 records as possible, and all records leave with one sendmsg. What arrives is opened at once,
 so nothing but the part of a record that is not whole waits inside OpenSSL.
@@ -17,7 +20,7 @@ from fastgw.ext.base.buffers cimport Buffer
 from fastgw.ext.base.reasons cimport Reason
 from fastgw.ext.io.stream cimport Stream
 from fastgw.ext.io.tls.hello cimport Hello
-from fastgw.ext.io.tls.openssl cimport SSL, X509
+from fastgw.ext.io.tls.openssl cimport SSL, X509, X509_STORE, stack_x509
 from fastgw.ext.io.tls.wire cimport Wire
 
 
@@ -35,11 +38,13 @@ cdef struct TlsFacts:
     bint host_bound             # some name of the listener asks for certificates
     bint asks                   # this one does
     void* side                  # the TlsSide (borrowed; the stream holds it)
-    char* texts[8]              # of the peer's certificate, by TlsText, once asked for
+    char* texts[9]              # of the peer's certificate, by TlsText, once asked for
     bint resumed                # by a ticket
     int version                 # TLS1_2_VERSION, TLS1_3_VERSION
     const char* cipher          # its name, as OpenSSL spells it
     X509* peer                  # the peer's certificate, verified; or NULL
+    stack_x509* chain           # what it has shown behind it; NULL after a resumption
+    X509_STORE* roots           # whom its certificate was verified by, with `peer`
 
 
 cdef class TlsSide:
@@ -70,6 +75,7 @@ cdef class TlsStream(Stream):
     cdef bint look(self, const char** p, size_t* n) noexcept
     cdef bint hold(self, const char* p, size_t n) noexcept
     cdef bint begin(self, const Hello* hello) noexcept
+    cdef bint precede(self) noexcept
     cdef void shake(self) noexcept
     cdef void shaken(self) noexcept
     # -- receiving --------------------------------------------------------------------------

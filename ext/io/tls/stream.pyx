@@ -22,9 +22,11 @@ from fastgw.ext.io.tls.hello cimport HELLO_MORE, HELLO_MOST, HelloLook, hello_lo
 from fastgw.ext.io.tls.openssl cimport (
     BIO, SSL_ERROR_WANT_READ, SSL_ERROR_ZERO_RETURN, SSL_RECEIVED_SHUTDOWN, SSL_SENT_SHUTDOWN,
     SSL_do_handshake, SSL_free, SSL_get_error, SSL_pending, SSL_read_ex, SSL_set_app_data,
-    SSL_set_bio, SSL_set_shutdown, SSL_shutdown, SSL_write_ex, ERR_clear_error, X509_free,
+    SSL_set_bio, SSL_set_shutdown, SSL_shutdown, SSL_write_ex, ERR_clear_error, X509_STORE_free,
+    X509_free,
 )
-from fastgw.ext.io.tls.wire cimport wire_bio, wire_drop, wire_init, wire_taken
+from fastgw.ext.io.tls.pem cimport free_chain
+from fastgw.ext.io.tls.wire cimport wire_bio, wire_drop, wire_init, wire_put, wire_taken
 
 cdef enum:
     RECORD = 16384              # plain bytes of a record, at most
@@ -33,6 +35,7 @@ cdef enum:
     BULK = 65536                # a counted buffer that records are opened into
     SEAL_BYTES = 262144         # sealed in one turn
     RUN = 65536                 # sealed by one call
+    TLS_TEXTS = 9               # identity.TlsText; that module knows this one
     CHATTER = 16384             # unasked records that may wait for a peer that does not read
     # A chunk is not delivered while one of these is set.
     NOT_TOLD = S_CLOSED | S_CLOSE_AFTER
@@ -83,8 +86,10 @@ cdef class TlsStream(Stream):
     def __dealloc__(self):
         cdef int i
         debug_assert(self.ssl == NULL)
-        for i in range(8):
+        for i in range(TLS_TEXTS):
             free(self.tls.texts[i])
+        free_chain(self.tls.chain)
+        X509_STORE_free(self.tls.roots)
         if self.tls.peer != NULL:
             X509_free(self.tls.peer)
         free(self.tls.name)
@@ -100,8 +105,21 @@ cdef class TlsStream(Stream):
 
     cdef void opened(self) noexcept:
         """The socket to the upstream is connected."""
-        if self.begin(NULL):
+        if self.begin(NULL) and self.precede():
             self.shake()
+
+    cdef bint precede(self) noexcept:
+        """Put what was written already before the first record; False, and ended: no memory."""
+        cdef Piece* piece
+        while self.pieces.count:
+            piece = pieces_at(&self.pieces, 0)
+            if not wire_put(&self.wire, piece.p, piece.n):
+                self.fail(REASON_MEMORY)
+                return False
+            self.queued -= piece.n
+            pieces_taken(&self.pieces, piece.n)
+        self.drop_plain()
+        return True
 
     cdef bint look(self, const char** p, size_t* n) noexcept:
         """Gather the hello and begin the session that it asks for. True: there is one, and `p`

@@ -23,5 +23,6 @@ cdef struct Wire:
 
 cdef int wire_init(Wire* w, object pool) except -1
 cdef BIO* wire_bio(Wire* w) noexcept
+cdef bint wire_put(Wire* w, const char* p, size_t n) noexcept
 cdef void wire_taken(Wire* w, size_t n) noexcept
 cdef void wire_drop(Wire* w) noexcept

@@ -43,6 +43,24 @@ cdef BIO* wire_bio(Wire* w) noexcept:
     return bio
 
 
+cdef bint wire_put(Wire* w, const char* p, size_t n) noexcept:
+    """Append bytes as they are; False without memory."""
+    cdef size_t k
+    while n:
+        if w.tail == NULL or w.tail.used == w.tail.cap:
+            if not _new_tail(w, n):
+                w.no_memory = True
+                return False
+        k = min(n, w.tail.cap - w.tail.used)
+        memcpy(w.tail.data + w.tail.used, p, k)
+        if not _append(w, k):
+            w.no_memory = True
+            return False
+        p += k
+        n -= k
+    return True
+
+
 cdef void wire_taken(Wire* w, size_t n) noexcept:
     """The kernel has the oldest `n` bytes; an empty wire holds no memory."""
     pieces_taken(&w.out, n)
@@ -80,24 +98,10 @@ cdef int _read(BIO* bio, char* into, int n) noexcept:
 cdef int _write(BIO* bio, const char* p, int n) noexcept:
     """Append a record, or a part of one."""
     cdef Wire* w = <Wire*>BIO_get_data(bio)
-    cdef size_t left, k
     BIO_clear_retry_flags(bio)
     if n <= 0:
         return 0
-    left = n
-    while left:
-        if w.tail == NULL or w.tail.used == w.tail.cap:
-            if not _new_tail(w, left):
-                w.no_memory = True
-                return -1
-        k = min(left, w.tail.cap - w.tail.used)
-        memcpy(w.tail.data + w.tail.used, p, k)
-        if not _append(w, k):
-            w.no_memory = True
-            return -1
-        p += k
-        left -= k
-    return n
+    return n if wire_put(w, p, n) else -1
 
 
 cdef bint _new_tail(Wire* w, size_t n) noexcept:

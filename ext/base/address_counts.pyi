@@ -1,0 +1,2 @@
+class AddressCounts:
+    """How many connections each address has."""
