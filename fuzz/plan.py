@@ -27,7 +27,5 @@ MATCHES = (
 def plan() -> bytes:
     """The plan; each match is a route."""
     target = ObjectSpec("none", "nothing")
-    routes = (
-        Route(f"r{i}", (match,), target, priority=i == 13) for i, match in enumerate(MATCHES)
-    )
+    routes = (Route(f"r{i}", (match,), target, priority=i == 13) for i, match in enumerate(MATCHES))
     return build_plan(PlanModel(tuple(routes)))
