@@ -24,6 +24,7 @@ OTHERS = {
     "record": "bench.record",
     "router": "bench.router",
     "tls": "bench.tls",
+    "upheaval": "bench.upheaval",
 }
 
 

@@ -121,3 +121,36 @@ def ratios_drawing(outcomes: Sequence[Outcome]) -> str:
             _text(x(max(ratio.high, ratio.median)) + 6, y + 4, f"{ratio.median:.2f}"),
         ]
     return _svg(parts, height)
+
+
+def over_time(
+    points: Sequence[tuple[float, float, int]], events: Sequence[tuple[float, str]]
+) -> str:
+    """p99 (ms) and failures of (time in s, p99, failures), with what happened meanwhile."""
+    end_s = max((at for at, _, _ in points), default=1.0) or 1.0
+    most_ms = max((p99 for _, p99, _ in points), default=1.0) or 1.0
+    most = max((failed for _, _, failed in points), default=0) or 1
+
+    def x(at: float) -> float:
+        return LEFT + (WIDTH - LEFT - RIGHT) * at / end_s
+
+    def y(share: float) -> float:
+        return HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * share
+
+    parts = [_line(LEFT, y(0), WIDTH - RIGHT, y(0), "#222"), _line(LEFT, y(0), LEFT, y(1), "#222")]
+    for i, (at, name) in enumerate(events):
+        parts.append(_line(x(at), y(0), x(at), y(1)))
+        parts.append(_text(x(at), TOP - 4 - 10 * (i % 2), name, "middle", "#666"))
+    line = " ".join(f"{x(at):.1f},{y(p99 / most_ms):.1f}" for at, p99, _ in points)
+    parts.append(f"<polyline points='{line}' fill='none' stroke='{COLOURS[0]}'/>")
+    for at, _, failed in points:
+        if failed:
+            parts.append(_line(x(at), y(0), x(at), y(failed / most), COLOURS[1]))
+    parts += [
+        _text(LEFT - 6, y(1) + 4, f"{most_ms:.0f} ms", "end"),
+        _text(LEFT - 6, y(0) + 4, "0", "end"),
+        _text(WIDTH - RIGHT, HEIGHT - BOTTOM + 18, f"{end_s:.0f} s", "end"),
+        _text(WIDTH - RIGHT + 8, y(0.9), "p99", "start", COLOURS[0]),
+        _text(WIDTH - RIGHT + 8, y(0.8), f"failures (most: {most})", "start", COLOURS[1]),
+    ]
+    return _svg(parts)

@@ -5,14 +5,14 @@ counts nor logs and has no control process, and one as a user would start it wit
 `--access-log` to a file in memory, JSON, every default field. Their loads alternate, and
 each pair begins with the other one. CPU is that of all processes of a gateway, control
 process included, divided by the answers that were right; printed are the median of the
-pairs' differences and its 90 % bootstrap interval. `--instructions` counts the worker's
-instructions under callgrind instead, which no neighbour on the machine changes.
+pairs' differences and its 90 % bootstrap interval, then the worker's instructions a request
+under callgrind (valgrind), which no neighbour on the machine changes. `--instructions` counts
+those alone.
 """
 
 from __future__ import annotations
 
 import argparse
-import functools
 import os
 import re
 import shutil
@@ -20,6 +20,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ from fastgw.bench.contender import Contender
 from fastgw.bench.drive import OriginProcess
 from fastgw.bench.measure import measure
 from fastgw.bench.scenario import origin_answers, scenarios
+from fastgw.equipment import Equipment
 
 ROUTES = 1000
 KINDS = ("bare", "metrics", "both")
@@ -61,11 +63,14 @@ def serve(kind: str, listen: int, origin: int, folder: Path) -> int:
     file.write_text(configuration(listen, origin))
     log = f"/dev/shm/fastgw-bench-{os.getpid()}.log" if kind == "both" else ""
     settings = Settings(
-        source={"file": str(file), "options": {}},
+        source={"file": str(file), "options": {"access_log": {"to": log}} if log else {}},
         run_dir=str(folder),
-        control=None if kind == "bare" else ControlSettings(access_log=log),
+        control=None if kind == "bare" else ControlSettings(),
     )
-    make: Any = functools.partial(Worker, counting=kind != "bare")
+
+    def make(loop: Any, plan: Any, born: Equipment, tls: Any) -> Worker:
+        return Worker(loop, plan, replace(born, counting=kind != "bare"), tls)
+
     try:
         return launch.run(settings, make=make)
     finally:
@@ -160,21 +165,20 @@ def main(argv: list[str]) -> int:
     parse = argparse.ArgumentParser(prog="python -m bench record")
     parse.add_argument("--rounds", type=int, default=15)
     parse.add_argument("--seconds", type=float, default=2.0)
-    parse.add_argument("--instructions", action="store_true", help="under callgrind")
+    parse.add_argument("--instructions", action="store_true", help="nothing but callgrind's count")
     parse.add_argument("--kinds", default="bare,both", help=f"two of {', '.join(KINDS)}")
     args = parse.parse_args(argv)
     first, second = args.kinds.split(",")
-    if args.instructions:
-        if shutil.which("valgrind") is None:
-            print("valgrind is needed to count instructions (apt install valgrind)")
-            return 2
-        a, b = instructions(first), instructions(second)
-        print(f"{first} {a:.0f}, {second} {b:.0f}: {b - a:.0f} instructions a request more")
-        return 0
-    found = pairs((first, second), args.rounds, args.seconds)
-    for i, name in enumerate((first, second)):
-        print(f"{name:8} {spread([pair[i] for pair in found])} us a request")
-    print(f"added    {spread([b - a for a, b in found])} us a request, {len(found)} pairs")
+    if not args.instructions:
+        found = pairs((first, second), args.rounds, args.seconds)
+        for i, name in enumerate((first, second)):
+            print(f"{name:8} {spread([pair[i] for pair in found])} us a request")
+        print(f"added    {spread([b - a for a, b in found])} us a request, {len(found)} pairs")
+    if shutil.which("valgrind") is None:
+        print("valgrind is needed to count instructions (apt install valgrind)")
+        return 2 if args.instructions else 0
+    a, b = instructions(first), instructions(second)
+    print(f"{first} {a:.0f}, {second} {b:.0f}: {b - a:.0f} instructions a request more")
     return 0
 
 

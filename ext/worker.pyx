@@ -18,10 +18,13 @@ from fastgw.ext.io.listener cimport Listener
 from fastgw.ext.io.relay cimport PipeRelays
 from fastgw.ext.io.tls.listeners cimport TlsListeners
 from fastgw.ext.record.access_log cimport AccessLog
-from fastgw.ext.record.lines cimport LineWriter
+from fastgw.ext.record.listener_tally cimport ListenerTallies, ListenerTally
+from fastgw.ext.record.lines cimport LineSink, LineWriter
+from fastgw.ext.record.connection_list import list_connections
 from fastgw.ext.record.metrics cimport Metrics
+from fastgw.ext.record.pass_log cimport PassLog
 from fastgw.ext.record.ring cimport RingWriter
-from fastgw.ext.record.rows cimport LocalRows, Rows, SharedRows
+from fastgw.ext.record.rows cimport LocalRows, SharedRows
 from fastgw.ext.record.sampler cimport Sampler
 from fastgw.ext.policy.build import KINDS
 from fastgw.ext.policy.error_pages import ErrorPages
@@ -55,6 +58,23 @@ def builders(files: object, log: object) -> dict:
     return made
 
 
+def open_sink(Engine engine, born) -> LineSink | None:
+    """Where lines of the access log go: a file, a ring, or nowhere. A pipe whose reader stalls
+    must not block."""
+    if born.log_file:
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NONBLOCK | os.O_CLOEXEC
+        return LineWriter(engine, os.open(born.log_file, flags, 0o640))
+    return RingWriter(born.log_ring, born.doorbell) if born.log_ring >= 0 else None
+
+
+def readdress(snapshot, names: dict) -> None:
+    """Have the targets of a snapshot know the addresses of some host names."""
+    if names:
+        for target in snapshot.target_list:
+            if isinstance(target, HttpTarget) and not target.hosts.isdisjoint(names):
+                target.readdress(names)
+
+
 def add_up(total: dict, more: dict) -> None:
     """Add counters to others, those that are not zero."""
     for name, value in more.items():
@@ -69,8 +89,11 @@ cdef class Worker:
     cdef Engine engine
     cdef Dispatcher dispatcher
     cdef Metrics record
+    cdef ListenerTallies tallies      # of the listeners; None: nothing is counted
     cdef Sampler sampler
-    cdef AccessLog lines              # or None
+    cdef LineSink sink                # where lines of the access log go, or None
+    cdef AccessLog lines              # the running plan's, or None
+    cdef PassLog pass_log             # the same for connections without requests
     cdef H1Server server
     cdef ConnectionLimit limit
     cdef list listeners
@@ -78,30 +101,34 @@ cdef class Worker:
     cdef list doors                   # Doorways, also earlier ones that somebody stands in
     cdef dict doors_counted           # by those that are gone
     cdef Column column                # this process's statistics, or None
+    cdef bint counting                # requests are counted
+    cdef dict names                   # addresses of host names, as told last
     cdef Snapshot prepared            # of the next generation, or None
+    cdef AccessLog prepared_lines     # its access log, or None
 
-    def __init__(
-        self, loop, plan, *, size_t memory, int max_connections, log, access_log="", column=None,
-        log_options=None, int log_ring=-1, int doorbell=-1, Rows rows=None, int slot=0,
-        bint counting=True, tls=None,
-    ) -> None:
+    def __init__(self, loop, plan, born, tls=None) -> None:
         self.loop = loop
-        self.log = log
-        self.engine = Engine(BufferPool(memory))
-        made = builders(tls.files if tls is not None else {}, log)
-        self.lines = self.open_access_log(access_log, log_ring, doorbell, log_options or {})
-        if rows is None:
-            rows = LocalRows() if column is None else SharedRows(column)
-        self.record = Metrics(rows, self.lines)
-        self.dispatcher = Dispatcher(self.engine, load_plan(plan, made), self.record)
-        if counting:
-            self.record.bind(self.dispatcher.snapshot)
-        else:
-            self.dispatcher.recorder = self.lines
-        self.dispatcher.log = log
-        self.server = H1Server(self.dispatcher)
-        self.limit = ConnectionLimit(max_connections)
+        self.log = born.log
+        self.engine = Engine(BufferPool(born.memory))
+        self.column = born.column
+        self.counting = born.counting
+        self.names = dict(born.names)
         self.listeners, self.doors, self.doors_counted = [], [], {}
+        rows = born.rows
+        if rows is None:
+            rows = LocalRows() if self.column is None else SharedRows(self.column)
+        self.record = Metrics(rows)
+        self.tallies = ListenerTallies(rows) if born.counting else None
+        self.sink = open_sink(self.engine, born)
+        made = builders(tls.files if tls is not None else {}, self.log)
+        self.dispatcher = Dispatcher(self.engine, load_plan(plan, made), self.record)
+        if self.counting:
+            self.record.bind(self.dispatcher.snapshot)
+        self.dispatcher.log = self.log
+        self.take_lines(self.lines_of(self.dispatcher.snapshot))
+        readdress(self.dispatcher.snapshot, self.names)
+        self.server = H1Server(self.dispatcher)
+        self.limit = ConnectionLimit(born.max_connections)
         self.tls = TlsListeners(self.server, self.listener_says)
         for _ in self.tls.prepare(self.dispatcher.snapshot.tls_options(), tls):
             pass
@@ -109,25 +136,31 @@ cdef class Worker:
         self.server.learns = self.announces()
         PipeRelays().serve(self.engine)
         self.engine.attach(loop)
-        self.column = self.dispatcher.column = column
+        self.dispatcher.column = self.column
         if self.column is not None:
             self.engine.beat_in(&self.column.entry.beat_ms, self.column)
             self.column.set_generation(self.dispatcher.snapshot.number)
         self.sampler = Sampler(
-            rows, slot, self.dispatcher, self.server, self.limit,
-            None if self.lines is None else self.lines.sink,
+            rows, born.slot, self.dispatcher, self.server, self.limit, self.sink, self.doors,
         )
         self.sampler.start(loop)
 
-    def open_access_log(self, path: str, ring, doorbell, options) -> AccessLog | None:
-        """The access log into a ring, or straight to `path`; neither: none. A pipe whose reader
-        stalls must not block."""
-        if ring >= 0:
-            return AccessLog(RingWriter(ring, doorbell), options)
-        if not path:
+    # -- the access log -----------------------------------------------------------------------
+
+    def lines_of(self, snapshot) -> AccessLog | None:
+        """The access log that a plan wants; None: none. What is wrong with it raises."""
+        said = snapshot.node.get("access_log")
+        if self.sink is None or (said is None and isinstance(self.sink, RingWriter)):
             return None
-        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NONBLOCK | os.O_CLOEXEC
-        return AccessLog(LineWriter(self.engine, os.open(path, flags, 0o640)), options)
+        return AccessLog(self.sink, said["line"] if said is not None else {})
+
+    def take_lines(self, AccessLog lines) -> None:
+        """Write the lines of exchanges that end from now on by these options."""
+        self.lines = self.record.following = lines
+        self.dispatcher.recorder = self.record if self.counting else lines
+        self.pass_log = None if lines is None else PassLog(lines, self.dispatcher)
+        for door in self.doors:
+            door.set_recorder(self.pass_log)
 
     def listen(self, index: int, fd: int, shared: bool = False) -> None:
         """Accept from a bound, listening, non-blocking socket of listener `index`; the
@@ -135,7 +168,14 @@ cdef class Worker:
         self.listeners.append(Listener(
             self.engine, fd, self.tls.of(index), self.limit, index=index, shared=shared,
             user_timeout_ms=USER_TIMEOUT_MS, log=self.listener_says, door=self.door(index),
+            tally=self.tally(index),
         ))
+
+    def tally(self, index: int) -> ListenerTally | None:
+        """Where the connections of a listener are counted; all its sockets have the same one."""
+        if self.tallies is None:
+            return None
+        return self.tallies.of(self.dispatcher.snapshot.listener_name(index))
 
     def unlisten(self, fd: int) -> None:
         """Stop accepting from the socket that came as descriptor `fd`, and close it."""
@@ -157,6 +197,8 @@ cdef class Worker:
             yield
         yield from self.bind(made)
         yield from self.tls.prepare(made.tls_options(), tls)
+        self.prepared_lines = self.lines_of(made)
+        readdress(made, self.names)
         self.prepared = made
 
     def bind(self, snapshot):
@@ -172,7 +214,7 @@ cdef class Worker:
 
     def forget(self) -> None:
         """The prepared snapshot is not wanted any more."""
-        self.prepared = None
+        self.prepared = self.prepared_lines = None
         self.tls.forget()
 
     def switch(self, indexes: dict) -> None:
@@ -183,6 +225,8 @@ cdef class Worker:
             raise ValueError("nothing is prepared")
         self.engine.enter()
         self.dispatcher.snapshot, self.prepared = self.prepared, None
+        self.take_lines(self.prepared_lines)
+        self.prepared_lines = None
         self.tls.switch(indexes)
         self.move_listeners(indexes)
         self.renew_doors()
@@ -212,6 +256,19 @@ cdef class Worker:
             if d.facts != NULL:
                 d.facts.listener = rows.get(d.facts.listener, d.facts.listener)
 
+    def resolve(self, names: dict) -> None:
+        """Host names have these addresses from now on, {name: [[family, text], ...]}; one that
+        is missing keeps what it had."""
+        news = {name: told for name, told in names.items() if self.names.get(name) != told}
+        self.names.update(news)
+        self.engine.enter()
+        readdress(self.dispatcher.snapshot, news)
+        if self.prepared is not None:
+            readdress(self.prepared, news)
+        for door in self.doors:
+            door.readdress(news)
+        self.engine.leave()
+
     # -- before a stream --------------------------------------------------------------------
 
     def door(self, index: int) -> Doorway | None:
@@ -224,8 +281,11 @@ cdef class Worker:
         for door in self.doors:
             if door.options == options:
                 return door
-        self.doors.append(Doorway(options, snapshot.trusted))
-        return self.doors[len(self.doors) - 1]
+        door = Doorway(options, snapshot.trusted)
+        door.readdress(self.names)
+        door.set_recorder(self.pass_log)
+        self.doors.append(door)
+        return door
 
     def renew_doors(self) -> None:
         """New connections are asked what the running plan says."""
@@ -233,6 +293,7 @@ cdef class Worker:
         for listener in self.listeners:
             if listener.index != NO_LISTENER:
                 listener.door = self.door(listener.index)
+                listener.tally = self.tally(listener.index)
         self.leave_doors({id(listener.door) for listener in self.listeners})
         self.server.learns = self.announces()
 
@@ -319,8 +380,8 @@ cdef class Worker:
             if isinstance(target, HttpTarget):
                 target.trim()
         self.engine.leave()
-        if self.lines is not None:
-            self.lines.flush()
+        if self.sink is not None:
+            self.sink.flush()
         self.sampler.stop()
         self.engine.beat_in(NULL, None)
         self.engine.detach(self.loop)
@@ -331,6 +392,13 @@ cdef class Worker:
         for door in self.doors:
             add_up(found, door.counters())
         return found
+
+    def connections(self, after: int, limit: int) -> list:
+        """Client connections in the order of their `id`, from the one behind `after` on."""
+        snapshot = self.dispatcher.snapshot
+        names = [snapshot.listener_name(i) for i in range(snapshot.listener_count())]
+        passes = [p for door in self.doors for p in door.passing()]
+        return list_connections(self.server.connections, passes, names, after, limit)
 
     def counters(self) -> dict[str, int]:
         """What was counted since the start, and how many are there now."""

@@ -94,7 +94,10 @@ class NamedFiles:
         """One question; an end of the channel is a refusal."""
         assert self.helper is not None
         self.helper.send(json.dumps([what, text]).encode())
-        data, fds, _, _ = socket.recv_fds(self.helper, MOST_BYTES, 1, socket.MSG_CMSG_CLOEXEC)
+        data, fds, _, _ = socket.recv_fds(self.helper, MOST_BYTES, 1)
+        for fd in fds:
+            # `recv_fds` does not pass flags on, so that MSG_CMSG_CLOEXEC would be lost.
+            os.set_inheritable(fd, False)
         answer = json.loads(data) if data else {}
         return answer if isinstance(answer, dict) else {}, list(fds)
 

@@ -17,15 +17,18 @@ import socket
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
+from fastgw.equipment import Equipment, Names
+from fastgw.ext.shm.segment import SegmentError
 from fastgw.ext.shm.statistics import Column
 from fastgw.health import serve
 from fastgw.log import Log
 from fastgw.master.addresses import Bound, Given
-from fastgw.master.heritage import HEALTH, hand_over
-from fastgw.master.messages import BrokenMessage, Inbox, Message, Outbox, pack, receive
+from fastgw.master.heritage import HEALTH, PUBLISHED, hand_over
+from fastgw.master.messages import Inbox, Message, Outbox, pack
+from fastgw.names import SEGMENT, read_names
 from fastgw.tls.bundle import Bundle, mapped
 from fastgw.tls.material import TlsMaterial
 from fastgw.tls.tickets import NodeTickets
@@ -66,6 +69,9 @@ class DataPlane(Protocol):
     def switch(self, indexes: Mapping[int, int]) -> None:
         """Serve what was prepared; `indexes`: rows of the listeners, -1 = not listened on."""
 
+    def resolve(self, names: Names) -> None:
+        """Host names of servers have these addresses from now on."""
+
     def retire(self, done: Callable[[], None]) -> None:
         """Accept no more, close each connection with its next answer, then call `done`."""
 
@@ -78,6 +84,9 @@ class DataPlane(Protocol):
     def stop(self) -> None:
         """End at once."""
 
+    def connections(self, after: int, limit: int) -> list[dict[str, Any]]:
+        """Client connections in the order of their `id`, from the one behind `after` on."""
+
     def counters(self) -> dict[str, int]:
         """What was counted since the start."""
 
@@ -89,15 +98,7 @@ class MakeDataPlane(Protocol):
         self,
         loop: asyncio.AbstractEventLoop,
         plan: mmap.mmap,
-        *,
-        memory: int,
-        max_connections: int,
-        log_options: dict[str, Any],
-        log_ring: int,
-        doorbell: int,
-        slot: int,
-        log: Callable[[str, str], None],
-        column: Column | None,
+        born: Equipment,
         tls: TlsMaterial | None,
     ) -> DataPlane:
         """Map the plan and stand ready to listen."""
@@ -120,13 +121,10 @@ class Shift:
     bundle_fd: int
     #: Keys of session tickets, which all workers of the node share.
     tickets: NodeTickets
-    memory: int
-    max_connections: int
-    #: How a line of the access log looks, the ring it goes to (-1 = none) and the doorbell
-    #: of who reads it.
-    log_options: dict[str, Any]
-    log_ring: int
-    doorbell: int
+    #: What the data plane is born with.
+    born: Equipment
+    #: Segments that all processes read, by name (fastgw/master/published.py).
+    segments: dict[str, int]
     #: Where a new master comes if ours dies; None: nobody does.
     adoption: socket.socket | None
     orphan_grace_s: float
@@ -193,15 +191,8 @@ class Worker:
         self.plane = shift.make(
             self.loop,
             map_plan(shift.plan_fd),
-            memory=shift.memory,
-            max_connections=shift.max_connections,
-            log_options=shift.log_options,
-            log_ring=shift.log_ring,
-            doorbell=shift.doorbell,
-            slot=shift.slot,
-            log=self.log,
-            column=shift.column,
-            tls=tls,
+            replace(shift.born, names=self.known_names()),
+            tls,
         )
         os.close(shift.plan_fd)
         if shift.bundle_fd >= 0:
@@ -259,16 +250,10 @@ class Worker:
 
     def hear(self) -> None:
         """Take the master's messages; its end is a reason to drain."""
-        try:
-            data, fds = receive(self.shift.control)
-            messages = self.inbox.feed(data, fds)
-        except BlockingIOError:
-            return
-        except (OSError, BrokenMessage):
-            data, messages = b"", []
-        for message in messages:
+        messages = self.inbox.receive(self.shift.control)
+        for message in messages or ():
             self.told(message)
-        if not data:
+        if messages is None:
             self.loop.remove_reader(self.shift.control.fileno())
             self.be_orphan()
 
@@ -293,6 +278,31 @@ class Worker:
     def told_log_level(self, _plane: DataPlane, message: Message) -> None:
         """Another level of our own log."""
         self.log.set_level(message["level"])
+
+    def told_connections(self, plane: DataPlane, message: Message) -> None:
+        """Somebody wants to see our connections, a page of them."""
+        found = plane.connections(message["after"], message["limit"])
+        self.say("connections", id=message["id"], connections=found)
+
+    def told_segment(self, plane: DataPlane, message: Message) -> None:
+        """Another version of a segment: addresses of host names are the only ones so far."""
+        name, fd = message["name"], message["fds"].pop("segment")
+        old, self.shift.segments[name] = self.shift.segments.get(name, -1), fd
+        if old >= 0:
+            os.close(old)
+        if name == SEGMENT:
+            plane.resolve(self.known_names())
+
+    def known_names(self) -> Names:
+        """Addresses of host names as they were told last."""
+        fd = self.shift.segments.get(SEGMENT, -1)
+        if fd < 0:
+            return {}
+        try:
+            return read_names(fd)[0]
+        except (SegmentError, OSError) as e:
+            self.log.error(f"host names: {e}")
+            return {}
 
     def told_begin(self, _plane: DataPlane, _message: Message) -> None:
         """The whole new set is ready: accept."""
@@ -417,6 +427,7 @@ class Worker:
         outbox = Outbox()
         fds = {HEALTH + b.text: b.sockets[0].fileno() for b in shift.health}
         fds["tickets"] = shift.tickets.fd
+        fds |= {PUBLISHED + name: fd for name, fd in shift.segments.items()}
         if column is not None:
             fds["statistics"] = column.statistics.segment.fd
         hand_over(
@@ -448,8 +459,9 @@ class Worker:
         self.draining = self.replaced = True
         self.close_adoption()
         self.leave_probes()
-        self.say("draining", pid=os.getpid(), slot=self.shift.slot)
         plane.retire(self.loop.stop)
+        # Its sockets are closed: the master closes its own after ours.
+        self.say("draining", pid=os.getpid(), slot=self.shift.slot)
         idle_s = IDLE_S + random.uniform(0.0, IDLE_JITTER_S)
         self.loop.call_later(idle_s, plane.drain, self.loop.stop)
         self.loop.call_later(message["requests_s"], plane.end_requests)

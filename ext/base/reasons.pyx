@@ -1,6 +1,6 @@
 """The table of reasons. Generated from reasons.toml; do not edit."""
 
-cdef ReasonRow _rows[63]
+cdef ReasonRow _rows[64]
 cdef const char* _deciders[12]
 
 _rows[0] = ReasonRow(b"none", b"", 0, 0, 0, 4, 0)
@@ -66,6 +66,7 @@ _rows[59] = ReasonRow(b"origin_denied", b"Origin is not allowed", 403, 1, 8, 13,
 _rows[60] = ReasonRow(b"tunnel_lifetime", b"Tunnel reached its lifetime", 0, 2, 2, 15, 27)
 _rows[61] = ReasonRow(b"tunnel_bytes", b"Tunnel reached its limit of bytes", 0, 2, 8, 12, 33)
 _rows[62] = ReasonRow(b"upstream_bad_upgrade", b"Upstream agreed to an upgrade wrongly", 502, 3, 1, 20, 37)
+_rows[63] = ReasonRow(b"upstream_unresolved", b"Upstream's name not resolved yet", 503, 3, 5, 19, 32)
 
 _deciders[0] = b""
 _deciders[1] = b"http"
@@ -144,6 +145,7 @@ REASON_TABLE: tuple[tuple[str, str, int, str, str, str, str], ...] = (
     ('tunnel_lifetime', 'gateway', 0, 'never', 'deadline', 'Tunnel reached its lifetime', 'A tunnel was open for websocket.lifetime.'),
     ('tunnel_bytes', 'gateway', 0, 'never', 'policy', 'Tunnel reached its limit of bytes', 'A tunnel moved more than websocket.bytes, both directions together.'),
     ('upstream_bad_upgrade', 'upstream', 502, 'never', 'http', 'Upstream agreed to an upgrade wrongly', 'A 101 that nobody asked for, to another protocol, or whose Sec-WebSocket-Accept does not answer the key that was sent (RFC 6455 section 4.1).'),
+    ('upstream_unresolved', 'upstream', 503, 'never', 'balance', "Upstream's name not resolved yet", "None of the upstream's host names has an address so far. Names are resolved beside the traffic; once a name had addresses, the last good ones are kept."),
 )
 
 

@@ -38,6 +38,7 @@ cdef class H1Server(H1Connections):
         d.server = self
         d.stream = s
         d.facts = s.facts
+        d.accepted_us = s.engine.now_us
         d.trusted = snapshot.trusted is not None and (
             (<Networks>snapshot.trusted).contains(s.facts.client.ip)
         )

@@ -68,6 +68,7 @@ cdef class H1Ends(Downstream):
     cdef bint head_sent               # of the answer under way
     cdef bint chunked_in              # with R_DISCARD: the rest is chunked
     cdef uint32_t served              # requests so far
+    cdef int64_t accepted_us          # of the engine's clock
     cdef int64_t begun_us             # first byte of the head under way; 0 = none yet
     cdef uint64_t left                # with R_LENGTH, R_DISCARD: bytes to come
     cdef uint64_t budget              # with R_DISCARD, R_LINGER: bytes that are read away

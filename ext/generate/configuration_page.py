@@ -104,7 +104,9 @@ def scalar(part: Schema) -> str:
         if least is not None and most is not None:
             return f"number {least} to {most}"
         return "number" if least is None else f"number from {least}"
-    return {"string": "text", "boolean": "`true`, `false`"}.get(part.get("type", ""), "anything")
+    return {"string": "text", "boolean": "`true`, `false`", "number": "number"}.get(
+        part.get("type", ""), "anything"
+    )
 
 
 def default(model: str, key: str, part: Schema, needed: bool) -> str:

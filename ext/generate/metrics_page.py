@@ -35,6 +35,8 @@ TITLES = {
     "upstream": "Upstreams",
     "endpoint": "Endpoints",
     "endpoint_reason": "Failed attempts",
+    "listener": "Listeners",
+    "listener_reason": "Failed TLS handshakes",
     "worker": "Workers",
     "node": "The gateway",
 }

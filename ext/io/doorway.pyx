@@ -6,13 +6,17 @@ from libc.stdlib cimport free
 from fastgw.ext.base.deadlines cimport deadline_init
 from fastgw.ext.io.address cimport address_of
 from fastgw.ext.io.listener cimport Acceptor
-from fastgw.ext.io.passthrough import PassAcceptor
+from fastgw.ext.io.passthrough cimport PassAcceptor
 from fastgw.ext.io.peer_limits import LocalPeerLimits
 from fastgw.ext.io.peer_limits cimport (
-    PEER_ADMITTED, PEER_UNCOUNTED, PeerVerdict, new_lease,
+    PEER_ADMITTED, PEER_TOO_MANY, PEER_UNCOUNTED, PeerVerdict, new_lease,
 )
 from fastgw.ext.io.proxy_protocol cimport (
     PROXY_BAD, PROXY_MORE, ProxyHeader, ProxyLook, proxy_keep, proxy_look,
+)
+from fastgw.ext.io.stream cimport (
+    EVENT_ADDRESS_TOO_FAST, EVENT_ADDRESS_TOO_MANY, EVENT_ADDRESS_UNCOUNTED, EVENT_ARRIVAL_LEFT,
+    EVENT_ARRIVAL_TIMED_OUT, EVENT_NAME_UNKNOWN, EVENT_PROXY_MALFORMED, EVENT_PROXY_UNTRUSTED,
 )
 from fastgw.ext.io.syscalls cimport (
     AF_UNIX, EPOLLERR, EPOLLET, EPOLLHUP, EPOLLIN, EPOLLRDHUP, MSG_DONTWAIT, MSG_PEEK, close_fd,
@@ -27,6 +31,7 @@ cdef enum:
 cdef void _due(void* owner, int kind) noexcept:
     cdef Arrival a = <Arrival>owner
     a.doorway.timeouts += 1
+    a.home.count(EVENT_ARRIVAL_TIMED_OUT)
     a.drop()
 
 
@@ -45,6 +50,25 @@ cdef class Doorway(Door):
                 name.lower().removeprefix("*").encode(): make_pass(name, one)
                 for name, one in passes.items()
             }
+
+    def readdress(self, names: dict) -> None:
+        """Addresses of host names of servers that connections are carried to."""
+        for acceptor in set((self.passes or {}).values()):
+            acceptor.readdress(names)
+
+    def set_recorder(self, recorder) -> None:
+        """Who is told of connections that were carried to a server (a PassRecorder), or None."""
+        for acceptor in set((self.passes or {}).values()):
+            acceptor.set_recorder(recorder)
+
+    def passing(self) -> list:
+        """Connections that are carried to servers now."""
+        return [p for acceptor in set((self.passes or {}).values()) for p in acceptor.passes()]
+
+    def count_bytes(self) -> None:
+        """Count the bytes of connections that are carried to servers."""
+        for acceptor in set((self.passes or {}).values()):
+            acceptor.count_bytes()
 
     def abort_passes(self) -> None:
         """End every connection that is carried to a server."""
@@ -90,6 +114,7 @@ cdef class Doorway(Door):
         cdef ConnectionLimit limit = None
         if self.proxy and not self.trusts(peer):
             self.untrusted += 1
+            home.count(EVENT_PROXY_UNTRUSTED)
             home.limit.leave()
             close_fd(fd)
             home.tell("proxy_protocol", f"{peer.text[:peer.text_n].decode()} is no trusted proxy")
@@ -137,7 +162,9 @@ cdef class Doorway(Door):
         if said == PEER_ADMITTED:
             return new_lease(self.peers, home.limit, row)
         if said == PEER_UNCOUNTED:
+            home.count(EVENT_ADDRESS_UNCOUNTED)
             return home.limit
+        home.count(EVENT_ADDRESS_TOO_MANY if said == PEER_TOO_MANY else EVENT_ADDRESS_TOO_FAST)
         home.limit.leave()
         home.tell("address_limit", client.text[:client.text_n].decode())
         return None
@@ -179,6 +206,7 @@ cdef class Arrival(Handle):
                 return
             if n <= 0:
                 self.doorway.left += 1
+                self.home.count(EVENT_ARRIVAL_LEFT)
                 self.drop()
                 return
             if self.doorway.proxy and not self.announced:
@@ -198,6 +226,7 @@ cdef class Arrival(Handle):
             return False
         if said == PROXY_BAD or said == PROXY_MORE:
             self.doorway.malformed += 1
+            self.home.count(EVENT_PROXY_MALFORMED)
             self.home.tell("proxy_protocol", "a header that is none")
             self.drop()
             return False
@@ -240,8 +269,11 @@ cdef class Arrival(Handle):
                 return False
         if to is None and self.doorway.terminates:
             to = self.home.acceptor
+        if isinstance(to, PassAcceptor):
+            (<PassAcceptor>to).asked = hello.name[:hello.name_n]
         if to is None:
             self.doorway.unnamed += 1
+            self.home.count(EVENT_NAME_UNKNOWN)
             self.drop()
         else:
             self.pass_on(to)
@@ -292,7 +324,7 @@ def make_pass(name: str, options: dict) -> PassAcceptor:
     """Who carries the connections of a name."""
     return PassAcceptor(
         name,
-        [(family, host, port) for family, host, port in options["addresses"]],
+        options["servers"],
         proxy=options.get("send_proxy", 0),
         connect_ms=options.get("connect_ms", 2000),
         idle_ms=options.get("idle_ms", 3_600_000),

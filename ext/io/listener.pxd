@@ -9,7 +9,7 @@ from libc.stdint cimport int64_t, uint16_t, uint32_t, uint64_t
 from fastgw.ext.base.deadlines cimport Deadline
 from fastgw.ext.io.connection_limit cimport ConnectionLimit
 from fastgw.ext.io.engine cimport Engine, Handle
-from fastgw.ext.io.stream cimport Address, Stream
+from fastgw.ext.io.stream cimport Address, ConnectionEvent, ConnectionTally, Stream
 from fastgw.ext.io.syscalls cimport sockaddr
 
 
@@ -28,6 +28,7 @@ cdef class Listener(Handle):
     cdef Acceptor acceptor
     cdef Door door                    # stands before the acceptor, or None
     cdef ConnectionLimit limit
+    cdef ConnectionTally tally        # told of its connections, or None
     cdef object log                   # called with (event, details), or None
     cdef public uint16_t index        # into the plan's listeners; another plan, another index
     cdef Address local                # what it is bound to
@@ -51,4 +52,5 @@ cdef class Listener(Handle):
     cdef void refused(self, int error) noexcept
     cdef void stop(self) noexcept
     cdef void go_on(self) noexcept
+    cdef void count(self, ConnectionEvent what) noexcept
     cdef void tell(self, str event, object details) noexcept

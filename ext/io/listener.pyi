@@ -3,6 +3,7 @@ from typing import Any
 
 from fastgw.ext.io.connection_limit import ConnectionLimit
 from fastgw.ext.io.engine import Engine, Handle
+from fastgw.ext.io.stream import ConnectionTally
 
 class Acceptor: ...
 class Door: ...
@@ -24,6 +25,7 @@ class Listener(Handle):
         shared: bool = False,
         log: Callable[[str, dict[str, Any]], object] | None = None,
         door: Door | None = None,
+        tally: ConnectionTally | None = None,
     ) -> None: ...
     @property
     def address(self) -> str: ...

@@ -8,6 +8,7 @@ from fastgw.ext.base.reasons cimport REASON_NONE
 from fastgw.ext.io.address cimport address_fill, address_text
 from fastgw.ext.io.connection_limit cimport limit_full
 from fastgw.ext.io.options cimport set_options
+from fastgw.ext.io.stream cimport EVENT_FILE_STOP, EVENT_LIMIT_STOP
 from fastgw.ext.io.syscalls cimport (
     AF_INET, AF_INET6, EPOLLET, EPOLLEXCLUSIVE, EPOLLIN, EPOLLRDHUP, SOCK_CLOEXEC, SOCK_NONBLOCK,
     accept4, close_fd, getsockname, sockaddr_storage, socklen_t,
@@ -46,7 +47,7 @@ cdef class Listener(Handle):
     def __init__(self, Engine engine not None, int fd, Acceptor acceptor not None,
                  ConnectionLimit limit not None, uint16_t index=0,
                  uint32_t user_timeout_ms=USER_TIMEOUT_MS, bint shared=False, log=None,
-                 Door door=None):
+                 Door door=None, ConnectionTally tally=None):
         cdef sockaddr_storage ours
         cdef socklen_t n = sizeof(ours)
         if getsockname(fd, <sockaddr*>&ours, &n) < 0:
@@ -54,7 +55,7 @@ cdef class Listener(Handle):
         address_fill(&self.local, <sockaddr*>&ours)
         self.wildcard = is_wildcard(&self.local)
         self.acceptor, self.limit, self.index, self.log = acceptor, limit, index, log
-        self.shared, self.door = shared, door
+        self.shared, self.door, self.tally = shared, door, tally
         self.share = 1
         deadline_init(&self.retry, <void*>self, retry_now)
         set_options(fd, self.local.family, user_timeout_ms)
@@ -110,6 +111,7 @@ cdef class Listener(Handle):
         cdef int fd
         if limit_full(self.limit):
             self.at_limit += 1
+            self.count(EVENT_LIMIT_STOP)
             self.limit.stop()
             self.stop()
             self.tell("connection_limit", self.limit.max)
@@ -161,6 +163,9 @@ cdef class Listener(Handle):
             s.facts.local = local[0]
         s.facts.listener = self.index
         s.facts.proxy = proxy
+        if self.tally is not None:
+            s.tally = self.tally
+            self.tally.begun(s)
         acceptor.on_accept(s)
         if s.codec is None:
             s.abort(REASON_NONE)
@@ -174,6 +179,7 @@ cdef class Listener(Handle):
             self.aborted += 1
             return
         self.no_files += 1
+        self.count(EVENT_FILE_STOP)
         self.stop()
         self.engine.wheel.set(&self.retry, self.engine.now_ms + RETRY_MS)
         self.tell("no_files", os.strerror(error))
@@ -192,6 +198,11 @@ cdef class Listener(Handle):
     cdef void on_relief(self) noexcept:
         """A connection ended (the limit says so)."""
         self.go_on()
+
+    cdef void count(self, ConnectionEvent what) noexcept:
+        """Something happened that is counted, by whoever counts."""
+        if self.tally is not None:
+            self.tally.happened(what)
 
     cdef void tell(self, str event, object details) noexcept:
         """Log, at most once a second."""

@@ -4,9 +4,15 @@ import socket
 from struct import pack
 from fastgw.ext.base.buffers cimport Chunk
 from fastgw.ext.base.deadlines cimport deadline_init
-from fastgw.ext.base.reasons cimport REASON_CLIENT_RESET, REASON_NONE, REASON_UPSTREAM_RESET
+from fastgw.ext.base.reasons cimport (
+    REASON_CLIENT_RESET, REASON_NONE, REASON_TUNNEL_IDLE, REASON_UPSTREAM_RESET,
+    REASON_UPSTREAM_UNRESOLVED,
+)
 from fastgw.ext.io.address cimport learn_local
 from fastgw.ext.io.connect cimport connect_stream
+from fastgw.ext.io.stream cimport (
+    EVENT_PASS_BEGUN, EVENT_PASS_ENDED, EVENT_PASS_FAILED, EVENT_PASS_IDLE, ConnectionEvent,
+)
 from fastgw.ext.io.proxy_protocol cimport PROXY_OUT_MOST, ProxyFacts, put_proxy
 
 cdef enum:
@@ -29,19 +35,66 @@ cdef void _due(void* owner, int kind) noexcept:
     (<Pass>owner).on_deadline()
 
 
+def place(family: int, host: str, port: int) -> bytes:
+    """An address as it stands in logs."""
+    if family == socket.AF_UNIX:
+        return b"unix:" + host.encode()
+    shown = f"[{host}]" if family == socket.AF_INET6 else host
+    return f"tcp://{shown}:{port}".encode()
+
+
+cdef class PassRecorder:
+    """See passthrough.pxd."""
+
+    cdef void record(self, Pass p) noexcept:
+        """Write down what is to be kept of `p`."""
+
+
 cdef class PassAcceptor(Acceptor):
-    """See passthrough.pxd. `servers`: (family, address, port)."""
+    """See passthrough.pxd. `servers`: {host, port, addresses: [[family, address, port], ...]},
+    `named` if the host is a name whose addresses are told."""
 
     def __init__(
         self, name: str, servers, *, uint8_t proxy=0, uint32_t connect_ms=2000,
         uint32_t idle_ms=3_600_000,
     ) -> None:
-        self.name, self.proxy = name, proxy
+        self.name, self.proxy, self.label = name, proxy, name.encode()
         self.connect_ms, self.idle_ms = connect_ms, idle_ms
-        self.servers = [sockaddr(*server) for server in servers]
-        if not self.servers:
+        self.told, self.asked = {}, b""
+        self.written = list(servers)
+        if not self.written:
             raise ValueError(f"passthrough {name}: there is no server")
+        self.readdress({})
         self.live = set()
+
+    def readdress(self, names: dict) -> None:
+        """Addresses of host names from now on, {name: [[family, text], ...]}; one that is
+        missing keeps what it had."""
+        for one in self.written:
+            if one.get("named") and one["host"] in names:
+                self.told[one["host"]] = [[*a, one["port"]] for a in names[one["host"]]]
+        addresses = [
+            address
+            for one in self.written
+            for address in self.told.get(one["host"], one["addresses"])
+        ]
+        self.servers = [sockaddr(*address) for address in addresses]
+        self.places = [place(*address) for address in addresses]
+
+    def set_recorder(self, PassRecorder recorder) -> None:
+        """Who is told of connections that end from now on."""
+        self.recorder = recorder
+
+    def passes(self) -> list:
+        """All that are under way."""
+        return list(self.live)
+
+    def count_bytes(self) -> None:
+        """Count the bytes that clients and servers have exchanged so far."""
+        cdef Pass p
+        for p in self.live:
+            if p.client.stream is not None and p.tally is not None:
+                p.tally.count(p.client.stream)
 
     def abort(self) -> None:
         """End all that are under way."""
@@ -66,7 +119,16 @@ cdef class PassAcceptor(Acceptor):
         s.pause()
         self.begun += 1
         self.live.add(p)
-        p.connect()
+        p.tally, p.accepted = s.tally, s
+        p.asked, p.where, p.begun_us = self.asked, b"", s.engine.now_us
+        p.count(EVENT_PASS_BEGUN)
+        if self.servers:
+            p.connect()
+        else:
+            self.failed += 1
+            p.why = REASON_UPSTREAM_UNRESOLVED
+            p.count(EVENT_PASS_FAILED)
+            s.reset(REASON_CLIENT_RESET)
 
 
 cdef class PassEnd(Codec):
@@ -129,7 +191,10 @@ cdef class Pass:
     cdef void connect(self):
         """Try the next server."""
         cdef PassAcceptor a = self.acceptor
-        cdef bytes address = <bytes>a.servers[a.turn % <uint32_t>len(a.servers)]
+        cdef uint32_t turn = a.turn % <uint32_t>len(a.servers)
+        cdef bytes address = <bytes>a.servers[turn]
+        self.where = <bytes>a.places[turn]
+        self.tried_us = self.client.stream.engine.now_us
         a.turn += 1
         self.tries += 1
         self.server.stream = connect_stream(
@@ -140,8 +205,9 @@ cdef class Pass:
 
     cdef void opened(self) noexcept:
         """Let bytes flow both ways."""
-        self.open = True
+        self.open, self.why = True, REASON_NONE
         self.moved_ms = self.client.stream.engine.now_ms
+        self.opened_us = self.client.stream.engine.now_us
         self.set_deadline(self.acceptor.idle_ms)
         if not self.announce():
             self.client.stream.reset(REASON_CLIENT_RESET)
@@ -180,6 +246,7 @@ cdef class Pass:
             except MemoryError:
                 pass
         a.failed += 1
+        self.count(EVENT_PASS_FAILED)
         self.client.stream.reset(REASON_CLIENT_RESET)
 
     cdef void on_deadline(self) noexcept:
@@ -193,7 +260,14 @@ cdef class Pass:
             self.set_deadline(<uint32_t>(self.moved_ms + self.acceptor.idle_ms - s.engine.now_ms))
         else:
             self.acceptor.idle += 1
+            self.why = REASON_TUNNEL_IDLE
+            self.count(EVENT_PASS_IDLE)
             s.abort(REASON_NONE)
+
+    cdef void count(self, ConnectionEvent what) noexcept:
+        """Something happened that is counted, by whoever counts."""
+        if self.tally is not None:
+            self.tally.happened(what)
 
     cdef void set_deadline(self, uint32_t after_ms) noexcept:
         """Look again after that time; 0 = never."""
@@ -210,9 +284,13 @@ cdef class Pass:
         if was is None:
             return
         if gone is self.server and not self.open:
+            self.why = why
             self.refused()
             return
+        if self.why == REASON_NONE:
+            self.why = why
         if gone is self.client:
+            self.bytes_in, self.bytes_out = was.bytes_in, was.bytes_out
             self.acceptor.bytes_in += was.bytes_in
             self.acceptor.bytes_out += was.bytes_out
         gone.stream = None
@@ -220,6 +298,9 @@ cdef class Pass:
         was.engine.keep(self)
         if left is None:
             self.acceptor.live.discard(self)
+            self.count(EVENT_PASS_ENDED)
+            if self.acceptor.recorder is not None:
+                self.acceptor.recorder.record(self)
             self.client.other = self.server.other = None
             self.client.home = self.server.home = None
         elif why == REASON_NONE:

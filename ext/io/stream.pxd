@@ -86,6 +86,39 @@ cdef class Codec:
     cdef void on_relayed(self, uint64_t moved, bint done) noexcept
 
 
+cdef enum ConnectionEvent:
+    EVENT_LIMIT_STOP            # the listener stopped: the worker holds enough connections
+    EVENT_FILE_STOP             # it stopped for want of descriptors or memory
+    EVENT_PROXY_UNTRUSTED       # closed: the peer may send no PROXY header
+    EVENT_PROXY_MALFORMED       # closed: what came was none
+    EVENT_ARRIVAL_TIMED_OUT     # closed: a PROXY header or ClientHello took too long
+    EVENT_ARRIVAL_LEFT          # it ended before that was whole
+    EVENT_NAME_UNKNOWN          # closed: nobody takes the name of its ClientHello
+    EVENT_ADDRESS_TOO_MANY      # refused: its address has as many as it may
+    EVENT_ADDRESS_TOO_FAST      # refused: its address opens them too fast
+    EVENT_ADDRESS_UNCOUNTED     # let in, but not counted by address
+    EVENT_PASS_BEGUN            # to be carried to a server as it is
+    EVENT_PASS_FAILED           # no server took it
+    EVENT_PASS_IDLE             # ended because no byte moved
+    EVENT_PASS_ENDED            # whatever became of it
+    EVENT_HANDSHAKE             # of TLS, finished
+    EVENT_HANDSHAKE_LEGACY      # it was of TLS 1.2
+    EVENT_HANDSHAKE_RESUMED     # it went on with an earlier session
+    CONNECTION_EVENTS
+
+
+cdef class Stream(Handle)
+
+
+cdef class ConnectionTally:
+    """Told of the connections of a listener; record/ implements it. Nothing a request."""
+    cdef void begun(self, Stream s) noexcept
+    cdef void count(self, Stream s) noexcept
+    cdef void over(self, Stream s) noexcept
+    cdef void happened(self, ConnectionEvent what) noexcept
+    cdef void unsecured(self, Reason why) noexcept
+
+
 cdef class Stream(Handle):
     cdef Codec codec                  # told of everything; None after the end
     cdef uint32_t flags               # StreamFlag
@@ -96,6 +129,9 @@ cdef class Stream(Handle):
     cdef uint64_t bytes_in            # received since the beginning, as on the wire
     cdef uint64_t bytes_out           # taken by the kernel since the beginning, likewise
     cdef ConnectionLimit limit        # given back when the descriptor closes; or None
+    cdef ConnectionTally tally        # of the listener that it came by; or None
+    cdef uint64_t counted_in          # of `bytes_in`, those that `tally` has counted
+    cdef uint64_t counted_out         # of `bytes_out`, likewise
     # -- the write queue ----------------------------------------------------------
     cdef Buffer* tail                 # buffer that small writes are put together in
     cdef Pieces pieces                # what is queued

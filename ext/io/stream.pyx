@@ -65,6 +65,26 @@ cdef class Codec:
         """A relay moved bytes (since last told); `done`: it is over, whole or not."""
 
 
+cdef class ConnectionTally:
+    """See stream.pxd."""
+
+    cdef void begun(self, Stream s) noexcept:
+        """A connection was let in."""
+
+    cdef void count(self, Stream s) noexcept:
+        """Count the bytes that it has moved so far."""
+
+    cdef void over(self, Stream s) noexcept:
+        """Its descriptor is closed."""
+
+    cdef void happened(self, ConnectionEvent what) noexcept:
+        """Something else that is counted."""
+
+    cdef void unsecured(self, Reason why) noexcept:
+        """A TLS handshake came to nothing."""
+
+
+
 @cython.no_gc
 cdef class Stream(Handle):
     """See stream.pxd."""
@@ -215,6 +235,8 @@ cdef class Stream(Handle):
             self.sink.cut()
         self.engine.drop(self)
         if self.limit is not None:
+            if self.tally is not None:
+                self.tally.over(self)
             self.limit.leave()
             self.limit = None
 

@@ -25,6 +25,10 @@ cdef class LineFormat:
     cdef Span keep(self, bytes text)
     cdef void add_piece(self, piece)
     cdef char* put_line(self, char* at, size_t room, Exchange x) noexcept
+    cdef char* last_of(self, char* at, size_t room) noexcept
+    cdef char* put_piece(
+        self, char* at, char* end, const LogPiece* piece, const LogValue* v
+    ) noexcept
     cdef char* put_end(self, char* begin, char* at) noexcept
     cdef char* put_value(self, char* at, const LogValue* v) noexcept
     cdef char* put_query(self, char* at, Span query) noexcept

@@ -10,10 +10,10 @@ from fastgw.ext.record.log_text cimport (
     put_seconds, text_bound,
 )
 from fastgw.ext.record.log_values cimport (
-    V_ABSENT, V_CLF, V_ISO, V_NUMBER, V_QUERY, V_REDACTED, V_SECONDS, V_TARGET, V_TEXT, V_US,
+    L_TLS, V_ABSENT, V_CLF, V_ISO, V_NUMBER, V_QUERY, V_REDACTED, V_SECONDS, V_TARGET, V_TEXT, V_US,
     find_value,
 )
-from fastgw.ext.record.log_options import MOST_PIECES
+from fastgw.ext.record.log_options import MOST_PIECES, TLS_FIELDS
 
 cdef enum:
     SHOWN = 16                  # query parameters that may be named
@@ -62,7 +62,10 @@ cdef class LineFormat:
         p.field = piece.field
         p.shown = piece.shown
         p.name = self.keep(piece.name)
-        p.id = name_id(p.name.p, p.name.n)
+        if p.field == L_TLS:
+            p.id = TLS_FIELDS.index(piece.name.decode())
+        else:
+            p.id = name_id(p.name.p, p.name.n)
         self.n += 1
 
     # -- a line ----------------------------------------------------------------------------
@@ -70,12 +73,10 @@ cdef class LineFormat:
     cdef char* put_line(self, char* at, size_t room, Exchange x) noexcept:
         """Write the line of an exchange that ended, newline and all; NULL without room."""
         cdef char* begin = at
-        cdef char* end = at + room - TAIL_BOUND
+        cdef char* end = self.last_of(at, room)
         cdef const LogPiece* piece
         cdef LogValue v
         cdef int i
-        if room < TAIL_BOUND:
-            return NULL
         for i in range(self.n):
             piece = &self.pieces[i]
             if piece.field >= 0:
@@ -83,14 +84,27 @@ cdef class LineFormat:
                 find_value(&v, piece, x)
             else:
                 v.kind = V_ABSENT
-            if at + piece.before.n + _bound(&v) > end:
+            at = self.put_piece(at, end, piece, &v)
+            if at == NULL:
                 return NULL
-            if v.kind != V_ABSENT:
-                at = self.put_value(put_span(at, piece.before), &v)
-            elif self.form == FORM_TEXT:
-                at = put_span(at, piece.before)
-                at = put(at, b"-", 1) if piece.field >= 0 else at
         return self.put_end(begin, at)
+
+    cdef char* last_of(self, char* at, size_t room) noexcept:
+        """Where pieces must end, so that there is room for the line's end."""
+        return at + room - TAIL_BOUND if room >= TAIL_BOUND else at
+
+    cdef char* put_piece(
+        self, char* at, char* end, const LogPiece* piece, const LogValue* v
+    ) noexcept:
+        """A piece's text and value; NULL without room before `end`."""
+        if at + piece.before.n + _bound(v) > end:
+            return NULL
+        if v.kind != V_ABSENT:
+            return self.put_value(put_span(at, piece.before), v)
+        if self.form == FORM_TEXT:
+            at = put_span(at, piece.before)
+            at = put(at, b"-", 1) if piece.field >= 0 else at
+        return at
 
     cdef char* put_end(self, char* begin, char* at) noexcept:
         """The first field's comma is the line's opening brace."""

@@ -15,15 +15,22 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any, Final
 
+from fastgw.ext.base.reasons import REASON_TABLE
+
 #: Every field, in the order of `LogField` (log_values.pxd).
 FIELDS: Final = (
     "time", "time_clf", "time_s", "request_id", "client", "client_port", "peer", "method", "scheme",
     "host", "path", "query", "target", "protocol", "status", "reason", "decided_by", "waiting_on",
     "route", "upstream", "endpoint", "tries", "request_bytes", "response_bytes", "connect_ms",
-    "head_ms", "total_ms", "header", "response_header",
+    "head_ms", "total_ms", "header", "response_header", "tls",
 )  # fmt: skip
-#: Those with an argument: `header.user-agent`.
+#: Those with a header's name: `header.user-agent`.
 WITH_NAME: Final = ("header", "response_header")
+#: What `tls` stands before, in the order of `TlsText` (io/tls/identity.pxd): `tls.version`.
+TLS_FIELDS: Final = (
+    "name", "version", "cipher", "client.subject", "client.issuer", "client.fingerprint",
+    "client.names", "client.cert",
+)  # fmt: skip
 #: What a JSON line has unless `fields` says otherwise.
 DEFAULT: Final = (
     "time", "request_id", "client", "method", "host", "path", "status", "reason", "decided_by",
@@ -40,6 +47,10 @@ SECRET_HEADERS: Final = frozenset(
 )
 MOST_PIECES: Final = 64
 MOST_RULES: Final = 16
+#: Of one condition, and query parameters that may be shown.
+MOST_NAMES: Final = 8
+MOST_SHOWN: Final = 16
+REASON_NAMES: Final = tuple(row[0] for row in REASON_TABLE)
 _TOKEN = re.compile(r"[a-z0-9!#$%&'*+.^_`|~-]+")
 _PIECE = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]|[^{}]+")
 
@@ -51,7 +62,7 @@ class Piece:
     before: bytes
     #: Index into FIELDS; -1 = nothing but the text.
     field: int = -1
-    #: Name of the header, in lower case.
+    #: Name of the header, in lower case; of TLS, what of it.
     name: bytes = b""
     #: Written as it came, not redacted.
     shown: bool = False
@@ -105,6 +116,8 @@ def read_options(options: Mapping[str, Any]) -> LogFormat:
     if len(pieces) > MOST_PIECES:
         raise ValueError(f"format: more than {MOST_PIECES} fields in a line")
     parameters = tuple(s.removeprefix("query.").encode() for s in shown if s.startswith("query."))
+    if len(parameters) > MOST_SHOWN:
+        raise ValueError(f"show: more than {MOST_SHOWN} query parameters")
     return LogFormat(
         json=kind == "json",
         pieces=pieces,
@@ -142,8 +155,11 @@ def read_field(source: str, shown: Sequence[str]) -> tuple[int, bytes, bool]:
         name = name.lower()
         secret = name in SECRET_HEADERS and name not in (s.lower() for s in shown)
         return FIELDS.index(kind), name.encode(), not secret
-    if dot or source not in FIELDS:
-        known = [f for f in FIELDS if f not in WITH_NAME]
+    if kind == "tls" and name in TLS_FIELDS:
+        return FIELDS.index(kind), name.encode(), True
+    if dot or source not in FIELDS or source == "tls":
+        known = [f for f in FIELDS if f not in (*WITH_NAME, "tls")]
+        known += [f"tls.{name}" for name in TLS_FIELDS]
         raise ValueError(f"unknown field '{source}'" + hint(source, known))
     return FIELDS.index(source), b"", True
 
@@ -213,7 +229,7 @@ def _rule(key: str, given: Any) -> Rule:
     return Rule(
         status=_status(key, given.get("status", "0-999")),
         slower_us=_slower(key, given.get("slower_than", 0)),
-        reasons=_listed(key, "reason", given),
+        reasons=_reasons(key, given),
         routes=tuple(n.encode() for n in _listed(key, "route", given)),
         methods=tuple(n.encode() for n in _listed(key, "method", given)),
         paths=tuple(n.encode() for n in _listed(key, "path", given)),
@@ -222,7 +238,19 @@ def _rule(key: str, given: Any) -> Rule:
 
 def _listed(key: str, name: str, given: Mapping[str, Any]) -> tuple[str, ...]:
     value = given.get(name, ())
-    return _names(f"{key}: {name}", value.split("|") if isinstance(value, str) else value)
+    names = _names(f"{key}: {name}", value.split("|") if isinstance(value, str) else value)
+    if len(names) > MOST_NAMES and name != "reason":
+        raise ValueError(f"{key}: {name}: more than {MOST_NAMES} in one condition")
+    return names
+
+
+def _reasons(key: str, given: Mapping[str, Any]) -> tuple[str, ...]:
+    names = _listed(key, "reason", given)
+    for name in names:
+        if name not in REASON_NAMES and name != "any":
+            near = hint(name, REASON_NAMES)
+            raise ValueError(f"{key}: reason: there is none that is called '{name}'{near}")
+    return names
 
 
 def _status(key: str, given: Any) -> tuple[int, int]:

@@ -5,6 +5,7 @@ the probability `sample`. A rule holds if all of its conditions do.
 """
 
 from libc.stdint cimport int64_t, uint16_t, uint64_t
+from fastgw.ext.base.reasons cimport Reason
 from fastgw.ext.base.span cimport Span
 from fastgw.ext.exchange.contract cimport Exchange
 
@@ -39,4 +40,5 @@ cdef class LogRules:
     cdef int set_rule(self, LogRule* to, rule) except -1
     cdef int set_names(self, AnyOf* to, str what, tuple names) except -1
     cdef bint wants(self, Exchange x) noexcept
+    cdef bint wants_pass(self, Reason why, int64_t took_us) noexcept
     cdef uint64_t draw(self) noexcept

@@ -42,6 +42,15 @@ cdef bint _holds(const LogRule* r, Exchange x) noexcept:
     )
 
 
+cdef bint _holds_pass(const LogRule* r, int why, int64_t took_us) noexcept:
+    """The same for a connection that was carried: it has no route, method or path, and its
+    status is 0."""
+    return (
+        r.status_from == 0 and r.routes.n == r.methods.n == r.paths.n == 0
+        and (r.slower_us == 0 or took_us > r.slower_us) and _has_reason(r, why)
+    )
+
+
 cdef int _set_reasons(LogRule* r, names) except -1:
     """A bit for each named reason; `any` is all of them."""
     cdef int i
@@ -105,6 +114,17 @@ cdef class LogRules:
                 return True
         for i in range(self.skips_n):
             if _holds(&self.skips[i], x):
+                return False
+        return self.threshold >= WHOLE or self.draw() < self.threshold
+
+    cdef bint wants_pass(self, Reason why, int64_t took_us) noexcept:
+        """Whether a connection that was carried gets a line."""
+        cdef int i
+        for i in range(self.keeps_n):
+            if _holds_pass(&self.keeps[i], why, took_us):
+                return True
+        for i in range(self.skips_n):
+            if _holds_pass(&self.skips[i], why, took_us):
                 return False
         return self.threshold >= WHOLE or self.draw() < self.threshold
 

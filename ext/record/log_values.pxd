@@ -5,8 +5,11 @@ A value that does not exist is V_ABSENT: a JSON line leaves it out, a text line 
 """
 
 from libc.stdint cimport int16_t, int64_t, uint8_t, uint16_t
-from fastgw.ext.base.span cimport Span
+from libc.stddef cimport size_t
+from fastgw.ext.base.span cimport Span, span
 from fastgw.ext.exchange.contract cimport Exchange
+from fastgw.ext.exchange.shared cimport Shared
+from fastgw.ext.io.stream cimport Facts
 
 
 cdef enum LogField:
@@ -39,6 +42,7 @@ cdef enum LogField:
     L_TOTAL_MS                  # first byte of the head -> the end
     L_HEADER                    # first value of a request header
     L_RESPONSE_HEADER           # first value of a response header
+    L_TLS                       # something of the client's TLS connection, a TlsText
     LOG_FIELDS
 
 
@@ -65,8 +69,29 @@ cdef struct LogPiece:
     Span before                 # text before the value; in JSON with its comma and name
     int16_t field               # LogField; -1 = nothing but the text
     uint8_t shown               # not redacted
-    uint16_t id                 # of a header: NameId
-    Span name                   # of a header: its name in lower case
+    uint16_t id                 # of a header: NameId; of TLS: TlsText
+    Span name                   # of a header: its name in lower case; of TLS: what of it
 
 
+cdef inline void some_text(LogValue* v, const char* p, size_t n) noexcept:
+    """A text that may be missing."""
+    if n:
+        v.kind = V_TEXT
+        v.text = span(p, n)
+
+
+cdef inline void always_text(LogValue* v, const char* p, size_t n) noexcept:
+    """A text that may be empty, so that every line has it."""
+    v.kind = V_TEXT
+    v.text = span(p, n)
+
+
+cdef inline void set_number(LogValue* v, ValueKind kind, int64_t number) noexcept:
+    """A number, or a time."""
+    v.kind = kind
+    v.number = number
+
+
+cdef void find_time(LogValue* v, int field, Shared shared) noexcept
+cdef void find_client(LogValue* v, int field, const Facts* facts) noexcept
 cdef void find_value(LogValue* v, const LogPiece* piece, Exchange x) noexcept

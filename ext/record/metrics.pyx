@@ -15,7 +15,7 @@ from fastgw.ext.record.metric_cells cimport (
 )
 from fastgw.ext.record.rows cimport LABEL_BREAK, observe
 from fastgw.ext.route.snapshot cimport Snapshot, plan_text
-from fastgw.ext.upstream.contract cimport Endpoint
+from fastgw.ext.upstream.servers cimport Server
 
 #: Upper ends of the buckets of durations, in microseconds.
 cdef int64_t _ends[BUCKETS]
@@ -55,12 +55,12 @@ cdef class Metrics(Recorder):
         return 0
 
     def bind_target(self, Target target not None) -> None:
-        """A target's row, and those of its endpoints if it has any."""
-        cdef Endpoint e
+        """A target's row, and those of its servers if it has any."""
+        cdef Server server
         cdef bytes name = (target.name or "").encode()
         target.cells = self.rows.row(ROW_UPSTREAM, name)
-        for e in target.endpoints() if hasattr(target, "endpoints") else ():
-            e.tally = self.endpoint(name + bytes((LABEL_BREAK,)) + e.url.encode())
+        for server in getattr(target, "servers", ()):
+            server.count_in(self.endpoint(name + bytes((LABEL_BREAK,)) + server.url()))
 
     def endpoint(self, bytes name) -> EndpointTally:
         """The tally of an endpoint, whose row may be another than in an earlier generation."""

@@ -20,10 +20,11 @@ cdef class Sampler:
     cdef H1Connections server
     cdef ConnectionLimit limit
     cdef LineSink lines               # or None: no access log
+    cdef list doors                   # Doorways, whose connections are no requests
     cdef uint64_t* cells              # of the worker's row
     cdef Rows rows                    # keeps them
-    cdef Snapshot sampled             # whose endpoints were copied last
-    cdef list endpoints               # of that snapshot
+    cdef Snapshot sampled             # whose servers were copied last
+    cdef list servers                 # of that snapshot
     cdef object loop                  # None while it does not run
     cdef object timer
     cdef double due_s                 # of the loop's clock, when `tick` should run
@@ -31,3 +32,4 @@ cdef class Sampler:
 
     cdef void copy_worker(self) noexcept
     cdef void copy_endpoints(self)
+    cdef void copy_bytes(self)

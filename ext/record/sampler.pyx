@@ -9,11 +9,14 @@ from fastgw.ext.record.metric_cells cimport (
     WORKER_BUFFERS_REFUSED, WORKER_BUFFER_BYTES, WORKER_COLLECTOR_PAUSE_SECONDS,
     WORKER_CONNECTIONS, WORKER_CONNECTIONS_ACCEPTED, WORKER_CONNECTIONS_TIMED_OUT,
     WORKER_EXCHANGES, WORKER_GENERATION, WORKER_LOG_LINES, WORKER_LOG_LINES_DROPPED,
-    WORKER_LOOP_LAG_SECONDS, WORKER_RECEIVES, WORKER_SENDS, WORKER_WAKEUPS,
+    WORKER_LOOP_LAG_SECONDS, WORKER_RECEIVES, WORKER_SENDS, WORKER_TUNNELS,
+    WORKER_WAKEUPS,
 )
+from fastgw.ext.downstream.h1_ends cimport H1Ends
 from fastgw.ext.record.metrics cimport EndpointTally
 from fastgw.ext.record.rows cimport observe
 from fastgw.ext.upstream.contract cimport Endpoint
+from fastgw.ext.upstream.servers cimport Server
 
 #: Seconds between two samples.
 EVERY_S = 1.0
@@ -27,14 +30,14 @@ cdef class Sampler:
 
     def __init__(
         self, Rows rows not None, slot, Dispatcher dispatcher not None, H1Connections server,
-        ConnectionLimit limit, LineSink lines,
+        ConnectionLimit limit, LineSink lines, list doors,
     ) -> None:
         self.rows = rows
         self.cells = rows.row(ROW_WORKER, b"%d" % slot)
         self.engine = dispatcher.engine
         self.dispatcher = dispatcher
-        self.server, self.limit, self.lines = server, limit, lines
-        self.endpoints = []
+        self.server, self.limit, self.lines, self.doors = server, limit, lines, doors
+        self.servers = []
 
     def start(self, loop) -> None:
         """See sampler.pyi."""
@@ -77,6 +80,7 @@ cdef class Sampler:
         """See sampler.pyi."""
         self.copy_worker()
         self.copy_endpoints()
+        self.copy_bytes()
 
     cdef void copy_worker(self) noexcept:
         cdef uint64_t* to = self.cells
@@ -84,6 +88,7 @@ cdef class Sampler:
         to[WORKER_CONNECTIONS_ACCEPTED] = self.server.accepted
         to[WORKER_CONNECTIONS_TIMED_OUT] = self.server.timeouts
         to[WORKER_EXCHANGES] = self.dispatcher.live
+        to[WORKER_TUNNELS] = self.dispatcher.tunnels
         to[WORKER_BUFFER_BYTES] = self.engine.pool.in_use
         to[WORKER_BUFFERS_REFUSED] = self.engine.pool.refused
         to[WORKER_SENDS] = self.engine.sends
@@ -94,33 +99,50 @@ cdef class Sampler:
             to[WORKER_LOG_LINES] = self.lines.lines
             to[WORKER_LOG_LINES_DROPPED] = self.lines.dropped
 
+    cdef void copy_bytes(self):
+        """Of connections that are open; those that end are counted then."""
+        cdef H1Ends d
+        for d in self.server.connections:
+            if d.stream is not None and d.stream.tally is not None:
+                d.stream.tally.count(d.stream)
+        for door in self.doors:
+            door.count_bytes()
+
     cdef void copy_endpoints(self):
         """Of the running snapshot; those of the one before are none of ours any more."""
+        cdef Server server
         cdef Endpoint e
         cdef uint64_t* to
         if self.dispatcher.snapshot is not self.sampled:
-            for e in self.endpoints:
-                to = (<EndpointTally>e.tally).cells
-                to[ENDPOINT_IDLE_CONNECTIONS] = to[ENDPOINT_BUSY_CONNECTIONS] = 0
+            _clear_pools(self.servers)
             self.sampled = self.dispatcher.snapshot
-            self.endpoints = endpoints_of(self.sampled)
-        for e in self.endpoints:
-            to = (<EndpointTally>e.tally).cells
-            to[ENDPOINT_IDLE_CONNECTIONS] = to[ENDPOINT_BUSY_CONNECTIONS] = 0
+            self.servers = servers_of(self.sampled)
+        _clear_pools(self.servers)
         # Addresses of one URL share its row.
-        for e in self.endpoints:
-            to = (<EndpointTally>e.tally).cells
-            to[ENDPOINT_IDLE_CONNECTIONS] += e.pool.idle
-            to[ENDPOINT_BUSY_CONNECTIONS] += e.pool.busy
+        for server in self.servers:
+            to = (<EndpointTally>server.tally).cells
+            for e in server.endpoints:
+                to[ENDPOINT_IDLE_CONNECTIONS] += e.pool.idle
+                to[ENDPOINT_BUSY_CONNECTIONS] += e.pool.busy
 
 
-cdef list endpoints_of(Snapshot snapshot):
-    """Every endpoint that is counted."""
-    cdef Endpoint e
+cdef int _clear_pools(list servers) except -1:
+    """No connections in the servers' rows."""
+    cdef Server server
+    cdef uint64_t* to
+    for server in servers:
+        to = (<EndpointTally>server.tally).cells
+        to[ENDPOINT_IDLE_CONNECTIONS] = to[ENDPOINT_BUSY_CONNECTIONS] = 0
+    return 0
+
+
+cdef list servers_of(Snapshot snapshot):
+    """Every server that is counted."""
+    cdef Server server
     found = []
     for i in range(snapshot.target_count):
         target = <object>snapshot.targets[i]
-        for e in target.endpoints() if hasattr(target, "endpoints") else ():
-            if isinstance(e.tally, EndpointTally):
-                found.append(e)
+        for server in getattr(target, "servers", ()):
+            if isinstance(server.tally, EndpointTally):
+                found.append(server)
     return found

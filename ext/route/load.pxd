@@ -19,6 +19,7 @@ cdef class PlanSnapshot(Snapshot):
     cdef readonly dict objects        # content hash -> what was built, for the next load
     cdef readonly list made           # what was built, by index of the ObjectRow
     cdef readonly list target_list    # the targets, by index
+    cdef readonly dict node           # options of the processes (route/node.py)
 
     cdef void match(self, const RequestHead* head, const Facts* facts, Found* found) noexcept
     cdef Span parameter(self, Exchange x, Span name) noexcept

@@ -18,6 +18,7 @@ from fastgw.ext.exchange.contract cimport (
 from fastgw.ext.policy.error_pages cimport ErrorPages
 from fastgw.ext.policy.path_rewriter cimport PathRewriter
 from fastgw.ext.route.errors import PlanError
+from fastgw.ext.route.node import KIND, NodeOptions
 from fastgw.ext.route.matcher cimport match_route, matcher_begin, matcher_free, matcher_step
 from fastgw.ext.route.parameters cimport path_parameter
 from fastgw.ext.route.plan cimport (
@@ -72,6 +73,17 @@ cdef class PlanSnapshot(Snapshot):
     cdef Span parameter(self, Exchange x, Span name) noexcept:
         """See route/parameters."""
         return path_parameter(&self.matcher, x.matched, x.request.path, name)
+
+    def listener_count(self) -> int:
+        """How many listeners the plan has."""
+        return self.plan.count[<int>SECTION_LISTENERS]
+
+    def listener_name(self, index: int) -> str:
+        """The name of a listener; that of the one that is there when the plan knows none."""
+        if not 0 <= index < self.plan.count[<int>SECTION_LISTENERS]:
+            return "default"
+        rows = <const ListenerRow*>self.plan.rows[<int>SECTION_LISTENERS]
+        return plan_str(&self.plan, rows[<int>index].name)
 
     def listener_options(self, index: int) -> dict:
         """What the plan says of a listener besides its address."""
@@ -171,7 +183,7 @@ def _build_objects(PlanSnapshot s, builders, Snapshot previous, list made):
     cdef dict old = {}
     cdef size_t i
     cdef bytes key
-    s.objects = {}
+    s.objects, s.node = {}, {}
     if isinstance(previous, PlanSnapshot):
         old = (<PlanSnapshot>previous).objects
     for i in range(s.plan.count[<int>SECTION_OBJECTS]):
@@ -184,6 +196,8 @@ def _build_objects(PlanSnapshot s, builders, Snapshot previous, list made):
             yield
         s.objects[key] = it
         made.append(it)
+        if type(it) is NodeOptions:
+            s.node = it.options
         if i % SLICE == SLICE - 1:
             yield
 
@@ -193,7 +207,7 @@ cdef object _build(PlanSnapshot s, const ObjectRow* row, builders):
     cdef const char* data = s.plan.rows[<int>SECTION_DATA] + row.data_at
     kind = plan_str(&s.plan, row.kind)
     name = plan_str(&s.plan, row.name)
-    builder = builders.get(kind)
+    builder = NodeOptions if kind == KIND else builders.get(kind)
     if builder is None:
         raise PlanError(f"no builder for objects of kind '{kind}' ('{name}')")
     try:

@@ -2,12 +2,13 @@
 
 cimport cython
 from fastgw.ext.exchange.contract cimport MODE_STREAM, RETRY_SAFE, Attempt, Exchange
+from fastgw.ext.base.reasons cimport REASON_UPSTREAM_UNRESOLVED
 from fastgw.ext.io.tls.client import TlsClient
 from fastgw.ext.upstream.contract cimport Endpoint
-from fastgw.ext.upstream.endpoint cimport new_endpoint
 from fastgw.ext.upstream.endpoint_attempt cimport HOST_FIXED, HOST_KEEP, HOST_UPSTREAM, HostMode
-from fastgw.ext.upstream.h1_attempt cimport new_attempt
+from fastgw.ext.upstream.h1_attempt cimport H1Attempt, new_attempt
 from fastgw.ext.upstream.round_robin cimport RoundRobin
+from fastgw.ext.upstream.servers cimport Server
 
 def tls_client(server: dict, options: dict, files: object, log: object) -> TlsClient | None:
     """How TLS to a server is begun; None: it is spoken to in plain text."""
@@ -27,21 +28,24 @@ cdef class HttpTarget(Target):
     `tls` to bytes."""
 
     def __init__(self, name: str, options: dict, files: object = None, log=None) -> None:
-        endpoints = []
         pool = options.get("pool", {})
         self.send_proxy = options.get("send_proxy", 0)
         if self.send_proxy and any(server.get("tls") for server in options["servers"]):
             raise ValueError("send_proxy: not to servers over TLS in this version")
-        for server in options["servers"]:
-            server = server | {"send_proxy": self.send_proxy}
-            tls = tls_client(server, options, files, log)
-            for address in server["addresses"] or [[]]:
-                endpoints.append(new_endpoint(server, address, pool, tls))
+        self.servers = [
+            Server(
+                server | {"send_proxy": self.send_proxy}, pool,
+                tls_client(server, options, files, log),
+            )
+            for server in options["servers"]
+        ]
+        self.hosts = frozenset([s.host for s in self.servers if s.named])
         self.name = name
         self.body_mode = MODE_STREAM
         self.retry_rule = RETRY_SAFE
         self.max_tries = options.get("max_tries", 3)
-        self.balancer = BALANCERS[options.get("balance", "round_robin")](endpoints)
+        self.balance = BALANCERS[options.get("balance", "round_robin")]
+        self.balancer = self.balance(self.endpoints())
         self.set_host(options.get("host", "keep"))
 
     def set_host(self, mode: str) -> None:
@@ -56,7 +60,23 @@ cdef class HttpTarget(Target):
 
     def endpoints(self) -> list:
         """Every endpoint, in the order of the configuration."""
-        return list(self.balancer.endpoints)
+        cdef Server server
+        found = []
+        for server in self.servers:
+            found += server.endpoints
+        return found
+
+    def readdress(self, names: dict) -> bool:
+        """Addresses of host names, {name: [[family, text], ...]}, from now on; whether they were
+        news. A name that is missing there keeps what it had."""
+        cdef Server server
+        news = False
+        for server in self.servers:
+            if server.named and server.host in names:
+                news |= server.readdress(names[server.host])
+        if news:
+            self.balancer = self.balance(self.endpoints())
+        return news
 
     def connections(self) -> tuple:
         """How many wait for a request, and how many carry one or are being made."""
@@ -86,4 +106,7 @@ cdef class HttpTarget(Target):
     cdef Attempt open(self, Exchange x):
         """An attempt at the endpoint whose turn it is."""
         cdef Endpoint e = self.balancer.pick(x, x.tried, x.engine.now_ms)
-        return new_attempt(x, e, <HostMode>self.host_mode, self.host_text)
+        cdef H1Attempt a = new_attempt(x, e, <HostMode>self.host_mode, self.host_text)
+        if e is None and self.hosts and not self.balancer.endpoints:
+            a.none_left = REASON_UPSTREAM_UNRESOLVED
+        return a

@@ -18,6 +18,7 @@ cdef class EndpointAttempt(Attempt):
     cdef bint begun                   # endpoint.begin() was called, end() not yet
     cdef uint8_t host_mode            # HostMode
     cdef bytes host_text              # with HOST_FIXED
+    cdef Reason none_left             # why there is no endpoint; REASON_NONE: all were tried
 
     cdef void aim(self, Exchange x, Endpoint endpoint, HostMode mode, bytes host_text) noexcept
     cdef void account(self, Endpoint e) noexcept

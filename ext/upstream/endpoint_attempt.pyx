@@ -3,7 +3,7 @@
 cimport cython
 from libc.string cimport memset
 from fastgw.ext.base.debug cimport ATTEMPTS, debug_born, debug_died
-from fastgw.ext.base.reasons cimport REASON_NO_ENDPOINT
+from fastgw.ext.base.reasons cimport REASON_NONE, REASON_NO_ENDPOINT
 from fastgw.ext.base.span cimport span
 from fastgw.ext.route.plan cimport RouteRow
 from fastgw.ext.route.snapshot cimport Snapshot, plan_text
@@ -61,6 +61,8 @@ cdef class EndpointAttempt(Attempt):
         cdef Exchange x = self.x
         cdef list tried = x.tried
         cdef Reason why = REASON_NO_ENDPOINT
+        if self.none_left != REASON_NONE:
+            why = self.none_left
         if tried:
             self.endpoint = tried[len(tried) - 1]
             why = (<Endpoint>self.endpoint).last_failure

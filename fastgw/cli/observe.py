@@ -28,7 +28,7 @@ def observe_options(command: F) -> F:
             metavar="TARGET",
             default="",
             help="Where a line for each request goes: '-' (standard output), 'stderr', a path, "
-            "unix:/path or tcp:ip:port.  [default: nowhere]",
+            "unix:/path or tcp:ip:port.  [default: nowhere, or what FILE says]",
         ),
         option(
             "--access-log-format",
@@ -98,12 +98,13 @@ def observe_options(command: F) -> F:
 
 def take_observe(options: dict[str, Any], log_level: str) -> tuple[ControlSettings, dict[str, Any]]:
     """What the options say, taken out of `options`: the control process's settings, and the
-    access log's. A wrong one is a click.BadParameter that names it."""
+    keys of `access_log` in a configuration. A wrong one is a click.BadParameter that names it."""
     log = {key: options.pop(f"access_log_{key}", None) for key in _LOG_KEYS}
     for key in ("fields", "show"):
         if log[key] is not None:
             log[key] = [name.strip() for name in log[key].split(",")]
-    said = {key: value for key, value in log.items() if value not in (None, ())}
+    log["keep"], log["skip"] = list(log["keep"]), list(log["skip"])
+    said = {key: value for key, value in log.items() if value not in (None, [])}
     target = _target(options.pop("access_log"))
     try:
         read_options(said)
@@ -111,19 +112,16 @@ def take_observe(options: dict[str, Any], log_level: str) -> tuple[ControlSettin
         key, _, _ = str(e).partition(":")
         name = f"--access-log-{key}" if key in _LOG_KEYS else "--access-log-format"
         raise click.BadParameter(str(e), param_hint=name) from e
-    if said and not target:
-        raise click.UsageError("--access-log-* without --access-log: nothing is written")
     admin, token = options.pop("admin_listen"), _token(options.pop("admin_token_file"))
     if admin and not token:
         raise click.UsageError("--admin-listen needs --admin-token-file")
     settings = ControlSettings(
-        access_log=target,
         admin_listen=admin,
         admin_token=token,
         metrics_listen=options.pop("metrics_listen"),
         log_level=log_level,
     )
-    return settings, said
+    return settings, ({"to": target} if target else {}) | said
 
 
 def _target(given: str) -> str:

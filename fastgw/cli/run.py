@@ -87,15 +87,17 @@ def run(
     """
     from fastgw.master import launch
 
-    control, log_options = take_observe(options, log_level)
+    control, access_log = take_observe(options, log_level)
+    source = read_source(options)
+    if access_log:
+        source["options"]["access_log"] = access_log
     settings = Settings(
-        source=read_source(options),
+        source=source,
         workers=workers,
         run_dir=run_dir,
         name=name,
         log_level=log_level,
         control=control,
-        log_options=log_options,
         **take_process(options),
     )
     sys.exit(launch.run(settings))

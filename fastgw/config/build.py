@@ -13,6 +13,7 @@ from fastgw.config.loops import find_loops
 from fastgw.config.matches import Matches
 from fastgw.config.models import Config
 from fastgw.config.networks import networks
+from fastgw.config.node import NodeLowering
 from fastgw.config.parameters import Parameters
 from fastgw.config.policies import Check, Policies, TryPlugins
 from fastgw.config.problems import ConfigError, Problem, Where, in_order
@@ -44,6 +45,8 @@ class CommandLine:
     number: int = 1
     tls_cert: str = ""
     tls_key: str = ""
+    #: Keys of `access_log`.
+    access_log: dict[str, Any] = field(default_factory=dict)
 
     def document(self) -> Document:
         """It all as a configuration of its own."""
@@ -53,6 +56,8 @@ class CommandLine:
             "listen": {f"cli-{i}": self.listener(addr) for i, addr in enumerate(self.listen, 1)},
             "trusted_proxies": list(self.trusted_proxies),
         }
+        if self.access_log:
+            value["access_log"] = dict(self.access_log)
         if self.to:
             value["routes"] = {DEFAULT_ROUTE: {"match": "/*", "upstream": list(self.to)}}
         return Document(COMMAND_LINE, value)
@@ -197,6 +202,7 @@ class _Builder:
             self.trusted(),
             number=number,
             error_pages=self.pages.of(self.defaults)[0],
+            node=NodeLowering(self.document, self.config, self.said, self.told).options(),
         )
 
     def trusted(self) -> tuple[str, ...]:

@@ -47,6 +47,11 @@ class Options:
     strict: bool = False
     tls_cert: str = ""
     tls_key: str = ""
+    #: A file whose text stands in for that of the configuration's, which need not exist; what
+    #: is named there is looked for beside the latter.
+    text_from: str = ""
+    #: Keys of the file's `access_log`, which they override.
+    access_log: dict[str, Any] = field(default_factory=dict)
 
 
 def compile_in_child(

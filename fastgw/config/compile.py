@@ -26,11 +26,12 @@ from typing import Any
 from fastgw.config.build import Built, CommandLine, build_whole
 from fastgw.config.plugins import try_plugins
 from fastgw.config.problems import ConfigError
-from fastgw.config.server_urls import no_resolver, system_resolver
+from fastgw.config.server_urls import hosts_resolver, system_resolver
 from fastgw.config.source import open_document
 from fastgw.ext.policy.build import build_policy
 from fastgw.named_files import NAMED
 from fastgw.plan import build_plan
+from fastgw.plan.model import ObjectSpec
 from fastgw.privileges import drop, read_identity
 
 
@@ -47,21 +48,30 @@ def read_whole(
     options: Mapping[str, Any],
     *,
     strict: bool = False,
-    offline: bool = False,
+    offline: bool = True,
     plugins: bool = False,
 ) -> Built:
     """The configuration of a file and the command line; ConfigError. `strict`: warnings are
-    errors; `offline`: host names are not looked up, so nothing can be run from it; `plugins`:
-    they are tried, which runs their code."""
-    document = None if file is None else open_document(file)
+    errors; without `offline` host names are looked up, and a warning says which can't be;
+    `plugins`: they are tried, which runs their code."""
+    document = None
+    if file is not None:
+        document = open_document(file, options.get("text_from") or None)
     return build_whole(
         document,
         command_line(options),
-        no_resolver if offline else system_resolver,
+        hosts_resolver if offline else system_resolver,
         check=build_policy,
         strict=strict,
-        plugins=try_plugins if plugins else None,
+        plugins=try_without_channel if plugins else None,
     )
+
+
+def try_without_channel(specs: Sequence[ObjectSpec]) -> list[str]:
+    """Try plugins, the last thing that is done: all files are open that will be, and whoever
+    has opened them for us is not there for a plugin's code."""
+    NAMED.close()
+    return try_plugins(specs)
 
 
 def compile_whole(
@@ -69,7 +79,7 @@ def compile_whole(
     options: Mapping[str, Any],
     *,
     strict: bool = False,
-    offline: bool = False,
+    offline: bool = True,
     plugins: bool = False,
 ) -> Compiled:
     """Like `read_whole`, with the plan."""
@@ -88,6 +98,7 @@ def command_line(said: Mapping[str, Any]) -> CommandLine:
         int(said.get("number", 1)),
         str(said.get("tls_cert", "")),
         str(said.get("tls_key", "")),
+        dict(said.get("access_log", {})),
     )
 
 

@@ -26,17 +26,20 @@ MAX_TOTAL = 64 * 1024 * 1024
 _WILD = frozenset("*?[")
 
 
-def read_all(file: str, references: References | None = None) -> Document:
-    """The document of a file and of everything that it includes, however deep."""
-    return _Including(file, references or References()).read()
+def read_all(
+    file: str, references: References | None = None, text_from: str | None = None
+) -> Document:
+    """The document of a file and of everything that it includes, however deep. `text_from`:
+    another file, whose text stands in for that of `file`, which need not exist."""
+    return _Including(file, references or References(), text_from).read()
 
 
 class _Including:
     """Reads one file after another into one document."""
 
-    def __init__(self, file: str, references: References) -> None:
+    def __init__(self, file: str, references: References, text_from: str | None) -> None:
         self.document = Document(file)
-        self.references = references
+        self.references, self.text_from = references, text_from
         self.seen: set[str] = set()
         self.total = 0
 
@@ -60,7 +63,9 @@ class _Including:
         if real in self.seen:
             return None
         self.seen.add(real)
-        source = source_of(self.document, path)
+        source = source_of(
+            self.document, path, self.text_from if path == self.document.file else None
+        )
         if source is None:
             return None
         self.total += len(source.text)

@@ -12,6 +12,7 @@ from fastgw.config.edge import AddressLimits, Passes, WrittenProxyProtocol
 from fastgw.config.forms import Model, Name, OneOrMore, Short, Texts
 from fastgw.config.limit_models import AllLimits, AllTimeouts
 from fastgw.config.match_models import GroupMatch, WrittenMatch
+from fastgw.config.node_models import Dns, WrittenAccessLog
 from fastgw.config.policy_base import PolicyModel
 from fastgw.config.policy_models import HeaderName, Health, PolicyEntry
 from fastgw.config.tls import ListenTls
@@ -231,6 +232,10 @@ class Config(Model):
     trusted_proxies: Annotated[list[str], OneOrMore()] = Field(
         default=[], description="Networks whose X-Forwarded-* fields are believed."
     )
+    access_log: WrittenAccessLog | None = Field(
+        default=None, description="A line for each request, and where it goes."
+    )
+    dns: Dns | None = Field(default=None, description="How host names of servers are looked up.")
     defaults: Defaults = Field(
         default=Defaults(), description="What holds for every route that does not say otherwise."
     )

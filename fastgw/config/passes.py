@@ -1,4 +1,4 @@
-"""`passthrough` of a listener: its servers, looked up when the configuration is read."""
+"""`passthrough` of a listener: its servers."""
 
 from __future__ import annotations
 
@@ -35,21 +35,26 @@ def passes(
 
 
 def _one(document: Document, where: Where, one: Passthrough, lookups: Lookups) -> dict[str, Any]:
-    addresses: list[list[Any]] = []
-    for i, text in enumerate(one.servers):
-        at = (*where, "servers", i)
-        server = noted(document, at, tcp_server, text)
-        if server is None:
-            continue
-        if server.unix:
-            addresses.append([int(socket.AF_UNIX), server.unix, 0])
-            continue
-        if not server.literal:
-            lookups.all([server.host])
-        addresses += noted(document, at, lookups.addresses, server) or []
+    written = [
+        (i, server)
+        for i, text in enumerate(one.servers)
+        if (server := noted(document, (*where, "servers", i), tcp_server, text)) is not None
+    ]
+    lookups.all(server.host for _, server in written if server.named)
+    for i, server in written:
+        lookups.warn(document, (*where, "servers", i), server)
     return {
-        "addresses": addresses,
+        "servers": [_server(server, lookups) for _, server in written],
         "send_proxy": PROXY_VERSIONS[one.proxy_protocol] if one.proxy_protocol else 0,
         "connect_ms": one.connect,
         "idle_ms": one.idle,
     }
+
+
+def _server(server: ServerUrl, lookups: Lookups) -> dict[str, Any]:
+    """As the plan has it."""
+    addresses = lookups.addresses(server)
+    if server.unix:
+        addresses = [[int(socket.AF_UNIX), server.unix, 0]]
+    named = {"named": True} if server.named else {}
+    return {"host": server.host, "port": server.port, "addresses": addresses, **named}

@@ -41,6 +41,9 @@ def _tried(specs: Sequence[ObjectSpec], timeout_s: float) -> tuple[list[str], st
             timeout=timeout_s,
             check=False,
         )
+    except PermissionError:
+        # A --user who may not execute our Python: the workers have it, and will say.
+        return [""] * len(specs), ""
     except subprocess.TimeoutExpired as e:
         return _lines(e.stdout), f"took longer than {timeout_s:g} s"
     sys.stderr.write(done.stderr[:_MOST_PRINTED].decode("utf-8", "replace"))

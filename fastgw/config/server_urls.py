@@ -1,4 +1,7 @@
-"""URLs of servers checked and taken apart, and host names looked up."""
+"""URLs of servers checked and taken apart, and what is known of their host names.
+
+A start never waits for DNS: a plan holds the addresses that /etc/hosts has, and the control
+process tells the workers all others, and every change (fastgw/control/names.py)."""
 
 from __future__ import annotations
 
@@ -10,7 +13,10 @@ from dataclasses import dataclass
 from ipaddress import AddressValueError, IPv4Address, IPv6Address
 from typing import Any
 
+from fastgw.config.document import Document
+from fastgw.config.problems import Where
 from fastgw.config.wrong import Wrong
+from fastgw.hosts_file import HostsFile
 
 #: [family, IP address, port] as a target gets it.
 Address = list[Any]
@@ -19,6 +25,7 @@ Resolver = Callable[[str], list[tuple[int, str]]]
 
 MAX_UNIX_PATH = 107
 _LOOKUPS = 16
+_HOSTS = HostsFile()
 _HOST = re.compile(r"[a-z0-9_]([a-z0-9._-]{0,251}[a-z0-9_])?\Z")
 
 
@@ -33,18 +40,22 @@ class ServerUrl:
     literal: int = 0
     tls: bool = False
 
+    @property
+    def named(self) -> bool:
+        """Whether its host is a name, whose addresses may change."""
+        return not self.unix and not self.literal
+
+
+def hosts_resolver(host: str) -> list[tuple[int, str]]:
+    """The addresses that /etc/hosts has; never waits."""
+    return _HOSTS.find(host)
+
 
 def system_resolver(host: str) -> list[tuple[int, str]]:
     """Every address of a host, as the system's resolver gives them."""
     found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
     unique = {(int(family), str(address[0])): None for family, _, _, _, address in found}
     return list(unique)
-
-
-def no_resolver(host: str) -> list[tuple[int, str]]:
-    """An address that is nobody's (RFC 5737) for every host: for looking at a configuration
-    where its names don't exist."""
-    return [(int(socket.AF_INET), "192.0.2.1")]
 
 
 # -- URLs ----------------------------------------------------------------------------------
@@ -123,7 +134,8 @@ def _port(text: str, rest: str) -> str:
 
 
 class Lookups:
-    """Host names looked up at the same time, each once."""
+    """Host names looked up at the same time, each once. One that has no address now may have
+    some later: that is a warning, where lookups were wanted."""
 
     def __init__(self, resolver: Resolver) -> None:
         self.resolver = resolver
@@ -139,19 +151,23 @@ class Lookups:
     def _one(self, host: str) -> list[tuple[int, str]] | str:
         """Addresses, or what went wrong."""
         try:
-            return self.resolver(host) or "no address"
+            return self.resolver(host)
         except OSError as e:
             return e.strerror or str(e)
         except UnicodeError:
             return "not a host name"
 
     def addresses(self, server: ServerUrl) -> list[Address]:
-        """The addresses of a server; Wrong when its name has none."""
-        if server.unix:
-            return []
+        """The addresses of a server that are known; empty for a unix socket."""
         if server.literal:
             return [[server.literal, server.host, server.port]]
-        found = self.found[server.host]
+        found = self.found[server.host] if server.named else []
         if isinstance(found, str):
-            raise Wrong("FGW104", f"host '{server.host}' can't be resolved: {found}")
+            return []
         return [[family, address, server.port] for family, address in found]
+
+    def warn(self, document: Document, where: Where, server: ServerUrl) -> None:
+        """Say so if the name of a server at `where` could not be resolved."""
+        said = self.found.get(server.host) if server.named else None
+        if isinstance(said, str):
+            document.warn("FGW104", where, f"host '{server.host}' can't be resolved now: {said}")

@@ -61,7 +61,7 @@ class Targets:
                 for i, server in enumerate(upstream.servers)
             ]
         every = [server for servers in self.servers.values() for server in servers]
-        self.lookups.all(s.host for s in every if s and not s.unix and not s.literal)
+        self.lookups.all(s.host for s in every if s and s.named)
         for name, upstream in self.config.upstreams.items():
             self.made[name] = self.forward(("upstreams", name), name, upstream)
 
@@ -88,8 +88,8 @@ class Targets:
         for i, server in enumerate(self.servers[where]):
             if server is not None:
                 at = (*where, "servers", i, "url")
-                addresses = noted(self.document, at, self.lookups.addresses, server)
-                found.append((server, addresses or []))
+                self.lookups.warn(self.document, at, server)
+                found.append((server, self.lookups.addresses(server)))
         if host is None or len(found) != len(upstream.servers):
             return None
         layer = Layer(self.document, where, upstream)
@@ -221,6 +221,7 @@ def options(
                 "unix": server.unix,
                 "weight": written.weight,
                 "addresses": addresses,
+                **({"named": True} if server.named else {}),
                 **({"tls": True, "literal": bool(server.literal)} if server.tls else {}),
             }
             for (server, addresses), written in zip(servers, upstream.servers, strict=True)

@@ -44,8 +44,8 @@ class Server(Model):
     """One server of an upstream."""
 
     url: str = Field(
-        description="`http://host[:port]` or `unix:/path`. Names are looked up when the"
-        " configuration is read."
+        description="`http://host[:port]` or `unix:/path`. Names are looked up beside the"
+        " traffic, as long as their TTL says."
     )
     weight: Annotated[int, Field(ge=1, le=65535)] = Field(
         default=1, description="Its share among the servers."

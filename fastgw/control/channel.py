@@ -5,13 +5,17 @@ A message may bring descriptors; `fds` names them, in order. Whoever asks gives 
 the answer, of type `answer`, bears the same.
 
 master says
-    hello       settings {...}; fds: `doorbell`, `statistics`, `admin`, `admin-tcp-0`,
-                `metrics-0` ... as far as there are; first of all
+    hello       settings {...}; fds: `doorbell`, `statistics`; first of all
+    listen      fds: `admin`, `admin-tcp-0`, `metrics-0` ... as far as there are: serve them.
+                After an upgrade it comes when the older gateway leaves
+    unlisten    another gateway serves them from now on
     ring        fds: `ring`; one more ring of log lines, to be drained from now on
     workers     workers [{slot, pid, state, started_s, restarts}], totals {worker_restarts,
                 reloads, reload_failures, control_restarts, start_time_seconds,
                 statistics_rows}; whenever one changes
     generation  number, hash, source {file, options}, loaded_s; fds: `plan`
+    segment     name; fds: `segment`; what an earlier control process has published
+    resolve     hosts; look these names up, the next configuration needs them
     drain       the gateway accepts no more
     reopen      open the log's file again (USR1)
     answer      id, ok, text [...] or what was asked for
@@ -22,6 +26,10 @@ control says
     reload      id; compile the source again and switch
     put_config  id; fds: `config`, a text to be switched to instead of the source's file
     log_level   id, level
+    resolved    each of the names of the last `resolve` was looked up once
+    connections id, pid, after, limit; a worker's connections: `connections` [...], or ok
+                False, with `gone` if there is no such worker
+    publish     name; fds: `segment`, which all workers get (fastgw/master/published.py)
 
 A master that is gone (the end of the stream) means: write what is there and end. The rings
 stay with the workers, so that the next control process finds what they wrote meanwhile.
@@ -35,7 +43,7 @@ from collections.abc import Callable, Mapping
 from itertools import count
 from typing import Any
 
-from fastgw.master.messages import BrokenMessage, Inbox, Message, pack, receive
+from fastgw.master.messages import Inbox, Message, pack
 
 ANSWER_S = 60.0
 
@@ -62,19 +70,10 @@ class Channel:
         asyncio.get_running_loop().add_reader(sock.fileno(), self._readable)
 
     def _readable(self) -> None:
-        try:
-            data, fds = receive(self.sock)
-        except BlockingIOError:
-            return
-        except OSError:
-            data, fds = b"", []
-        try:
-            messages = self._inbox.feed(data, fds)
-        except BrokenMessage:
-            data, messages = b"", []
-        for message in messages:
+        messages = self._inbox.receive(self.sock)
+        for message in messages or ():
             self._take(message)
-        if not data:
+        if messages is None:
             self.close()
             self.on_end()
 

@@ -28,12 +28,13 @@ TURN_BYTES = 4 << 20
 
 
 class Drain:
-    """All rings of a gateway and the one sink."""
+    """All rings of a gateway and the one sink; None: nobody wants lines."""
 
-    def __init__(self, sink: Sink, say: Say, doorbell: int = -1) -> None:
+    def __init__(self, sink: Sink | None, say: Say, doorbell: int = -1) -> None:
         self.sink, self.say, self.doorbell = sink, say, doorbell
         self.rings: list[RingReader] = []
-        self.bytes = 0
+        #: Bytes that sinks took, and writes that failed, of all sinks so far.
+        self.bytes = self.errors = 0
         #: The ring whose line is half written, or None.
         self._begun: RingReader | None = None
         self._complained = ""
@@ -55,8 +56,20 @@ class Drain:
             self._handle = None
         if self.doorbell >= 0:
             asyncio.get_running_loop().remove_reader(self.doorbell)
-        self.drain(1 << 40)
-        self.sink.close()
+        self.use(None)
+
+    def use(self, sink: Sink | None) -> None:
+        """Write to another sink from now on; what is there goes to the one before."""
+        if self.sink is not None:
+            self.drain(1 << 40)
+            self.sink.close()
+            self.errors += self.sink.errors
+        self.sink, self._begun, self._complained = sink, None, ""
+
+    @property
+    def target(self) -> str:
+        """Where lines go; empty: nowhere."""
+        return "" if self.sink is None else self.sink.target
 
     def add(self, fd: int) -> None:
         """One more ring; the descriptor is done with when this returns."""
@@ -64,7 +77,8 @@ class Drain:
 
     def reopen(self) -> None:
         """Open the log's file again; SinkError if that fails, then the old one is kept."""
-        self.sink.reopen()
+        if self.sink is not None:
+            self.sink.reopen()
         if self._begun is not None:
             self._begun.skip_line()
             self._begun = None
@@ -95,10 +109,11 @@ class Drain:
         """Write up to about `most` bytes; how many it were."""
         if not self._ready():
             return 0
+        assert self.sink is not None
         total = 0
         try:
             while total < most:
-                moved = self._round()
+                moved = self._round(self.sink)
                 if not moved:
                     break
                 total += moved
@@ -114,7 +129,7 @@ class Drain:
 
     def _ready(self) -> bool:
         """Whether the sink can be written to, opening it if it is time."""
-        if not any(ring.waiting for ring in self.rings):
+        if self.sink is None or not any(ring.waiting for ring in self.rings):
             return False
         if not self.sink.may_try():
             return False
@@ -125,12 +140,12 @@ class Drain:
             return False
         return True
 
-    def _round(self) -> int:
+    def _round(self, sink: Sink) -> int:
         """One write from each ring that has something."""
         total = 0
         for ring in [self._begun] if self._begun is not None else self.rings:
             assert ring is not None
-            moved = ring.write_to(self.sink.fd, self.sink.is_socket)
+            moved = ring.write_to(sink.fd, sink.is_socket)
             total += moved
             if moved:
                 self._begun = None if ring.at_line() else ring
@@ -141,7 +156,7 @@ class Drain:
     def _resume_line(self) -> None:
         """After a sink that broke, the rest of a half-written line means nothing in the next
         one."""
-        if self._begun is not None and not self.sink.is_open:
+        if self._begun is not None and (self.sink is None or not self.sink.is_open):
             self._begun.skip_line()
             self._begun = None
 

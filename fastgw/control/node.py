@@ -6,6 +6,7 @@ import asyncio
 import os
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Protocol
 
 from fastgw.config.child import CompilerCrashed, Options, compile_in_child
@@ -14,6 +15,9 @@ from fastgw.control.channel import Channel, MasterGone
 from fastgw.control.exposition import PROMETHEUS, Exposition, Row
 from fastgw.ext.record.catalogue import CELLS, kind_named, read_catalogue
 from fastgw.plan import PlanReader
+
+#: How a configuration that was put is called; the master calls it the same.
+PUT_NAME = "put-config.yaml"
 
 
 class RowSource(Protocol):
@@ -45,10 +49,12 @@ class Node:
         self.count: Callable[[], dict[str, int]] = dict
         self.draining = False
         self.log_level = "info"
+        #: What a host name resolves to now.
+        self.addresses: Callable[[str], list[str]] = lambda host: []
         #: The plan that the workers have mapped, and what explains it, once that was asked for.
         self.plan: memoryview | None = None
         self.explainer: tuple[memoryview, Any] | None = None
-        self._upstreams: list[tuple[str, list[str]]] = []
+        self._upstreams: list[tuple[str, list[tuple[str, str]]]] = []
         self._exposition = Exposition(read_catalogue())
 
     # -- what is known ---------------------------------------------------------------------
@@ -63,10 +69,12 @@ class Node:
         """Workers that accept connections."""
         return sum(w.get("state") in ("ready", "serving") for w in self.workers)
 
-    def set_plan(self, plan: memoryview) -> None:
-        """Take over what the API shows of a generation's plan."""
+    def set_plan(self, plan: memoryview) -> PlanReader:
+        """Take over what the API shows of a generation's plan; its reader."""
         self.plan, self.explainer = plan, None
-        self._upstreams = list(upstreams_of(PlanReader(plan)))
+        reader = PlanReader(plan)
+        self._upstreams = list(upstreams_of(reader))
+        return reader
 
     def render_metrics(self, content_type: str = PROMETHEUS) -> bytes:
         """The page of metrics."""
@@ -88,9 +96,16 @@ class Node:
         return [
             {
                 "name": name,
-                "endpoints": [{"url": url, **counted.get((name, url), empty)} for url in urls],
+                "endpoints": [
+                    {
+                        "url": url,
+                        "addresses": self.addresses(host),
+                        **counted.get((name, url), empty),
+                    }
+                    for url, host in servers
+                ],
             }
-            for name, urls in self._upstreams
+            for name, servers in self._upstreams
         ]
 
     def connections(self) -> dict[str, Any]:
@@ -107,6 +122,31 @@ class Node:
         ]
         sums = {key: sum(row[key] for row in rows) for key in ("open", "accepted", "exchanges")}
         return {**sums, "workers": rows}
+
+    async def page_of_connections(self, after: str, limit: int) -> dict[str, Any]:
+        """Connections of all workers, about `limit` from the place `after` on: the `next` of
+        the page before, empty at the beginning. ValueError: it is no such place."""
+        pids = sorted(w["pid"] for w in self.workers if w.get("state") in ("ready", "leaving"))
+        at_pid, at_id = _place(after)
+        found: list[dict[str, Any]] = []
+        for pid in (p for p in pids if p >= at_pid):
+            wanted = limit - len(found)
+            if wanted <= 0:
+                return {"connections": found, "next": f"{pid}.0"}
+            since = at_id if pid == at_pid else 0
+            said = await self._master().ask("connections", pid=pid, after=since, limit=wanted)
+            if not said.get("ok"):
+                if said.get("gone"):
+                    continue
+                raise MasterGone(f"worker (pid {pid}) does not answer")
+            rows = said["connections"]
+            found += [{"worker": self._slot(pid), **row} for row in rows]
+            if len(rows) >= wanted:
+                return {"connections": found, "next": f"{pid}.{rows[len(rows) - 1]['id']}"}
+        return {"connections": found, "next": None}
+
+    def _slot(self, pid: int) -> int:
+        return next((int(w["slot"]) for w in self.workers if w["pid"] == pid), -1)
 
     def _named(self, kind: str) -> list[tuple[tuple[str, ...], dict[str, int]]]:
         """Rows of a kind, their single cells by the metric's short name."""
@@ -140,7 +180,7 @@ class Node:
 
     async def check_config(self, text: bytes) -> list[str]:
         """What is wrong with a configuration; the very code of `fastgw check`."""
-        return await asyncio.to_thread(check_text, text, _folder(self.generation["source"]))
+        return await asyncio.to_thread(check_text, text, self.generation["source"])
 
     def _master(self) -> Channel:
         if self.channel is None:
@@ -148,25 +188,31 @@ class Node:
         return self.channel
 
 
-def check_text(text: bytes, folder: str | None) -> list[str]:
-    """What is wrong with a configuration that would stand in `folder`."""
-    with tempfile.NamedTemporaryFile(prefix=".put-", suffix=".yaml", dir=folder) as f:
+def check_text(text: bytes, source: Mapping[str, Any]) -> list[str]:
+    """What is wrong with a configuration that would take the place of `source`'s file: what it
+    names is looked for beside that, and the command line's options hold for it as well."""
+    said = {k: v for k, v in source.get("options", {}).items() if k != "to"}
+    beside = Path(source.get("file") or ".").absolute().with_name(PUT_NAME)
+    with tempfile.NamedTemporaryFile(prefix="put-", suffix=".yaml") as f:
         f.write(text)
         f.flush()
         try:
-            compile_in_child(f.name, Options())
+            compile_in_child(str(beside), Options(**{**said, "text_from": f.name}))
         except ConfigError as e:
-            return [str(problem).replace(f.name, "<put>") for problem in e.problems]
+            return [str(problem) for problem in e.problems]
         except CompilerCrashed as e:
             return str(e).splitlines()
     return []
 
 
-def _folder(source: Mapping[str, Any]) -> str | None:
-    """Where the running configuration's file is, so that what it names is found."""
-    file = source.get("file")
-    folder = os.path.dirname(os.path.abspath(file)) if file else None
-    return folder if folder and os.access(folder, os.W_OK) else None
+def _place(after: str) -> tuple[int, int]:
+    """Pid and connection where a page begins."""
+    if not after:
+        return 0, 0
+    pid, _, number = after.partition(".")
+    if not (pid.isascii() and pid.isdigit() and number.isascii() and number.isdigit()):
+        raise ValueError(f"'{after}' is no place in the list")
+    return int(pid), int(number)
 
 
 def _short_names(kind: str) -> dict[str, int]:
@@ -178,9 +224,10 @@ def _short_names(kind: str) -> dict[str, int]:
     }
 
 
-def upstreams_of(plan: PlanReader) -> Iterator[tuple[str, list[str]]]:
-    """(name, URLs of its servers) of each upstream."""
+def upstreams_of(plan: PlanReader) -> Iterator[tuple[str, list[tuple[str, str]]]]:
+    """(name, [(URL, host)] of its servers) of each upstream."""
     for row in plan.rows("objects"):
         options = plan.options(*row[5:7])
         if "servers" in options:
-            yield plan.text(*row[2:4]), [str(server["url"]) for server in options["servers"]]
+            servers = [(str(s["url"]), str(s["host"])) for s in options["servers"]]
+            yield plan.text(*row[2:4]), servers

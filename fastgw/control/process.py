@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import mmap
 import os
 import signal
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 from starlette.types import ASGIApp
@@ -15,12 +16,16 @@ from starlette.types import ASGIApp
 from fastgw.control.api.app import admin_app, metrics_app
 from fastgw.control.channel import Channel, MasterGone, as_socket, fields_of
 from fastgw.control.drain import Drain
+from fastgw.control.names import Names
 from fastgw.control.node import Node
+from fastgw.control.resolver import Resolver
 from fastgw.control.serve import Server, new_server
 from fastgw.control.sinks import Sink, SinkError
 from fastgw.control.statistics import StatisticsReader
 from fastgw.log import Log
 from fastgw.master.messages import Message
+from fastgw.names import SEGMENT, Addresses, read_names, seal_names
+from fastgw.plan import PlanReader
 
 EXIT_OK = 0
 EXIT_FAILED = 1
@@ -33,10 +38,18 @@ class Control:
         self.log = log
         self.node = Node()
         self.exit_code = EXIT_OK
-        self.drain: Drain | None = None
+        self.drain = Drain(None, self.say)
+        self.names = Names(Resolver(), self.publish, self.say)
+        #: Host names of the running configuration.
+        self.hosts: set[str] = set()
+        #: Version of the addresses of host names that were told last.
+        self.version = 0
+        self._dns: dict[str, Any] = {}
         self.statistics: StatisticsReader | None = None
         self.node.count = self.count
+        self.node.addresses = self.addresses
         self._sock = sock
+        self._token: str | None = None
         self._servers: list[Server] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._end = asyncio.Event()
@@ -53,8 +66,8 @@ class Control:
 
     async def _stop(self) -> None:
         """Write what is left of the log, let requests under way end."""
-        if self.drain is not None:
-            self.drain.stop()
+        self.drain.stop()
+        self.names.stop()
         for server in self._servers:
             server.should_exit = True
         if self._tasks:
@@ -75,7 +88,7 @@ class Control:
                 take(fields_of(message), fds)
         except (OSError, ValueError) as e:
             self.log.error(f"{message['type']}: {e}")
-            if message["type"] == "hello":
+            if message["type"] in ("hello", "listen"):
                 self.exit_code = EXIT_FAILED
                 self._end.set()
         finally:
@@ -90,19 +103,26 @@ class Control:
         if "statistics" in fds:
             self.statistics = StatisticsReader(fds["statistics"])
             self.node.source = self.statistics
-        if settings.get("access_log"):
-            bell = os.dup(fds["doorbell"]) if "doorbell" in fds else -1
-            self.drain = Drain(Sink(settings["access_log"]), self.log, bell)
-            self.drain.start()
-        self._serve_all(fds, settings.get("admin_token") or None)
+        if "doorbell" in fds:
+            self.drain.doorbell = os.dup(fds["doorbell"])
+        self.drain.start()
+        self._token = settings.get("admin_token") or None
+
+    def told_listen(self, said: dict[str, Any], fds: dict[str, int]) -> None:
+        """Serve these sockets."""
+        self._serve_all(fds, self._token)
         assert self.node.channel is not None
         self.node.channel.say("ready", pid=os.getpid())
 
+    def told_unlisten(self, said: dict[str, Any], fds: dict[str, int]) -> None:
+        """Another gateway serves them from now on; requests under way are answered."""
+        for server in self._servers:
+            server.leave()
+
     def told_ring(self, said: dict[str, Any], fds: dict[str, int]) -> None:
         """One more ring."""
-        if self.drain is not None:
-            self.drain.add(fds["ring"])
-            self.drain.look()
+        self.drain.add(fds["ring"])
+        self.drain.look()
 
     def told_workers(self, said: dict[str, Any], fds: dict[str, int]) -> None:
         """How the workers are, and the sums that the master keeps."""
@@ -120,7 +140,59 @@ class Control:
             "loaded_s": said["loaded_s"],
         }
         if "plan" in fds:
-            self.node.set_plan(memoryview(mmap.mmap(fds["plan"], 0, prot=mmap.PROT_READ)))
+            view = memoryview(mmap.mmap(fds["plan"], 0, prot=mmap.PROT_READ))
+            self.take_plan(self.node.set_plan(view))
+
+    def take_plan(self, plan: PlanReader) -> None:
+        """What the configuration says of this process."""
+        said = plan.node()
+        target = said.get("access_log", {}).get("to", "")
+        if target != self.drain.target:
+            self.drain.use(Sink(target) if target else None)
+            self.drain.look()
+        dns = said.get("dns", {})
+        if dns != self._dns:
+            self._dns = dns
+            self.names.use(
+                Resolver(dns["servers"], dns["timeout_ms"] / 1000) if dns else Resolver()
+            )
+        self.hosts = plan.hosts()
+        self.names.watch(self.hosts)
+
+    def told_resolve(self, said: dict[str, Any], fds: dict[str, int]) -> None:
+        """Names that the next configuration will need."""
+        new = set(said["hosts"])
+        self.names.watch(self.hosts | new)
+        self._spawn(self.resolve(new))
+
+    async def resolve(self, hosts: set[str]) -> None:
+        """Say so once they have been looked up."""
+        await self.names.first_answers(hosts)
+        assert self.node.channel is not None
+        with contextlib.suppress(MasterGone):
+            self.node.channel.say("resolved")
+
+    def told_segment(self, said: dict[str, Any], fds: dict[str, int]) -> None:
+        """What the control process before this one had found out."""
+        if said["name"] == SEGMENT:
+            addresses, self.version = read_names(fds["segment"])
+            self.names.learn(addresses)
+
+    def publish(self, addresses: Addresses) -> None:
+        """Have every worker know these addresses of host names."""
+        assert self.node.channel is not None
+        self.version += 1
+        fd = seal_names(addresses, self.version)
+        try:
+            self.node.channel.say("publish", {"segment": fd}, name=SEGMENT)
+        except MasterGone as e:
+            self.log.error(f"host names: {e}")
+        finally:
+            os.close(fd)
+
+    def say(self, level: str, text: str) -> None:
+        """The log, whatever its level is by now."""
+        self.log(level, text)
 
     def told_drain(self, said: dict[str, Any], fds: dict[str, int]) -> None:
         """The gateway accepts no more."""
@@ -128,8 +200,6 @@ class Control:
 
     def told_reopen(self, said: dict[str, Any], fds: dict[str, int]) -> None:
         """The log's file was moved away."""
-        if self.drain is None:
-            return
         try:
             self.drain.reopen()
         except SinkError as e:
@@ -139,11 +209,21 @@ class Control:
         """The gateway has ended."""
         self._end.set()
 
+    def addresses(self, host: str) -> list[str]:
+        """What a host name resolves to now; empty for what is no name."""
+        name = self.names.known.get(host)
+        return [text for _, text in name.addresses] if name is not None else []
+
     def count(self) -> dict[str, int]:
         """Sums of this process, by the short names of their metrics."""
-        if self.drain is None:
-            return {}
-        return {"log_bytes": self.drain.bytes, "log_errors": self.drain.sink.errors}
+        sink = self.drain.sink
+        return {
+            "log_bytes": self.drain.bytes,
+            "log_errors": self.drain.errors + (sink.errors if sink is not None else 0),
+            "name_lookups": self.names.lookups,
+            "name_lookup_failures": self.names.failures,
+            "names_unresolved": self.names.unresolved,
+        }
 
     # -- serving ---------------------------------------------------------------------------
 
@@ -164,7 +244,11 @@ class Control:
         server = new_server(app)
         listener = as_socket(os.dup(fd))
         self._servers.append(server)
-        task = asyncio.get_running_loop().create_task(server.serve(sockets=[listener]))
+        self._spawn(server.serve(sockets=[listener]))
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do something in a task that is waited for at the end."""
+        task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 

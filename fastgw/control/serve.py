@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import socket
 from collections.abc import Iterator
 
 import uvicorn
@@ -25,9 +24,15 @@ class Server(uvicorn.Server):
         """Leave signals alone."""
         yield
 
+    def leave(self) -> None:
+        """Accept nothing more, at once: somebody else accepts from the same socket."""
+        for server in getattr(self, "servers", ()):
+            server.close()
+        self.should_exit = True
+
 
 def new_server(app: ASGIApp) -> Server:
-    """A server of an application; `serve_on` makes it go."""
+    """A server of an application; `serve(sockets=[...])` makes it go."""
     config = uvicorn.Config(
         app,
         http="httptools",
@@ -43,8 +48,3 @@ def new_server(app: ASGIApp) -> Server:
         limit_concurrency=MOST_REQUESTS,
     )
     return Server(config)
-
-
-async def serve_on(server: Server, listener: socket.socket) -> None:
-    """Serve until `server.should_exit`."""
-    await server.serve(sockets=[listener])

@@ -187,6 +187,8 @@ class Listening:
     inherited: list[Bound] = field(default_factory=list)
     #: Not listened on any more, and not closed yet.
     closing: list[Bound] = field(default_factory=list)
+    #: Sockets of slots that are gone, until nobody can be waiting in them.
+    leaving: list[socket.socket] = field(default_factory=list)
 
     def of_slot(self, slot: int, change: Change | None = None) -> list[Given]:
         """What a slot's worker accepts from, as things are or after a change."""
@@ -259,18 +261,26 @@ class Listening:
     def close_others(self, kept: list[Given], change: Change | None = None) -> None:
         """In a worker: close every socket but its own."""
         mine = {given.socket for given in kept}
+        self.close_leaving()
         for b in (*self.bound, *self.closing, *(change.added if change else ())):
             for s in b.sockets:
                 if s not in mine:
                     s.close()
 
+    def close_leaving(self) -> None:
+        """Close this process's copies of the sockets of slots that are gone."""
+        for s in self.leaving:
+            s.close()
+
     def forget(self) -> None:
         """In a child: close every copy; nothing is unlinked."""
+        self.close_leaving()
         for b in (*self.bound, *self.closing):
             b.close()
 
     def close(self) -> None:
         """Close every socket of this process and take our unix paths away."""
+        self.close_leaving()
         for b in (*self.bound, *self.closing):
             b.close()
             b.unlink()

@@ -68,6 +68,7 @@ def read_facts(plan: bytes, read: Read, run_as: Sequence[str]) -> Compiled:
         memory=settings[_MEMORY],
         labels=[*labels_of(reader)],
         bundle=read_files(reader),
+        hosts=sorted(reader.hosts()),
         code=code.digest,
         read=read,
     )
@@ -92,8 +93,10 @@ def read_files(reader: PlanReader) -> bytes:
 
 def labels_of(reader: PlanReader) -> Iterator[tuple[str, str]]:
     """(kind, name) of what has a row in the statistics; LABEL_BREAK joins several labels."""
-    for kind in ("route", "upstream", "endpoint"):
+    for kind in ("route", "upstream", "endpoint", "listener"):
         yield kind, OVERFLOW
+    for listener in reader.listeners():
+        yield "listener", listener.name
     yield "route", NOWHERE
     for row in reader.rows("routes"):
         yield "route", reader.text(*row[:2])

@@ -19,7 +19,7 @@ from typing import Any
 
 from fastgw.log import Log
 from fastgw.master.addresses import AddressError, bind_all
-from fastgw.master.messages import BrokenMessage, Inbox, Message, pack, receive
+from fastgw.master.messages import Inbox, Message, pack
 from fastgw.master.signals import HANDLED
 from fastgw.master.slot import SETTLED_S, backoff_s, describe_end
 from fastgw.privileges import Identity
@@ -39,8 +39,6 @@ Answer = Callable[..., None]
 class ControlSettings:
     """What `fastgw run` was told about the control process."""
 
-    #: Where log lines go (sinks.py); empty: nowhere.
-    access_log: str = ""
     #: `ip:port` of the admin API besides its unix socket, and its token.
     admin_listen: str = ""
     admin_token: str = ""
@@ -53,7 +51,6 @@ class ControlSettings:
     def as_message(self) -> dict[str, str]:
         """As the control process is told it."""
         return {
-            "access_log": self.access_log,
             "admin_token": self.admin_token,
             "log_level": self.log_level,
         }
@@ -116,18 +113,17 @@ def bind_private(path: Path) -> socket.socket:
 class Rings:
     """Rings of log lines: one for each worker process, gone over to its successors.
 
-    A ring outlives who wrote to it, since whoever reads it need not know who that was."""
+    A ring outlives who wrote to it, since whoever reads it need not know who that was. There
+    is one whether lines are written or not, since a reload may want some: memory that nobody
+    has written to takes no room."""
 
-    def __init__(self, wanted: bool) -> None:
-        self.wanted = wanted
-        self.doorbell = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC) if wanted else -1
+    def __init__(self) -> None:
+        self.doorbell = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self.all: list[int] = []
         self._free: list[int] = []
 
     def take(self) -> tuple[int, bool]:
-        """(a ring nobody writes to, whether it is new); -1 where there is no log."""
-        if not self.wanted:
-            return -1, False
+        """(a ring nobody writes to, whether it is new)."""
         if self._free:
             return self._free.pop(), False
         from fastgw.ext.record.ring import create_ring
@@ -166,7 +162,7 @@ class ControlProcess:
     ) -> None:
         self.settings, self.log = settings, log
         self.sockets = Sockets(folder, settings, inherited)
-        self.rings = Rings(bool(settings.access_log))
+        self.rings = Rings()
         #: Descriptor of the statistics segment; -1 = none.
         self.statistics_fd = -1
         self.pid = 0
@@ -183,6 +179,9 @@ class ControlProcess:
         self._ending = False
         #: The newest of each message that a new process has to be told.
         self._facts: dict[str, tuple[dict[str, Any], dict[str, int]]] = {}
+        self._listens = False
+        if not inherited:
+            self.listen()
 
     # -- its life --------------------------------------------------------------------------
 
@@ -284,7 +283,7 @@ class ControlProcess:
     # -- telling it ------------------------------------------------------------------------
 
     def take_ring(self) -> int:
-        """A ring for a worker that is about to be started; -1 where there is no log."""
+        """A ring for a worker that is about to be started."""
         fd, new = self.rings.take()
         if new:
             self._say("ring", {}, {"ring": fd})
@@ -297,13 +296,23 @@ class ControlProcess:
     def tell(self, kind: str, fds: Mapping[str, int] | None = None, **fields: Any) -> None:
         """Tell it something, now and whenever it is started again: `workers`, `generation`,
         `drain`. Descriptors stay the caller's and must stay open."""
-        self._facts[kind] = (fields, dict(fds or {}))
+        self.remember(kind, fds, **fields)
         self._say(kind, *self._facts[kind])
+
+    def remember(self, kind: str, fds: Mapping[str, int] | None = None, **fields: Any) -> None:
+        """Have it told when it is started again; the one that runs knows."""
+        self._facts[kind] = (fields, dict(fds or {}))
 
     def tell_workers(self, workers: list[dict[str, Any]], totals: dict[str, int]) -> None:
         """Tell it how the workers are, and the sums that the master keeps."""
         begun = {"start_time_seconds": int(self.begun_s)}
         self.tell("workers", workers=workers, totals={**totals, **begun})
+
+    def listen(self) -> None:
+        """Have it serve its sockets; those of an older gateway not before that one leaves."""
+        if not self._listens:
+            self._listens = True
+            self.tell("listen", {name: s.fileno() for name, s in self.sockets.named.items()})
 
     def set_log_level(self, level: str) -> None:
         """What a new process is told; the one that asked knows."""
@@ -315,11 +324,10 @@ class ControlProcess:
 
     def _tell_all(self) -> None:
         """Everything that one has to know who has just begun."""
-        fds = {name: s.fileno() for name, s in self.sockets.named.items()}
+        fds = {}
         if self.statistics_fd >= 0:
             fds["statistics"] = self.statistics_fd
-        if self.rings.wanted:
-            fds["doorbell"] = self.rings.doorbell
+        fds["doorbell"] = self.rings.doorbell
         self._say("hello", {"settings": self.settings.as_message()}, fds)
         for ring in self.rings.all:
             self._say("ring", {}, {"ring": ring})
@@ -346,17 +354,12 @@ class ControlProcess:
     def hear(self) -> None:
         """Take its messages."""
         assert self.sock is not None
-        try:
-            data, fds = receive(self.sock)
-            messages = self._inbox.feed(data, fds)
-        except BlockingIOError:
-            return
-        except (OSError, BrokenMessage) as e:
-            self.log.error(f"control (pid {self.pid}): broken channel: {e}")
-            data, messages = b"", []
-        for message in messages:
+        messages = self._inbox.receive(self.sock)
+        for message in messages or ():
             self._take(message)
-        if not data:
+        if messages is None:
+            if self._inbox.broken:
+                self.log.error(f"control (pid {self.pid}): broken message: {self._inbox.broken}")
             self._close_channel()
 
     def _take(self, message: Message) -> None:

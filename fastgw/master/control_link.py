@@ -5,43 +5,61 @@ from __future__ import annotations
 import hashlib
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from fastgw.ext.shm.segment import SegmentError
 from fastgw.log import LEVELS
+from fastgw.master.connections import ConnectionQuestions
 from fastgw.master.control import Answer, ControlProcess
 from fastgw.master.generation import Generation
 from fastgw.master.master import Master
 from fastgw.master.process import WorkerProcess
+from fastgw.master.published import Published
 
 #: Where a configuration that was put stands, in the run directory.
 PUT_NAME = "put-config.yaml"
+#: How long a reload waits for addresses of host names that are new.
+RESOLVE_S = 2.0
 
 
 class ControlLink:
     """Ties a control process to a master; `look` is called every round."""
 
-    def __init__(self, control: ControlProcess, master: Master, folder: Path) -> None:
-        self.control, self.master = control, master
+    def __init__(
+        self, control: ControlProcess, master: Master, published: Published, folder: Path
+    ) -> None:
+        self.control, self.master, self.published = control, master, published
         self.force, self.reload = master.workforce, master.reload
         self.put_path = folder / PUT_NAME
         self._fd = -1
         self._told: tuple[Any, ...] = ()
-        self._drained = False
+        self._drained = self._left = False
         self._restarts = self._switches = 0
         #: Of a configuration that was put; None = the one that the gateway was started with.
         self._source: dict[str, Any] | None = None
         #: When each process was started, in seconds since the epoch.
         self._started: dict[int, float] = {}
+        self.questions = ConnectionQuestions(self.force)
         control.statistics_fd = self.force.statistics.segment.fd
         control.on_request = {
             "reload": self.asked_reload,
             "put_config": self.asked_config,
             "log_level": self.asked_log_level,
+            "publish": self.asked_publish,
+            "resolved": self.told_resolved,
+            "connections": self.questions.ask,
         }
+        for name, fd in published.fds.items():
+            control.remember("segment", {"segment": fd}, name=name)
         self.force.rings = control
         self.force.forget_more.append(control.forget)
         self.reload.on_switched.append(self.switched)
+        self.reload.on_compiled = self.compiled
+        #: A reload that waits for addresses of new host names, and until when.
+        self._waiting: Callable[[], None] | None = None
+        self._waiting_s = 0.0
         master.rounds.append(self.look)
         master.on_reopen.append(lambda: control.tell_once("reopen"))
         master.more_pids.append(lambda: control.pid)
@@ -62,6 +80,15 @@ class ControlLink:
         if self.master.draining and not self._drained:
             self._drained = True
             self.control.tell("drain")
+        if self.master.announced:
+            self.control.listen()
+        if self.master.left and not self._left:
+            self._left = True
+            self.control.tell("unlisten")
+        if self._waiting is not None and time.monotonic() > self._waiting_s:
+            self.master.log.warning("host names: not all were looked up in time; switching")
+            self.go_on()
+        self.questions.look_at_clock()
         self.tell_workers()
 
     def tell_workers(self) -> None:
@@ -114,6 +141,26 @@ class ControlLink:
             loaded_s=time.time(),
         )
 
+    def compiled(self, generation: Generation, go: Callable[[], None]) -> None:
+        """Have the control process look up names that are new, so that requests find their
+        addresses after the switch; not for long, and not if it is away."""
+        new = sorted(set(generation.hosts) - set(self.force.generation.hosts))
+        if not new or not self.control.is_ready:
+            go()
+            return
+        self._waiting, self._waiting_s = go, time.monotonic() + RESOLVE_S
+        self.control.tell_once("resolve", hosts=new)
+
+    def told_resolved(self, message: dict[str, Any], answer: Answer) -> None:
+        """It has asked for each of them once."""
+        self.go_on()
+
+    def go_on(self) -> None:
+        """Let a reload that waited go on."""
+        go, self._waiting = self._waiting, None
+        if go is not None:
+            go()
+
     # -- what it asks for ------------------------------------------------------------------
 
     def asked_reload(self, message: dict[str, Any], answer: Answer) -> None:
@@ -121,15 +168,18 @@ class ControlLink:
         self._change(None, answer)
 
     def asked_config(self, message: dict[str, Any], answer: Answer) -> None:
-        """Switch to the configuration in the message. It is kept in the run directory: what
-        workers are started with later is the plan, but errors name a file that is there."""
+        """Switch to the configuration in the message. Its text is kept in the run directory;
+        what it names is looked for beside the file that it takes the place of."""
         fd = message["fds"]["config"]
         text = os.pread(fd, os.fstat(fd).st_size, 0)
         fresh = self.put_path.with_suffix(".new")
         fresh.write_bytes(text)
         fresh.replace(self.put_path)
-        options = {k: v for k, v in self.reload.source["options"].items() if k != "to"}
-        self._change({"file": str(self.put_path), "options": options}, answer)
+        source = self.reload.source
+        options = {k: v for k, v in source["options"].items() if k != "to"}
+        options["text_from"] = str(self.put_path)
+        beside = Path(source["file"] or self.put_path).absolute().with_name(PUT_NAME)
+        self._change({"file": str(beside), "options": options}, answer)
 
     def _change(self, source: dict[str, Any] | None, answer: Answer) -> None:
         if self.reload.busy or self.master.draining:
@@ -143,6 +193,18 @@ class ControlLink:
             answer(ok=not lines, errors=lines, generation=self.force.generation.number)
 
         self.reload.begin("admin API", done, source)
+
+    def asked_publish(self, message: dict[str, Any], answer: Answer) -> None:
+        """Hand a segment to everyone who reads it, and keep it for those who come later."""
+        name = message["name"]
+        try:
+            self.published.take(name, message["fds"]["segment"])
+        except SegmentError as e:
+            self.master.log.error(f"segment {name}: {e}")
+            answer(ok=False, errors=[str(e)])
+            return
+        self.control.remember("segment", {"segment": self.published.fds[name]}, name=name)
+        answer(ok=True)
 
     def asked_log_level(self, message: dict[str, Any], answer: Answer) -> None:
         """Set the level of every process's log."""

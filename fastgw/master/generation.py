@@ -28,6 +28,8 @@ class Generation:
     memory: int = 64 << 20
     labels: list[tuple[str, str]] = field(default_factory=list)
     code: str = ""
+    #: Host names of servers, whose addresses may change.
+    hosts: list[str] = field(default_factory=list)
     #: Sealed certificate files (fastgw/tls/bundle.py); -1: the plan needs none.
     bundle_fd: int = -1
     #: The files that it was read from.
@@ -77,7 +79,14 @@ def from_compiled(number: int, compiled: Compiled) -> Generation:
 def facts_of(compiled: Compiled) -> bytes:
     """All but the plan, for another process."""
     facts: bytes = msgpack.packb(
-        [compiled.listen, compiled.memory, compiled.labels, compiled.code, asdict(compiled.read)]
+        [
+            compiled.listen,
+            compiled.memory,
+            compiled.labels,
+            compiled.code,
+            compiled.hosts,
+            asdict(compiled.read),
+        ]
     )
     return facts
 
@@ -87,7 +96,7 @@ def from_facts(number: int, plan_fd: int, bundle_fd: int, facts: bytes) -> Gener
     if os.fstat(bundle_fd).st_size == 0:
         os.close(bundle_fd)
         bundle_fd = -1
-    listen, memory, labels, code, read = msgpack.unpackb(facts, use_list=False)
+    listen, memory, labels, code, hosts, read = msgpack.unpackb(facts, use_list=False)
     return Generation(
         number,
         plan_fd,
@@ -96,6 +105,7 @@ def from_facts(number: int, plan_fd: int, bundle_fd: int, facts: bytes) -> Gener
         memory,
         list(labels),
         code,
+        list(hosts),
         bundle_fd,
         Read(**read),
     )

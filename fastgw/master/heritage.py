@@ -8,7 +8,8 @@ In both cases the new master starts workers of its own on the same sockets and, 
 are ready, tells the old ones to leave. Messages:
 
     heritage {generation, pid, slot, column} and fds `statistics` and `tickets`, from a master
-             also `lock`, `manifest` and the control process's sockets
+             also `lock`, `manifest` and the control process's sockets; and those of
+             segment.NAME that all processes read
     sockets {text, name, path, inode, shared, slots, order} and an fd for each slot
     that_is_all
 """
@@ -38,6 +39,8 @@ FDS_A_MESSAGE = 60
 MORE = "control."
 #: Names of the sockets for probes begin so; their address follows.
 HEALTH = "health."
+#: Names of segments that all processes read begin so.
+PUBLISHED = "segment."
 
 
 @dataclass
@@ -71,6 +74,8 @@ class Heritage:
     more: dict[str, int] = field(default_factory=dict)
     #: Sockets where probes of health are answered.
     health: list[Bound] = field(default_factory=list)
+    #: Segments that all processes read, by name.
+    segments: dict[str, int] = field(default_factory=dict)
 
     def take(self, message: Message) -> None:
         """One message of a peer."""
@@ -89,6 +94,9 @@ class Heritage:
                         s.close()
                     else:
                         self.health.append(Bound(-1, f"http://{text}", [s], text=text))
+                elif name.startswith(PUBLISHED):
+                    name = name.removeprefix(PUBLISHED)
+                    self.segments[name] = keep(self.segments.get(name, -1), fd)
             self.more |= {k.removeprefix(MORE): fd for k, fd in fds.items() if k.startswith(MORE)}
         elif message["type"] == "sockets":
             self._take_sockets(message, fds)

@@ -28,6 +28,7 @@ from fastgw.master.generation import from_compiled
 from fastgw.master.heritage import Heritage, adopt, open_adoption
 from fastgw.master.master import EXIT_FAILED, Master
 from fastgw.master.nursery import Nursery
+from fastgw.master.published import Published
 from fastgw.master.settings import Compiled, Settings
 from fastgw.master.signals import SignalQueue
 from fastgw.master.state_file import write_orders, write_outcome
@@ -120,13 +121,17 @@ def supervise(
         generation = from_compiled(heritage.generation + 1, compiled)
         statistics = open_statistics(settings, heritage, log)
         tickets = open_tickets(heritage, log)
-        nursery = Nursery(settings, statistics, tickets, adoption, health, make, control, log)
+        published = Published(log, heritage.segments)
+        nursery = Nursery(
+            settings, statistics, tickets, adoption, health, make, control, published, log
+        )
         force = Workforce(settings, listening, statistics, generation, nursery.work, signals, log)
         force.forget_more.append(lock.forget)
         force.assign_rows(generation)
         force.on_steer = partial(keep_orders, lock.folder, listening, log)
         upgrade = Upgrade(force, lock.fd, health.bound, log)
-        upgrade.tickets_fd = tickets.fd
+        published.readers = force.everyone
+        upgrade.tickets_fd, upgrade.segments = tickets.fd, published.fds
         upgrade.on_outcome = partial(keep_outcome, lock.folder, log)
         successor = Successor(heritage, force, lock, log)
         master = Master(settings, force, compile_source, upgrade, successor, log)
@@ -134,7 +139,7 @@ def supervise(
         upgrade.manifest_fd = store.manifest_fd
         if control is not None:
             upgrade.more = control.sockets.named
-            ControlLink(control, master, lock.folder)
+            ControlLink(control, master, published, lock.folder)
             for line in control.sockets.describe():
                 log.info(line)
         # Pages of the parent's objects stay shared: no collection touches them in a child.

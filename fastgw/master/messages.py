@@ -3,10 +3,10 @@
 Length-prefixed msgpack maps with a `type`, over one socketpair a process. A message may
 carry descriptors (SCM_RIGHTS); its `fds` names them, in order. Who says what:
 
-    worker   hello, ready, failed, draining, stats, prepared {generation},
+    worker   hello, ready, failed, draining, stats, connections, prepared {generation},
              refused {generation, text}, switched {generation, took_us}
-    master   drain, retire, begin, stats, segment {name, version} and its fd,
-             prepare {generation} and fd `plan`, forget {generation},
+    master   drain, retire, begin, stats, connections {id, after, limit},
+             segment {name} and its fd, prepare {generation} and fd `plan`, forget {generation},
              switch {generation, indexes} and a fd for each new listener,
              accept {key, index} and a fd: serve a sibling's queue; unaccept {key}
     any      publish {name, version} and its fd: the master keeps the newest of each name and
@@ -20,6 +20,7 @@ from __future__ import annotations
 import os
 import socket
 import struct
+from array import array
 from collections.abc import Mapping
 from typing import Any
 
@@ -32,6 +33,7 @@ MOST_FDS = 64
 #: Bytes taken with one receive.
 READ_BYTES = 65536
 _LENGTH = struct.Struct("<I")
+_FD = array("i")
 
 Message = dict[str, Any]
 
@@ -50,8 +52,27 @@ class Inbox:
     """Puts the messages of a byte stream together."""
 
     def __init__(self) -> None:
+        #: Why the peer can't be understood; empty: it can.
+        self.broken = ""
         self._held = bytearray()
         self._fds: list[int] = []
+
+    def receive(self, sock: socket.socket) -> list[Message] | None:
+        """The messages that are whole after one receive from a socket that does not block, with
+        their descriptors; None at the end: the peer is gone, or what it sent is no message."""
+        try:
+            data, fds = receive(sock)
+        except BlockingIOError:
+            return []
+        except OSError:
+            return None
+        if not data:
+            return None
+        try:
+            return self.feed(data, fds)
+        except BrokenMessage as e:
+            self.broken = str(e)
+            return None
 
     def feed(self, data: bytes, fds: list[int] | None = None) -> list[Message]:
         """Every message that is whole now. With `fds`, the descriptors that came with the
@@ -103,8 +124,16 @@ def send(sock: socket.socket, data: bytes, fds: list[int]) -> int:
 
 
 def receive(sock: socket.socket) -> tuple[bytes, list[int]]:
-    """Bytes and descriptors that have come, close-on-exec; b"" at the end."""
-    data, fds, _, _ = socket.recv_fds(sock, READ_BYTES, MOST_FDS, socket.MSG_CMSG_CLOEXEC)
+    """Bytes and descriptors that have come, close-on-exec; b"" at the end.
+
+    Not by `socket.recv_fds`, which does not pass its flags on: a program that is started
+    would inherit every key and socket that was ever handed over."""
+    space = socket.CMSG_SPACE(MOST_FDS * _FD.itemsize)
+    data, extra, _, _ = sock.recvmsg(READ_BYTES, space, socket.MSG_CMSG_CLOEXEC)
+    fds = array("i")
+    for level, kind, content in extra:
+        if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
+            fds.frombytes(content[: len(content) - len(content) % _FD.itemsize])
     return data, list(fds)
 
 

@@ -7,11 +7,13 @@ import socket
 from typing import NoReturn
 
 from fastgw import privileges
+from fastgw.equipment import Equipment
 from fastgw.ext.shm.statistics import Column, Statistics
 from fastgw.log import Log
 from fastgw.master import machine
 from fastgw.master.addresses import Listening
 from fastgw.master.control import ControlProcess
+from fastgw.master.published import Published
 from fastgw.master.settings import Settings
 from fastgw.master.workforce import Birth
 from fastgw.tls.tickets import NodeTickets
@@ -30,11 +32,13 @@ class Nursery:
         health: Listening,
         make: MakeDataPlane,
         control: ControlProcess | None,
+        published: Published,
         log: Log,
     ) -> None:
         self.settings, self.statistics, self.log = settings, statistics, log
         #: Keys of session tickets: one ring for all workers, however often they are replaced.
         self.tickets = tickets
+        self.published = published
         self.adoption, self.health, self.make, self.control = adoption, health, make, control
         self.who = privileges.identity(settings.user, settings.group)
         descriptors = machine.raise_descriptors()
@@ -58,25 +62,33 @@ class Nursery:
 
     def shift(self, birth: Birth, doorbell: int) -> Shift:
         """All that it needs."""
+        log = self.log.sibling(f"worker-{birth.slot}")
+        column = Column(self.statistics, birth.column)
+        born = Equipment(
+            memory=birth.generation.memory,
+            max_connections=self.connections,
+            log=log,
+            slot=birth.slot,
+            column=column,
+            log_ring=birth.ring,
+            doorbell=doorbell,
+        )
         return Shift(
             slot=birth.slot,
             control=birth.control,
             listeners=birth.listeners,
             listen=birth.listen,
-            column=Column(self.statistics, birth.column),
+            column=column,
             generation=birth.generation.number,
             plan_fd=birth.generation.plan_fd,
             bundle_fd=birth.generation.bundle_fd,
-            memory=birth.generation.memory,
-            max_connections=self.connections,
-            log_options=self.settings.log_options,
-            log_ring=birth.ring,
-            doorbell=doorbell,
+            born=born,
+            segments=self.published.fds,
             adoption=self.adoption,
             orphan_grace_s=self.settings.orphan_grace_s,
             make=self.make,
             new_loop=new_loop,
-            log=self.log.sibling(f"worker-{birth.slot}"),
+            log=log,
             health=self.health.bound,
             tickets=self.tickets,
         )

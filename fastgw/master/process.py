@@ -14,7 +14,7 @@ import signal
 import socket
 from collections.abc import Mapping
 
-from fastgw.master.messages import BrokenMessage, Inbox, Message, Outbox, receive
+from fastgw.master.messages import BrokenMessage, Inbox, Message, Outbox
 
 
 class WorkerState(enum.Enum):
@@ -95,13 +95,10 @@ class WorkerProcess:
     def receive(self) -> list[Message] | None:
         """What the worker said; None at the end of its messages."""
         assert self.control is not None
-        try:
-            data, fds = receive(self.control)
-        except BlockingIOError:
-            return []
-        except OSError:
-            return None
-        return self._inbox.feed(data, fds) if data else None
+        found = self._inbox.receive(self.control)
+        if found is None and self._inbox.broken:
+            raise BrokenMessage(self._inbox.broken)
+        return found
 
     def close_control(self) -> None:
         """Close the master's end of the control socket."""

@@ -45,6 +45,9 @@ class Reload:
         self.number = workforce.generation.number
         #: Told of each generation that runs.
         self.on_switched: list[Callable[[Generation], None]] = []
+        #: Given each generation that was compiled, and what goes on with it: now or later.
+        self.on_compiled: Callable[[Generation, Callable[[], None]], None] = lambda _, go: go()
+        self._holding = False
         #: Told of the files that each compilation has read, whether it worked or not.
         self.on_read: Callable[[Read], None] = lambda read: None
         #: Reloads that changed nothing.
@@ -106,7 +109,14 @@ class Reload:
         except (AddressError, OSError) as e:
             self._refuse([str(e)])
             return
-        self._publish(self.next)
+        self._holding = True
+        self.on_compiled(self.next, self._go_on)
+
+    def _go_on(self) -> None:
+        """Nobody has to be waited for any more."""
+        if self.next is not None and self._holding:
+            self._holding = False
+            self._publish(self.next)
 
     def _publish(self, generation: Generation) -> None:
         """Give labels their rows, then the plan to every worker."""
@@ -168,7 +178,9 @@ class Reload:
 
     def _look(self) -> None:
         """Switch when everyone is prepared."""
-        if self.next is not None and not self._new_set and not self._awaited:
+        if self.next is None or self._holding:
+            return
+        if not self._new_set and not self._awaited:
             self._switch(self.next)
 
     # -- switching -------------------------------------------------------------------------
@@ -268,7 +280,7 @@ class Reload:
                 worker.send("forget", generation=self.next.number)
             self.next.close()
             self._assign(force.generation)
-        self.next, self._new_set = None, False
+        self.next, self._new_set, self._holding = None, False, False
         for slot in force.slots:
             if slot.successor is not None:
                 force.leaving.append(slot.successor)

@@ -21,8 +21,6 @@ class Settings:
     log_level: str = "info"
     #: What the control process is told; None: there is none.
     control: ControlSettings | None = None
-    #: How a line of the access log looks (ext/record/log_options.py).
-    log_options: dict[str, Any] = field(default_factory=dict)
     #: Seconds that a drain may take before the rest is ended.
     drain_s: float = 30.0
     #: The same for upgraded connections and tunnels of a worker that was replaced.
@@ -58,6 +56,8 @@ class Compiled:
     bundle: bytes = b""
     #: (kind, name) of everything that has a row in the statistics.
     labels: list[tuple[str, str]] = field(default_factory=list)
+    #: Host names of servers, whose addresses may change.
+    hosts: list[str] = field(default_factory=list)
     #: What the plugins' code is; workers can't take another one up.
     code: str = ""
     #: The files that all of it was read from.

@@ -64,8 +64,10 @@ class Steering:
     """The group of one address: who stands at which index, and who gets connections."""
 
     def __init__(self, slots: list[int]) -> None:
-        #: Slot at each index of the kernel's group: in the order of listen().
+        #: Slot at each index of the kernel's group: in the order of listen(). Below 0: a socket
+        #: that is about to be closed, whose slot may be another's already.
         self.order = list(slots)
+        self._leaving = 0
         #: Whether the kernel takes our programs; if not, it spreads by itself.
         self.works = True
         self.steered: list[int] = []
@@ -73,6 +75,12 @@ class Steering:
     def added(self, slot: int) -> None:
         """A socket joined the group; it has the last index."""
         self.order.append(slot)
+
+    def leaves(self, slot: int) -> int:
+        """A socket gets no more, and will be closed; what `removed` is to be told then."""
+        self._leaving -= 1
+        self.order[self.order.index(slot)] = self._leaving
+        return self._leaving
 
     def removed(self, slot: int) -> None:
         """A socket was closed; the last one of the group took its index."""

@@ -16,8 +16,8 @@ from collections.abc import Callable, Mapping
 
 from fastgw.log import Log
 from fastgw.master.addresses import Bound
-from fastgw.master.heritage import HEALTH, MORE, Heritage, Peer, hand_over, take_from
-from fastgw.master.messages import Inbox, Outbox, pack, receive
+from fastgw.master.heritage import HEALTH, MORE, PUBLISHED, Heritage, Peer, hand_over, take_from
+from fastgw.master.messages import Inbox, Outbox, pack
 from fastgw.master.process import WorkerProcess, WorkerState, describe_end
 from fastgw.master.signals import HANDLED
 from fastgw.master.workforce import Workforce
@@ -61,6 +61,8 @@ class Upgrade:
         self.health = health
         #: The ring of ticket keys; -1: none.
         self.tickets_fd = -1
+        #: Segments that all processes read, by name.
+        self.segments: Mapping[str, int] = {}
         #: What the service manager's descriptor store means.
         self.manifest_fd = -1
         self._outbox = Outbox()
@@ -105,6 +107,7 @@ class Upgrade:
         more = {"tickets": self.tickets_fd, "manifest": self.manifest_fd}
         fds |= {name: fd for name, fd in more.items() if fd >= 0}
         fds |= {HEALTH + b.text: b.sockets[0].fileno() for b in self.health}
+        fds |= {PUBLISHED + name: fd for name, fd in self.segments.items()}
         fds |= {MORE + name: s.fileno() for name, s in self.more.items()}
         hand_over(self._outbox, bound, fds, generation=force.generation.number, pid=os.getpid())
         sock.setblocking(False)
@@ -113,20 +116,14 @@ class Upgrade:
     def hear(self) -> None:
         """The new program says that it is ready, or is gone."""
         assert self.sock is not None
-        try:
-            data, fds = receive(self.sock)
-        except BlockingIOError:
-            return
-        except OSError:
-            data, fds = b"", []
-        messages = self._inbox.feed(data, fds)
-        if any(m["type"] == "ready" for m in messages):
+        messages = self._inbox.receive(self.sock)
+        if any(m["type"] == "ready" for m in messages or ()):
             self.end_s = 0.0
             self.log.info(f"upgrade: the new program (pid {self.pid}) is ready; leaving to it")
             self._close()
             self.on_outcome(self.pid, "")
             self.on_ready()
-        elif not data:
+        elif messages is None:
             self._failed("it ended before it was ready")
 
     def look_at_clock(self) -> None:

@@ -99,6 +99,8 @@ class Workforce:
         self._watch = Watch(time.monotonic())
         #: (when, what): sockets that are closed later.
         self._later: list[tuple[float, Callable[[], None]]] = []
+        #: By the pid of a worker that leaves: what is done once it has closed its sockets.
+        self._when_closed: dict[int, Callable[[], None]] = {}
 
     # -- who is there ----------------------------------------------------------------------
 
@@ -246,6 +248,7 @@ class Workforce:
     def told_draining(self, worker: WorkerProcess, message: Message) -> None:
         """The worker has stopped accepting."""
         self.log.debug(f"worker {worker.slot} (pid {worker.pid}) drains")
+        self._closed(worker)
 
     def told_stats(self, worker: WorkerProcess, message: Message) -> None:
         """Counters that were asked for."""
@@ -268,6 +271,7 @@ class Workforce:
         if worker.control is not None:
             self.hear(worker)
         worker.close_control()
+        self._closed(worker)
         self.statistics.fold(worker.column)
         self._give_ring_back(worker.ring)
         self._watch.forget(worker.column)
@@ -346,7 +350,12 @@ class Workforce:
         """One worker less: it accepts until nobody can be waiting any more, then leaves."""
         slot = self.slots.pop()
         self.steer()
-        sockets = [(b, s) for b in self.listening.bound if (s := b.drop_slot()) is not None]
+        sockets = [
+            (b, s, b.steering.leaves(slot.index) if b.steering is not None else 0)
+            for b in self.listening.bound
+            if (s := b.drop_slot()) is not None
+        ]
+        self.listening.leaving += [s for _, s, _ in sockets]
         worker = slot.worker
         if worker is not None:
             worker.state = WorkerState.LEAVING
@@ -356,17 +365,28 @@ class Workforce:
             self.leaving.append(slot.successor)
 
         def leave() -> None:
-            if worker is not None and worker in self.leaving:
-                self.leaving.remove(worker)
-                self.retire(worker)
-            for b, s in sockets:
+            if worker is None or worker not in self.leaving:
+                close()
+                return
+            # Ours is the last copy that is closed, so that we know when indexes move.
+            self._when_closed[worker.pid] = close
+            self.leaving.remove(worker)
+            self.retire(worker)
+
+        def close() -> None:
+            for b, s, leaving in sockets:
+                self.listening.leaving.remove(s)
                 s.close()
                 if b.steering is not None:
-                    b.steering.removed(slot.index)
+                    b.steering.removed(leaving)
                     b.steering.moved()
             self.steer()
 
         self.later(UNSTEERED_S, leave)
+
+    def _closed(self, worker: WorkerProcess) -> None:
+        """A worker accepts from nothing any more."""
+        self._when_closed.pop(worker.pid, lambda: None)()
 
     def close_later(self, removed: list[Bound]) -> None:
         """Addresses are not listened on any more: no new connections, but those whose

@@ -209,7 +209,7 @@ class Route:
 @dataclass(frozen=True, slots=True)
 class PlanModel:
     """A whole generation. `error_pages` are for requests that have no route; a route has
-    its own list."""
+    its own list. `node` is about the processes (ext/route/node.py)."""
 
     routes: tuple[Route, ...]
     listeners: tuple[Listener, ...] = ()
@@ -220,3 +220,4 @@ class PlanModel:
     error_html: bool = True
     number: int = 1
     error_pages: tuple[ErrorPage, ...] = ()
+    node: Mapping[str, Any] = field(default_factory=dict)

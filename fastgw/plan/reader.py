@@ -5,11 +5,12 @@ Checks what it follows and nothing else; workers check a plan whole (ext/route/p
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 from zlib import crc32
 
 from fastgw.ext.route.errors import PlanError
+from fastgw.ext.route.node import KIND
 from fastgw.plan.layout import HEADER, LAYOUT, MAGIC, NOTHING, SECTION, SECTIONS
 from fastgw.plan.model import Listener
 from fastgw.plan.packing import unpack
@@ -89,6 +90,21 @@ class PlanReader:
             )
             for row in self.rows("listeners")
         ]
+
+    def node(self) -> dict[str, Any]:
+        """What is said of the processes."""
+        for row in self.rows("objects"):
+            if self.text(*row[:2]) == KIND:
+                return self.options(*row[5:7])
+        return {}
+
+    def hosts(self) -> set[str]:
+        """Host names of servers, whose addresses may change."""
+        maps: list[Mapping[str, Any]] = [self.options(*row[5:7]) for row in self.rows("objects")]
+        for one in self.listeners():
+            maps += one.options.get("passthrough", {}).values()
+        servers = [server for options in maps for server in options.get("servers", ())]
+        return {server["host"] for server in servers if server.get("named")}
 
     def route_name(self, i: int) -> str:
         """The name of a route by its index."""

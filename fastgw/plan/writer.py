@@ -9,6 +9,7 @@ from struct import Struct
 from zlib import crc32
 
 from fastgw.ext.route.errors import PlanError
+from fastgw.ext.route.node import KIND
 from fastgw.plan.layout import (
     ALIGN,
     CHAIN,
@@ -129,6 +130,8 @@ class _Writer:
 
     def plan(self) -> bytes:
         """Lay everything out."""
+        if self.model.node:
+            self.object(ObjectSpec(KIND, "", self.model.node))
         for route in self.model.routes:
             self.rows["routes"].append(self.route(route))
         labels = self.matcher()

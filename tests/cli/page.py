@@ -25,7 +25,7 @@ from types import TracebackType
 
 from fastgw.config.build import CommandLine, build
 from fastgw.config.problems import ConfigError
-from fastgw.config.server_urls import no_resolver
+from fastgw.config.server_urls import hosts_resolver
 from fastgw.config.source import open_document
 from fastgw.ext.policy.build import build_policy
 from tests.meta.tree import ROOT
@@ -71,7 +71,9 @@ def problems(text: str) -> list[str]:
         file = Path(folder) / "gateway.yaml"
         file.write_text(text)
         try:
-            build(open_document(str(file)), CommandLine(), no_resolver, build_policy, strict=True)
+            build(
+                open_document(str(file)), CommandLine(), hosts_resolver, build_policy, strict=True
+            )
         except ConfigError as e:
             return [str(problem) for problem in e.problems]
     return []

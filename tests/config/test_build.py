@@ -136,6 +136,7 @@ def test_an_upstreams_options_are_those_agreed_on() -> None:
                 "unix": "",
                 "weight": 3,
                 "addresses": [[V4, "192.0.2.1", 8080], [V6, "2001:db8::1", 8080]],
+                "named": True,
             },
             {
                 "url": "http://[::1]:80",

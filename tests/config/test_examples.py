@@ -10,7 +10,7 @@ import pytest
 
 from fastgw.config.build import CommandLine, build
 from fastgw.config.problems import Code, ConfigError, Problem, codes
-from fastgw.config.server_urls import no_resolver
+from fastgw.config.server_urls import hosts_resolver
 from fastgw.config.source import open_document
 from fastgw.ext.policy.build import build_policy
 
@@ -29,7 +29,9 @@ def problems_of(text: str) -> list[Problem]:
         file = Path(folder) / FILE
         file.write_text(text)
         try:
-            build(open_document(str(file)), CommandLine(), no_resolver, build_policy, strict=True)
+            build(
+                open_document(str(file)), CommandLine(), hosts_resolver, build_policy, strict=True
+            )
         except ConfigError as e:
             prefix = f"{folder}/"
             return [

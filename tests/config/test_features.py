@@ -10,7 +10,7 @@ import pytest
 from fastgw.config.build import CommandLine, build, build_file
 from fastgw.config.problems import ConfigError
 from fastgw.config.reader import read_text
-from fastgw.config.server_urls import no_resolver
+from fastgw.config.server_urls import hosts_resolver
 from fastgw.config.source import open_document
 from fastgw.ext.policy.build import build_policy
 from fastgw.plan import Match, PlanModel, Rewrite, Route, Timeouts
@@ -22,7 +22,7 @@ from tests.tls.authority import Authority
 
 def model(text: str) -> PlanModel:
     """The model of a configuration, which must be right."""
-    return build(read_text("g.yaml", "version: 1\n" + text), CommandLine(), no_resolver)
+    return build(read_text("g.yaml", "version: 1\n" + text), CommandLine(), hosts_resolver)
 
 
 def only(text: str) -> Route:
@@ -191,7 +191,7 @@ def test_error_pages_of_defaults_and_routes(tmp_path: Path) -> None:
         "  b: {match: /b, respond: 404, errors: {replace_upstream: [502], pages:"
         " [{status: [502, 503], reason: no_route, body: x, type: text/plain, answer: 500}]}}\n"
     )
-    found = build_file(str(file), resolver=no_resolver)
+    found = build_file(str(file), resolver=hosts_resolver)
     assert found.error_pages == (ErrorPage("<p>{reason}</p>"),)
     a, b = found.routes
     assert (a.error_pages, a.replace_upstream) == (found.error_pages, frozenset())
@@ -260,7 +260,7 @@ def test_a_file_that_anybody_may_change_is_a_warning(tmp_path: Path) -> None:
     from fastgw.config.build import build_whole
     from fastgw.config.source import open_document
 
-    found = build_whole(open_document(str(file)), CommandLine(), no_resolver).warnings
+    found = build_whole(open_document(str(file)), CommandLine(), hosts_resolver).warnings
     assert [(p.code, p.message) for p in found] == [("FGW405", f"anybody may change {file}")]
 
 
@@ -314,5 +314,5 @@ def test_what_is_no_template(respond: str, said: str, tmp_path: Path) -> None:
     file = tmp_path / "g.yaml"
     file.write_text(f"version: 1\nroutes: {{r: {{match: '/a/{{id}}', respond: {respond}}}}}\n")
     with pytest.raises(ConfigError) as caught:
-        build(open_document(str(file)), CommandLine(), no_resolver, build_policy)
+        build(open_document(str(file)), CommandLine(), hosts_resolver, build_policy)
     assert said in str(caught.value.problems[0])

@@ -13,7 +13,7 @@ from fastgw.config.effective import effective
 from fastgw.config.limit_models import AllLimits, AllTimeouts, RouteLimits, RouteTimeouts
 from fastgw.config.problems import ConfigError, Problem
 from fastgw.config.reader import read_text
-from fastgw.config.server_urls import no_resolver
+from fastgw.config.server_urls import hosts_resolver
 from fastgw.plan.model import Limits, Timeouts
 
 SCOPES = ("defaults", "upstream", "group", "route")
@@ -42,7 +42,7 @@ routes:
   r: {{match: /a, upstream: u, group: g, {said.get("route", "")}}}
   other: {{match: /b, respond: 404}}
 """
-    return build_whole(read_text("g.yaml", text), CommandLine(), no_resolver)
+    return build_whole(read_text("g.yaml", text), CommandLine(), hosts_resolver)
 
 
 def problems(said: dict[str, str]) -> list[Problem]:

@@ -108,13 +108,13 @@ def test_a_typical_file_works_as_far_as_features_exist(tmp_path: Path) -> None:
     """What this version lacks is said, and nothing else is wrong."""
     from fastgw.config.build import CommandLine, build
     from fastgw.config.problems import ConfigError
-    from fastgw.config.server_urls import no_resolver
+    from fastgw.config.server_urls import hosts_resolver
     from fastgw.config.source import open_document
 
     file = tmp_path / "g.yaml"
     file.write_text(TYPICAL)
     with pytest.raises(ConfigError) as caught:
-        build(open_document(str(file)), CommandLine(), no_resolver)
+        build(open_document(str(file)), CommandLine(), hosts_resolver)
     said = {p.path for p in caught.value.problems}
     assert {"listen.https.acme", "auth", "routes.orders-write.async"} < said
     assert {p.code for p in caught.value.problems} <= {"FGW007", "FGW301"}

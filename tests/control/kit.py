@@ -14,16 +14,19 @@ from typing import Any
 import httpx
 
 from fastgw.ext.record.ring import RingWriter
+from fastgw.ext.shm.segment import seal_bytes
 from fastgw.log import Log
 from fastgw.master.control import Answer, ControlProcess, ControlSettings
+from fastgw.plan import PlanModel, Route, build_plan
 
 DEADLINE_S = 15.0
 
 
 class Master:
-    """Keeps a real control process, in a thread; `said` is its log."""
+    """Keeps a real control process, in a thread; `said` is its log. `access_log`: where the
+    configuration has the log's lines go."""
 
-    def __init__(self, folder: Path, **settings: Any) -> None:
+    def __init__(self, folder: Path, access_log: str = "", **settings: Any) -> None:
         self.folder = folder
         read, self._write = os.pipe()
         self._log = os.fdopen(read, "r")
@@ -35,6 +38,8 @@ class Master:
             self._log.close()
             os.close(self._write)
             raise
+        if access_log:
+            self.tell_plan({"access_log": {"to": access_log}})
         self.asked: list[dict[str, Any]] = []
         self._lock = threading.Lock()
         self._end = threading.Event()
@@ -50,6 +55,12 @@ class Master:
             answer(**fields)
 
         self.control.on_request[kind] = call
+
+    def tell_plan(self, node: dict[str, Any], *routes: Route) -> None:
+        """A configuration that says this of the processes runs."""
+        fd = seal_bytes("plan", build_plan(PlanModel(routes=routes, node=node)))
+        said = {"number": 1, "hash": "", "source": {}, "loaded_s": 0.0}
+        self.control.tell("generation", {"plan": fd}, **said)
 
     def _run(self) -> None:
         while not self._end.is_set():

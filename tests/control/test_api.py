@@ -183,6 +183,17 @@ def test_two_tokens_are_none(master: Master) -> None:
     problem(httpx.get(url, headers=given, timeout=10), 401, "unauthorized")
 
 
+def test_there_are_no_cookies(master: Master, api: httpx.Client) -> None:
+    """None is set, and none stands in for the token."""
+    for one in ENDPOINTS:
+        if one.method == "GET":
+            assert "set-cookie" not in api.get(one.path).headers
+    url = master.address("admin-tcp-0") + "/workers"
+    cookies = {"token": TOKEN, "authorization": f"Bearer {TOKEN}"}
+    with httpx.Client(cookies=cookies) as client:
+        problem(client.get(url), 401, "unauthorized")
+
+
 def test_health_over_tcp_wants_it_too(master: Master) -> None:
     problem(httpx.get(master.address("admin-tcp-0") + "/healthz", timeout=10), 401, "unauthorized")
 

@@ -49,7 +49,8 @@ def rig_for() -> Iterator[Callable[[str | Path], Rig]]:
 
     yield make
     for rig in rigs:
-        rig.drain.sink.close()
+        if rig.drain.sink is not None:
+            rig.drain.sink.close()
         os.close(rig.bell)
 
 

@@ -28,14 +28,14 @@ routes:
 
 
 @contextmanager
-def running(tmp_path: Path, *options: str) -> Iterator[tuple[Gateway, str]]:
-    """A gateway with one worker before a service, and its URL."""
+def running(tmp_path: Path, *options: str, workers: int = 1) -> Iterator[tuple[Gateway, str]]:
+    """A gateway before a service, and its URL."""
     with Service() as service:
         config = tmp_path / "gateway.yaml"
         config.write_text(CONFIG.format(url=service.url))
         with Gateway(
-            [sys.executable, "-m", "fastgw", "run", str(config), "--workers", "1", "--listen",
-             "127.0.0.1:0", "--run-dir", str(tmp_path), *options]
+            [sys.executable, "-m", "fastgw", "run", str(config), "--workers", str(workers),
+             "--listen", "127.0.0.1:0", "--run-dir", str(tmp_path), *options]
         ) as gw:  # fmt: skip
             host, port = gw.address()
             gw.ready()
@@ -71,6 +71,34 @@ def test_log_and_command_line(tmp_path: Path) -> None:
         gw.signal(signal.SIGTERM)
         assert gw.wait() == 0
     assert [json.loads(line)["path"] for line in log.read_text().splitlines()] == ["/c"]
+
+
+def test_a_reload_changes_the_log(tmp_path: Path) -> None:
+    """From none to a file, to another one with another format, and to none."""
+    one, two = tmp_path / "one.log", tmp_path / "two.log"
+    with running(tmp_path) as (gw, url):
+        gw.wait_for("serves")
+        file = tmp_path / "gateway.yaml"
+        plain = file.read_text()
+
+        def reload(text: str, number: int) -> None:
+            file.write_text(plain + text)
+            gw.signal(signal.SIGHUP)
+            gw.wait_for(f"generation {number} serves")
+
+        assert httpx.get(url + "/0").status_code == 200
+        reload("access_log: one.log\n", 2)
+        assert httpx.get(url + "/1").status_code == 200
+        until(lambda: one.exists() and one.read_text().count("\n") == 1, "logged")
+        reload("access_log: {to: two.log, format: '{path}'}\n", 3)
+        assert httpx.get(url + "/2").status_code == 200
+        until(lambda: two.exists() and two.read_text() == "/2\n", "logged")
+        reload("", 4)
+        assert httpx.get(url + "/3").status_code == 200
+        gw.signal(signal.SIGTERM)
+        assert gw.wait() == 0
+    assert [json.loads(line)["path"] for line in one.read_text().splitlines()] == ["/1"]
+    assert two.read_text() == "/2\n"
 
 
 def test_traffic_flows_without_control(tmp_path: Path) -> None:
@@ -144,7 +172,7 @@ def test_control_that_does_not_answer(tmp_path: Path) -> None:
         (["--access-log", "-", "--access-log-fields", "path,path"], "each only once"),
         (["--access-log", "-", "--access-log-sample", "200%"], "neither a part"),
         (["--access-log", "-", "--access-log-skip", "paht=/x"], "did you mean 'path'"),
-        (["--access-log-format", "combined"], "without --access-log"),
+        (["--access-log-format", "combined"], "'to' is missing: nothing is written"),
         (["--admin-listen", "127.0.0.1:0"], "needs --admin-token-file"),
         (["--admin-token-file", "/nowhere/token"], "No such file"),
         (["--metrics-listen", "nonsense"], "an address is"),
@@ -231,6 +259,27 @@ def test_put_config(tmp_path: Path) -> None:
             assert httpx.get(url + "/").status_code == 418
             assert api.post("/reload").json()["generation"] == 4
             assert httpx.get(url + "/").status_code == 200
+
+
+def test_what_a_put_configuration_names_is_beside_the_file(tmp_path: Path) -> None:
+    """As for a dry run, so for the change itself; errors say a line of what was put."""
+    with running(tmp_path) as (gw, url):
+        gw.wait_for("serves")
+        (tmp_path / "more").mkdir()
+        (tmp_path / "more" / "b.yaml").write_text(
+            "version: 1\nroutes: {b: {match: /b, respond: {status: 418}}}\n"
+        )
+        transport = httpx.HTTPTransport(uds=str(tmp_path / "default" / "admin.sock"))
+        with httpx.Client(transport=transport, base_url="http://x", timeout=30) as api:
+            text = "version: 1\ninclude: more/*.yaml\nroutes: {}\n"
+            assert api.put("/config?dry_run=true", content=text).status_code == 200
+            assert api.put("/config", content=text).status_code == 200
+            assert httpx.get(url + "/b").status_code == 418
+            for query in ("", "?dry_run=true"):
+                said = api.put(f"/config{query}", content=text.replace("*.yaml", "none.yaml"))
+                assert said.status_code == 422
+                assert any("put-config.yaml:2:" in line for line in said.json()["errors"])
+        assert not list(tmp_path.glob("put-*"))
 
 
 def test_log_level_of_all_processes(tmp_path: Path) -> None:

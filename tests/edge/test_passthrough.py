@@ -79,13 +79,17 @@ class SecureServer:
 
 def to(*addresses: tuple[str, int], **options: Any) -> dict[str, Any]:
     """Options of a name that is carried to servers."""
-    return {"addresses": [[2, host, port] for host, port in addresses], **options}
+    servers = [
+        {"host": host, "port": port, "addresses": [[2, host, port]]} for host, port in addresses
+    ]
+    return {"servers": servers, **options}
 
 
-def passing(passes: dict[str, Any], **options: Any) -> Gateway:
+def passing(passes: dict[str, Any], log: dict[str, Any] | None = None, **options: Any) -> Gateway:
     """A gateway that carries connections by name."""
     return Gateway(
         route_to(upstream()),
+        log=log,
         listeners=(Listener("tls", "127.0.0.1:0", {"passthrough": passes, **options}),),
         trusted_proxies=("127.0.0.1/32",),
     )
@@ -107,6 +111,48 @@ def test_the_client_speaks_with_the_server(authority: Authority, server: SecureS
                 assert c.send(data).exactly(len(data)) == data.upper()
         now = gw.until(lambda n: n["connections"] == 0 and n.get("passes_live", 0) == 0, "over")
         assert now["passes_begun"] == 1
+
+
+def test_a_line_for_a_connection(authority: Authority, server: SecureServer) -> None:
+    """With the bytes of both directions."""
+    with passing({"*.example": to(server.address)}) as gw:
+        with SecureClient(gw.address, trusting(authority), "db.example") as c:
+            assert c.send(b"x" * 100_000).exactly(100_000) == b"X" * 100_000
+        line = gw.record(host="db.example")
+    assert line["upstream"] == "*.example"
+    assert line["endpoint"] == f"tcp://127.0.0.1:{server.address[1]}"
+    assert (line["client"], line["status"]) == ("127.0.0.1", 0)
+    # A client that does not read the server's last records ends with a reset.
+    assert line["reason"] in ("", "client_reset")
+    assert line["request_bytes"] > 100_000 and line["response_bytes"] > 100_000
+    assert 0 <= line["connect_ms"] <= line["total_ms"]
+    assert line["tries"] == 1
+    assert "method" not in line and "path" not in line
+
+
+def test_a_line_for_a_connection_that_no_server_took() -> None:
+    with passing({"*": to(("127.0.0.1", 1))}, log={"format": "{protocol} {reason} {method}"}) as gw:
+        with pytest.raises(OSError), Client(gw.address) as c:
+            shaking = ssl.create_default_context().wrap_bio(ssl.MemoryBIO(), out := ssl.MemoryBIO())
+            with contextlib.suppress(ssl.SSLWantReadError):
+                shaking.do_handshake()
+            c.send(out.read())
+            c.socket.recv(1)
+        assert gw.line() == "passthrough connect_refused -"
+
+
+def test_a_name_of_a_server_that_has_no_address_yet(
+    authority: Authority, server: SecureServer
+) -> None:
+    """Closed; carried once it has one."""
+    named = {"host": "db.test", "port": server.address[1], "addresses": [], "named": True}
+    with passing({"*": {"servers": [named]}}) as gw:
+        with pytest.raises((ssl.SSLError, OSError)):
+            SecureClient(gw.address, trusting(authority), "db.example").close()
+        assert gw.record(reason="upstream_unresolved")
+        gw.call(lambda: gw.worker.resolve({"db.test": [[2, "127.0.0.1"]]}))
+        with SecureClient(gw.address, trusting(authority), "db.example") as c:
+            assert c.send(b"yes").exactly(3) == b"YES"
 
 
 @pytest.mark.parametrize(

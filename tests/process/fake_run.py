@@ -15,6 +15,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from fastgw.equipment import Equipment, Names
 from fastgw.master.compiler import CompileError
 from fastgw.master.launch import run
 from fastgw.master.settings import Compiled, Settings
@@ -29,15 +30,7 @@ class FakePlane:
         self,
         loop: asyncio.AbstractEventLoop,
         plan: Any,
-        *,
-        memory: int,
-        max_connections: int,
-        log_options: dict[str, Any],
-        log_ring: int,
-        doorbell: int,
-        slot: int,
-        log: Callable[[str, str], None],
-        column: Any,
+        born: Equipment,
         tls: Any,
     ) -> None:
         self.loop = loop
@@ -105,6 +98,9 @@ class FakePlane:
     def switch(self, indexes: Mapping[int, int]) -> None:
         """Serves as before."""
 
+    def resolve(self, names: Names) -> None:
+        """It goes nowhere."""
+
     def retire(self, done: Callable[[], None]) -> None:
         """As a drain."""
         self.drain(done)
@@ -116,6 +112,10 @@ class FakePlane:
 
     def stop(self) -> None:
         """At once."""
+
+    def connections(self, after: int, limit: int) -> list[dict[str, Any]]:
+        """Nobody asks."""
+        return []
 
     def counters(self) -> dict[str, int]:
         """Clients that are there."""

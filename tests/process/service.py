@@ -11,16 +11,19 @@ from pathlib import Path
 from types import TracebackType
 
 from tests.process.gateway import Gateway
+from tests.process.sizes import size
 from tests.scenario.origin import Origin, Peer
 from tests.scenario.test_client_tunnel import AGREED, UPGRADE
 
 DEADLINE_S = 15.0
+#: Reloads on a busy machine take their time, and tunnels wait meanwhile.
+IDLE_S = size(60, 7200)
 GET = b"GET / HTTP/1.1\r\nHost: gw.test\r\n\r\n"
 
 
 def serve(peer: Peer) -> None:
     """Answer requests with `ok`, and upgrades with an echo, for as long as the peer stays."""
-    peer.socket.settimeout(60)  # reloads on a busy machine take their time; tunnels wait
+    peer.socket.settimeout(IDLE_S)
     while True:
         head = peer.head()
         if head.values("Upgrade"):

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import time
 from collections.abc import Iterator
@@ -15,16 +14,16 @@ import pytest
 
 from tests.process.gateway import Gateway
 from tests.process.service import Tunnel, ask, configuration, connect, run, upstream_origin
+from tests.process.sizes import FULL, size
 from tests.process.test_reload import maps_of_plans
 from tests.scenario.origin import Origin
 
-FULL = os.environ.get("FASTGW_SOAK") == "full"
-RELOADS = 1000 if FULL else 12
+RELOADS = size(12, 1000)
 #: From which on memory must not grow, and by how much it may.
-SETTLED = 50 if FULL else 4
-TUNNELS = 5000 if FULL else 20
+SETTLED = size(4, 50)
+TUNNELS = size(20, 5000)
 #: Each instance of the plugin holds so much; twelve of them would be seen at once.
-BALLAST = 1 << 20 if FULL else 4 << 20
+BALLAST = size(4 << 20, 1 << 20)
 
 PLUGIN = f"""
 from fastgw import Policy

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import time
 from collections.abc import Iterator
@@ -9,8 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from fastgw.master.holders import tcp_inodes
 from tests.process.gateway import Gateway
 from tests.process.service import Load, Tunnel, ask, configuration, connect, run, upstream_origin
+from tests.process.sizes import size
 
 
 @pytest.fixture
@@ -49,6 +52,37 @@ def test_workers_come_and_go_under_load(tmp_path: Path, file: Path) -> None:
             fresh.more(100)
         assert fresh.failures == []
         assert kept.failures == []
+
+
+def listening_sockets(pid: int, port: int) -> int:
+    """How many sockets a process has that listen on a port."""
+    inodes = tcp_inodes(port)
+    links = (os.readlink(fd) for fd in Path(f"/proc/{pid}/fd").iterdir() if os.path.lexists(fd))
+    return sum(link[8:-1] in inodes for link in links if link.startswith("socket:["))
+
+
+def test_slot_that_comes_back_before_its_socket_is_closed(tmp_path: Path, file: Path) -> None:
+    """The old socket gets no connections though a new one stands for the same slot, and no
+    process that was started meanwhile keeps it: its place in the kernel's group goes with it."""
+    with run(tmp_path, str(file), "--workers", "2") as gateway:
+        address = gateway.address()
+        gateway.ready()
+        with Load(address, fresh=True, clients=4) as fresh:
+            for _ in range(size(2, 20)):
+                gateway.signal(signal.SIGTTOU)
+                gateway.wait_for("TTOU: 1 workers")
+                gateway.signal(signal.SIGTTIN)
+                gateway.wait_for("worker 1 .* ready")
+                fresh.more(20)
+            until_workers(gateway, 2)
+            fresh.more(100)
+            end = time.monotonic() + 10
+            while len(tcp_inodes(address[1])) != 2:
+                assert time.monotonic() < end, "a socket is kept"
+                time.sleep(0.02)
+            fresh.more(100)
+        assert fresh.failures == []
+        assert all(listening_sockets(pid, address[1]) == 1 for pid in gateway.workers())
 
 
 def test_new_worker_gets_its_share(tmp_path: Path, file: Path) -> None:

@@ -16,6 +16,7 @@ from typing import Any
 
 import uvloop
 
+from fastgw.equipment import Equipment, Names
 from fastgw.ext.record.rows import LocalRows, Rows
 from fastgw.ext.worker import Worker
 from fastgw.plan import (
@@ -118,6 +119,7 @@ class Gateway:
         memory: int = 64 << 20,
         max_connections: int = 1000,
         log: dict[str, Any] | None = None,
+        names: Names | None = None,
         log_ring: int = -1,
         rows: Rows | None = None,
         tls: TlsMaterial | None = None,
@@ -126,13 +128,22 @@ class Gateway:
         made = tuple(
             one if isinstance(one, Route) else Route("default", (Match(),), one) for one in routes
         )
+        if log:
+            plan.setdefault("node", {"access_log": {"to": "-", "line": log}})
         self.plan = build_plan(PlanModel(routes=made, memory=memory, **plan))
         self.tls = tls
-        self.memory, self.max_connections = memory, max_connections
-        self.log_options, self.log_ring = log, log_ring
         self.rows = rows or LocalRows()
         self.logged: list[tuple[str, str]] = []
         self._records, self._record_end = os.pipe()
+        self.born = Equipment(
+            memory=memory,
+            max_connections=max_connections,
+            log=lambda level, text: self.logged.append((level, text)),
+            rows=self.rows,
+            log_ring=log_ring,
+            log_file="" if log_ring >= 0 else f"/proc/self/fd/{self._record_end}",
+            names=names or {},
+        )
         self._rest = b""
         self._unread: list[dict[str, Any]] = []
         self._started = threading.Event()
@@ -148,18 +159,7 @@ class Gateway:
         listener.setblocking(False)
         self.address: tuple[str, int] = listener.getsockname()
         try:
-            self.worker = Worker(
-                self.loop,
-                self.plan,
-                memory=self.memory,
-                max_connections=self.max_connections,
-                log=lambda level, text: self.logged.append((level, text)),
-                access_log=f"/proc/self/fd/{self._record_end}",
-                log_options=self.log_options,
-                log_ring=self.log_ring,
-                rows=self.rows,
-                tls=self.tls,
-            )
+            self.worker = Worker(self.loop, self.plan, self.born, self.tls)
             self.worker.listen(0, listener.detach())
         except BaseException as e:
             self._failure = e

@@ -301,6 +301,14 @@ def _no_endpoint() -> Told:
         return told(gw)
 
 
+@produces("upstream_unresolved")
+def _upstream_unresolved() -> Told:
+    target = upstream(("api.test", 80))
+    target.options["servers"][0].update(named=True, addresses=[])
+    with Gateway(target) as gw:
+        return told(gw)
+
+
 @produces("memory")
 def _memory() -> Told:
     with Origin(silent) as origin, Gateway(upstream(origin.address), memory=4096) as gw:

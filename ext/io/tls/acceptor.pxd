@@ -44,4 +44,5 @@ cdef class TlsAcceptor(Acceptor):
     cdef void drop(self, Greeter g, Reason why) noexcept
     cdef void opened(self, Greeter g) noexcept
     cdef void gone(self, Greeter g, Reason why) noexcept
+    cdef void count(self, TlsStream s) noexcept
     cdef void tell(self, Greeter g) noexcept

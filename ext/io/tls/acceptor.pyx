@@ -7,7 +7,10 @@ from fastgw.ext.base.deadlines cimport deadline_init
 from fastgw.ext.base.reasons cimport (
     REASON_DRAINING, REASON_NONE, REASON_TLS_FAILED, REASON_TLS_TIMEOUT,
 )
-from fastgw.ext.io.stream cimport Stream
+from fastgw.ext.io.stream cimport (
+    EVENT_HANDSHAKE, EVENT_HANDSHAKE_LEGACY, EVENT_HANDSHAKE_RESUMED, Stream,
+)
+from fastgw.ext.io.tls.openssl cimport TLS1_2_VERSION
 
 cdef enum:
     LOG_EVERY_MS = 1000         # at most one line in this time
@@ -126,6 +129,7 @@ cdef class TlsAcceptor(Acceptor):
         self.leave(g)
         self.handshakes += 1
         self.resumed += s.tls.resumed
+        self.count(s)
         self.behind.on_accept(s)
         if s.codec is g:
             s.abort(REASON_NONE)
@@ -136,15 +140,29 @@ cdef class TlsAcceptor(Acceptor):
         if s is None:
             return
         self.timeouts += why == REASON_TLS_TIMEOUT
+        if s.tally is not None:
+            s.tally.unsecured(why)
         self.leave(g)
         s.abort(why)
 
     cdef void gone(self, Greeter g, Reason why) noexcept:
         """The connection ended; a failed handshake is told."""
+        if g.stream is not None and g.stream.tally is not None:
+            g.stream.tally.unsecured(why)
         if why == REASON_TLS_FAILED:
             self.failures += 1
             self.tell(g)
         self.leave(g)
+
+    cdef void count(self, TlsStream s) noexcept:
+        """A handshake was finished."""
+        if s.tally is None:
+            return
+        s.tally.happened(EVENT_HANDSHAKE)
+        if s.tls.version == TLS1_2_VERSION:
+            s.tally.happened(EVENT_HANDSHAKE_LEGACY)
+        if s.tls.resumed:
+            s.tally.happened(EVENT_HANDSHAKE_RESUMED)
 
     cdef void tell(self, Greeter g) noexcept:
         """Log a failure, at most once a second."""

@@ -24,6 +24,8 @@ from fastgw.log import LEVELS
 Call = Callable[[Node, Request], Awaitable[Response]]
 #: Bytes of a configuration that may be put.
 MOST_CONFIG_BYTES = 16 << 20
+#: Connections on a page.
+MOST_CONNECTIONS = 100
 
 
 @dataclass(frozen=True)
@@ -128,8 +130,8 @@ async def workers(node: Node, request: Request) -> Response:
         upstreams=listed(
             name=str,
             endpoints=listed(
-                url=str, attempts=int, failures=int, open_attempts=int, idle_connections=int,
-                busy_connections=int,
+                url=str, addresses=TEXTS, attempts=int, failures=int, open_attempts=int,
+                idle_connections=int, busy_connections=int,
             ),
         ),
     ),
@@ -142,15 +144,41 @@ async def upstreams(node: Node, request: Request) -> Response:
 @endpoint(
     "GET",
     "/connections",
-    answers={200: "Client connections, by worker."},
+    answers={
+        200: "Sums by worker, as old as a second, and a page of connections.",
+        400: "`after` or `limit` is none.",
+    },
     schema=shape(
         open=int, accepted=int, exchanges=int,
         workers=listed(worker=str, open=int, accepted=int, timed_out=int, exchanges=int),
+        connections=listed(
+            id=int, worker=int, client=str, port=int, listener=str, state=str, age_ms=int,
+            requests=int, route=str, received_bytes=int, sent_bytes=int, tls=str,
+            server_name=str,
+        ),
+        next={"type": ["string", "null"]},
     ),
+    query={
+        "after": ("The `next` of the page before.", {"type": "string", "default": ""}),
+        "limit": (
+            f"Connections on a page, to {MOST_CONNECTIONS}; those that came together are never"
+            " divided.",
+            {"type": "integer", "minimum": 0, "maximum": MOST_CONNECTIONS, "default": 0},
+        ),
+    },
 )  # fmt: skip
 async def connections(node: Node, request: Request) -> Response:
-    """How many client connections and requests there are; as old as a second."""
-    return JSONResponse(node.connections())
+    """How many client connections and requests there are, and with `limit` which."""
+    limit = number(request, "limit", MOST_CONNECTIONS)
+    page: dict[str, Any] = {"connections": [], "next": None}
+    if limit:
+        try:
+            page = await node.page_of_connections(request.query_params.get("after", ""), limit)
+        except ValueError as e:
+            raise Problem(400, "bad_parameter", str(e)) from e
+        except MasterGone as e:
+            raise Problem(503, "worker_silent", str(e)) from e
+    return JSONResponse({**node.connections(), **page})
 
 
 # -- configuration ---------------------------------------------------------------------------
@@ -251,6 +279,14 @@ def flag(request: Request, name: str) -> bool:
     if value not in ("true", "false"):
         raise Problem(400, "bad_parameter", f"{name} is either 'true' or 'false'")
     return value == "true"
+
+
+def number(request: Request, name: str, most: int) -> int:
+    """A query parameter that is a whole number from 0 to `most`; 0 where it is missing."""
+    value = request.query_params.get(name, "0")
+    if not (value.isascii() and value.isdigit() and int(value) <= most):
+        raise Problem(400, "bad_parameter", f"{name} is a number from 0 to {most}")
+    return int(value)
 
 
 async def from_master(answer: Awaitable[dict[str, Any]]) -> dict[str, Any]:

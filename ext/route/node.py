@@ -1,0 +1,15 @@
+"""What a plan says of the processes instead of requests: an object of kind `node`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+KIND = "node"
+
+
+class NodeOptions:
+    """`options` is {"access_log": {...}, "dns": {...}}, each only if the configuration says
+    something about it. Workers look at the first, the control process at both."""
+
+    def __init__(self, name: str, options: dict[str, Any]) -> None:
+        self.options = options
