@@ -179,6 +179,9 @@ class ControlProcess:
         self._ending = False
         #: The newest of each message that a new process has to be told.
         self._facts: dict[str, tuple[dict[str, Any], dict[str, int]]] = {}
+        #: What it has not been told yet, since it reads nothing before it has begun.
+        self._late: list[str] = []
+        self._late_rings: list[int] = []
         self._listens = False
         if not inherited:
             self.listen()
@@ -285,8 +288,10 @@ class ControlProcess:
     def take_ring(self) -> int:
         """A ring for a worker that is about to be started."""
         fd, new = self.rings.take()
-        if new:
+        if new and self.is_ready:
             self._say("ring", {}, {"ring": fd})
+        elif new and self.pid:
+            self._late_rings.append(fd)
         return fd
 
     def give_ring_back(self, ring: int) -> None:
@@ -297,7 +302,10 @@ class ControlProcess:
         """Tell it something, now and whenever it is started again: `workers`, `generation`,
         `drain`. Descriptors stay the caller's and must stay open."""
         self.remember(kind, fds, **fields)
-        self._say(kind, *self._facts[kind])
+        if self.is_ready or kind == "listen":
+            self._say(kind, *self._facts[kind])
+        elif kind not in self._late:
+            self._late.append(kind)
 
     def remember(self, kind: str, fds: Mapping[str, int] | None = None, **fields: Any) -> None:
         """Have it told when it is started again; the one that runs knows."""
@@ -323,7 +331,9 @@ class ControlProcess:
         self._say(kind, fields, {})
 
     def _tell_all(self) -> None:
-        """Everything that one has to know who has just begun."""
+        """Everything that one has to know who has just begun; what changes until it listens is
+        told then, once, so that a slow beginning does not fill the socket."""
+        self._late, self._late_rings = [], []
         fds = {}
         if self.statistics_fd >= 0:
             fds["statistics"] = self.statistics_fd
@@ -333,6 +343,15 @@ class ControlProcess:
             self._say("ring", {}, {"ring": ring})
         for kind, (fields, named) in self._facts.items():
             self._say(kind, fields, named)
+
+    def _tell_late(self) -> None:
+        """What has changed since `_tell_all`."""
+        rings, self._late_rings = self._late_rings, []
+        for ring in rings:
+            self._say("ring", {}, {"ring": ring})
+        kinds, self._late = self._late, []
+        for kind in kinds:
+            self._say(kind, *self._facts[kind])
 
     def _say(self, kind: str, fields: dict[str, Any], fds: dict[str, int]) -> None:
         """Never waits: one that does not read is killed, and its successor is told all."""
@@ -368,6 +387,7 @@ class ControlProcess:
             if message["type"] == "ready":
                 self.is_ready = True
                 self.log.info(f"control (pid {self.pid}) serves {self.sockets.path}")
+                self._tell_late()
             else:
                 self._requested(message)
         finally:

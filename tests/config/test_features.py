@@ -261,7 +261,7 @@ def test_a_redirecting_listener_may_answer_challenges(tmp_path: Path) -> None:
         "routes: {a: {match: /a, respond: 404}}\n"
     )
     file.write_text(text)
-    _, http = build_file(str(file), CommandLine(), no_resolver).routes
+    _, http = build_file(str(file), CommandLine(), hosts_resolver).routes
     assert [step.policy.kind for step in http.steps] == ["acme_challenge", "redirect"]
     assert http.steps[0].policy.options == {"folder": str(tmp_path / "acme")}
     for wrong, says in (
@@ -270,7 +270,7 @@ def test_a_redirecting_listener_may_answer_challenges(tmp_path: Path) -> None:
     ):
         file.write_text(wrong)
         with pytest.raises(ConfigError) as caught:
-            build_file(str(file), CommandLine(), no_resolver)
+            build_file(str(file), CommandLine(), hosts_resolver)
         assert says in caught.value.problems[0].message
 
 

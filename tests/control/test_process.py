@@ -113,6 +113,24 @@ def test_control_that_does_not_read_is_replaced(tmp_path: Path) -> None:
     assert "does not read" in m.said
 
 
+def test_one_that_is_slow_to_begin_is_not_flooded(tmp_path: Path) -> None:
+    """What changes meanwhile is told once, when it listens; it is not taken for one that does
+    not read."""
+    with Master(tmp_path) as m:
+        until(lambda: m.control.pid, "started")
+        pid = m.control.pid
+        os.kill(pid, signal.SIGSTOP)
+        rows = [{"slot": 0, "state": "x" * 1000}] * 100
+        for _ in range(200):
+            m.do(lambda c: c.tell("workers", workers=rows))
+        m.do(lambda c: c.tell("workers", workers=[{"slot": 7, "state": "ready"}]))
+        os.kill(pid, signal.SIGCONT)
+        m.wait_ready()
+        assert (m.control.pid, m.control.restarts) == (pid, 0)
+        with m.client as api:
+            until(lambda: api.get("/workers").json()["workers"][0]["slot"] == 7, "told")
+
+
 def test_reopen(tmp_path: Path) -> None:
     log = tmp_path / "log"
     with Master(tmp_path, access_log=str(log)) as m:

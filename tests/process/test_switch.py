@@ -18,6 +18,7 @@ import pytest
 import uvloop
 
 from fastgw.config.compile import read_whole
+from fastgw.equipment import Equipment
 from fastgw.ext.base.debug import debug_build
 from fastgw.ext.record.rows import LocalRows
 from fastgw.ext.shm.statistics import create_statistics
@@ -76,10 +77,12 @@ def test_no_pause_of_a_switch_is_long(
         worker = Worker(
             loop,
             plans[0],
-            memory=1 << 20,
-            max_connections=10,
-            log=lambda level, text: None,
-            rows=LocalRows(),
+            Equipment(
+                memory=1 << 20,
+                max_connections=10,
+                log=lambda level, text: None,
+                rows=LocalRows(),
+            ),
         )
         with socket.create_server(("127.0.0.1", 0)) as listener:
             worker.listen(0, listener.detach())
