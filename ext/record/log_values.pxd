@@ -40,15 +40,6 @@ cdef enum LogField:
     L_CONNECT_MS                # last attempt opened -> its connection ready
     L_HEAD_MS                   # last attempt opened -> response head accepted
     L_TOTAL_MS                  # first byte of the head -> the end
-    L_TLS_NAME                  # of the client's connection, in the order of TlsText
-    L_TLS_VERSION
-    L_TLS_CIPHER
-    L_TLS_SUBJECT               # of the client's certificate, from here on
-    L_TLS_ISSUER
-    L_TLS_FINGERPRINT
-    L_TLS_NAMES
-    L_TLS_CERT
-    L_TLS_CHAIN
     L_HEADER                    # first value of a request header
     L_RESPONSE_HEADER           # first value of a response header
     L_TLS                       # something of the client's TLS connection, a TlsText
