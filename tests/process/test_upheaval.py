@@ -54,6 +54,15 @@ class Wrk:
         command = ["wrk", "-t1", f"-c{connections}", "-d600s", url]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
 
+    def __enter__(self) -> Wrk:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, e: BaseException | None, tb: TracebackType | None
+    ) -> None:
+        self.process.kill()
+        self.process.communicate(timeout=10)
+
     def end(self) -> tuple[int, int, int]:
         """Stop it; (requests, errors of sockets, answers that are none of 2xx and 3xx)."""
         self.process.send_signal(signal.SIGINT)
@@ -118,8 +127,8 @@ def test_nothing_fails_outside_killed_workers(tmp_path: Path, origin: Origin) ->
         gateway.ready()
         master = gateway.process.pid
         tunnels = [Tunnel(address) for _ in range(TUNNELS)]
-        wrk = Wrk(address, WRK)
         with (
+            Wrk(address, WRK) as wrk,
             Upload(address) as upload,
             Load(address, fresh=True) as fresh,
             Load(address) as kept,
@@ -137,7 +146,7 @@ def test_nothing_fails_outside_killed_workers(tmp_path: Path, origin: Origin) ->
                 fresh.more(20)
                 kept.more(20)
             assert upload.end().startswith(b"HTTP/1.1 200")
-        requests, errors, odd = wrk.end()
+            requests, errors, odd = wrk.end()
         assert fresh.failures == kept.failures == []
         assert (errors, odd) == (0, 0)
         assert all(t.echoes(b"not lost") for t in tunnels)
