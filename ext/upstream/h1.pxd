@@ -45,8 +45,7 @@ cdef class H1Connection(H1Link):
     cdef uint8_t informational        # 1xx heads seen for this request
     cdef uint64_t left                # with U_LENGTH: bytes of body to come
     cdef uint64_t sent_before         # stream.bytes_out when the attempt began
-    cdef uint64_t taken_at_mark       # what the upstream had taken when D_IDLE was set; of a
-                                      # body that is relayed, what the client had
+    cdef uint64_t taken_at_mark       # `taken` when D_IDLE was set
     cdef Stream client                # where the body is relayed to, or None
 
     cdef void start(self, LinkedAttempt a) noexcept

@@ -209,7 +209,7 @@ def test_counters_outlive_their_workers(tmp_path: Path) -> None:
                     assert client.get(url + "/").status_code == 200
             with socket.create_connection(url.removeprefix("http://").split(":")) as s:
                 s.sendall(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nabc")
-                until(lambda: metrics(tmp_path)["fastgw_exchanges0"] == 1, "under way")
+                until(lambda: metrics(tmp_path).get("fastgw_exchanges0") == 1, "under way")
                 before = metrics(tmp_path)
                 assert before["fastgw_requests_totalall,2xx"] == 5 * (i + 1)
                 (pid,) = gw.workers()

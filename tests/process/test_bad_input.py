@@ -202,9 +202,10 @@ def test_clock_on_the_wall_jumps(monkeypatch: pytest.MonkeyPatch) -> None:
         (0, b"NOTAPLAN", "does not begin with FGWPLAN"),
         (8, b"\xff\xff", "plan of layout"),
         (16, b"\x01", "its header says"),
-        (200, b"\xff", "checksum"),
+        (200, b"\xff", "rows of 255 bytes"),
+        (-8, b"\xff", "checksum"),
     ],
-    ids=["magic", "version", "size", "content"],
+    ids=["magic", "version", "size", "sections", "content"],
 )
 def test_plan_that_is_damaged_is_refused_and_the_running_one_goes_on(
     at: int, value: bytes, says: str
