@@ -9,6 +9,8 @@ import time
 from dataclasses import dataclass
 from types import TracebackType
 
+#: How long those who are there are waited for in the end.
+PATIENCE_S = 15.0
 GET = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
 
 
@@ -42,10 +44,12 @@ class Arrivals:
     def _work(self) -> None:
         due_s = time.monotonic()
         end_s = 0.0
-        while not self._stop or (self._open and time.monotonic() < end_s):
+        while True:
             now_s = time.monotonic()
-            if self._stop and not end_s:
-                end_s = now_s + 15
+            if self._stop:
+                end_s = end_s or now_s + PATIENCE_S
+                if not self._open or now_s > end_s:
+                    return
             while not self._stop and due_s <= now_s:
                 # From when it was due: a late client has waited, too.
                 self._begin(due_s)

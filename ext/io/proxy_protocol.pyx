@@ -235,7 +235,8 @@ cdef size_t put_proxy_v1(char* at, const Address* source, const Address* dest) n
         memcpy(at, b"PROXY UNKNOWN\r\n", 15)
         return 15
     n = snprintf(
-        at, V1_MOST + 1, b"PROXY TCP%c %s %s %u %u\r\n", 52 if source.family == AF_INET else 54,
+        at, V1_MOST + 1, b"PROXY TCP%s %s %s %u %u\r\n",
+        <const char*>b"4" if source.family == AF_INET else <const char*>b"6",
         source.text, dest.text, <unsigned int>source.port, <unsigned int>dest.port,
     )
     return n

@@ -361,7 +361,7 @@ cdef class PlanOpening:
     cdef int begin(self, Plan* p, const char* base, size_t n) except -1
     cdef bint step(self) except -1
     cdef int add_up(self) except -1
-    cdef int check_rows(self) except -1
+    cdef int look_on(self) except -1
 
 
 cdef str plan_str(const Plan* p, Text t)

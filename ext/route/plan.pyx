@@ -7,7 +7,7 @@ from libc.stdint cimport uintptr_t
 from libc.string cimport memcmp, memcpy, memset
 from zlib import crc32
 from fastgw.ext.route.errors import PlanError
-from fastgw.ext.route.plan_checks cimport ROW_EMPTY, CheckRow, check_tables, row_check
+from fastgw.ext.route.plan_checks cimport check_rows, check_tables
 
 cdef enum:
     SUM_BYTES = 262144          # of the checksum in one step
@@ -114,7 +114,7 @@ cdef class PlanOpening:
         if self.section < 0:
             self.add_up()
         elif self.section < SECTIONS:
-            self.check_rows()
+            self.look_on()
         return self.section == SECTIONS
 
     cdef int add_up(self) except -1:
@@ -133,17 +133,14 @@ cdef class PlanOpening:
         self.at = self.empty = 0
         return 0
 
-    cdef int check_rows(self) except -1:
+    cdef int look_on(self) except -1:
         """Some more rows, or the next section."""
-        cdef CheckRow check = row_check(self.section)
         cdef size_t count = self.plan.count[self.section]
         cdef size_t end = min(count, self.at + CHECK_ROWS)
-        if check != NULL:
-            while self.at < end:
-                self.empty += check(self.plan, self.at) == ROW_EMPTY
-                self.at += 1
-            if end < count:
-                return 0
+        self.empty += check_rows(self.plan, self.section, self.at, end)
+        self.at = end
+        if end < count:
+            return 0
         if self.section in (SECTION_HOST_SLOTS, SECTION_PATH_SLOTS) and not self.empty:
             raise PlanError(f"{_NAMES[self.section]}: no slot is empty")
         self.section += 1

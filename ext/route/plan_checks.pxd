@@ -44,8 +44,7 @@ cdef inline int check_run(
 cdef enum:
     ROW_EMPTY = 1               # told by checks of slots: nothing is in it
 
-# Checks one row of a section.
-ctypedef int (*CheckRow)(const Plan* p, size_t i) except -1
-
 cdef int check_tables(const Plan* p) except -1
-cdef CheckRow row_check(int section) noexcept
+
+# Checks rows `at` to `end` of a section; how many of them are empty slots.
+cdef Py_ssize_t check_rows(const Plan* p, int section, size_t at, size_t end) except -1

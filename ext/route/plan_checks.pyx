@@ -256,7 +256,20 @@ cdef int _objects(const Plan* p, size_t i) except -1:
 
 # -- every section ---------------------------------------------------------------------------
 
-cdef CheckRow row_check(int section) noexcept:
+ctypedef int (*CheckRow)(const Plan* p, size_t i) except -1
+
+
+cdef Py_ssize_t check_rows(const Plan* p, int section, size_t at, size_t end) except -1:
+    cdef CheckRow check = _check_of(section)
+    cdef Py_ssize_t empty = 0
+    if check != NULL:
+        while at < end:
+            empty += check(p, at) == ROW_EMPTY
+            at += 1
+    return empty
+
+
+cdef CheckRow _check_of(int section) noexcept:
     """What checks a row of a section; NULL where any row will do."""
     cdef CheckRow checks[27]
     cdef int i

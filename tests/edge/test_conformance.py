@@ -170,6 +170,7 @@ class Leader:
         self.listener = socket.create_server(("127.0.0.1", 0), backlog=64)
         self.address: Address = self.listener.getsockname()
         self.heard: dict[str, Heard | Exception] = {}
+        self.told = threading.Condition()
         self.thread = threading.Thread(target=self.serve, daemon=True)
 
     def serve(self) -> None:
@@ -197,13 +198,19 @@ class Leader:
             b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
             b"Sec-WebSocket-Accept: " + accept_of(key) + b"\r\n\r\n"
         )
+        found: Heard | Exception
         try:
-            self.heard[case.name] = converse(s, case, rest, False)
+            found = converse(s, case, rest, False)
         except Exception as e:
-            self.heard[case.name] = e
+            found = e
+        with self.told:
+            self.heard[case.name] = found
+            self.told.notify_all()
 
     def check(self, where: str) -> None:
-        """Every client has said what it must."""
+        """Every client has said what it must; what the last one said may be on its way."""
+        with self.told:
+            self.told.wait_for(lambda: len(self.heard) == len(CASES), DEADLINE_S)
         for case in CASES:
             with note(case, where):
                 found = self.heard[case.name]
