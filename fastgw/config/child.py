@@ -125,20 +125,31 @@ def _attend(
 ) -> None:
     """Answer the child's questions until it ends; TimeoutError."""
     end_s = time.monotonic() + timeout_s
-    pidfd = os.pidfd_open(child.pid)
+    poll = select.poll()
+    poll.register(ours, select.POLLIN)
+    while True:
+        if not poll.poll(max(0, int((end_s - time.monotonic()) * 1000))):
+            raise TimeoutError
+        if not helper.answer(ours):
+            break
+    _await_end(child, max(0.0, end_s - time.monotonic()))
+
+
+def _await_end(child: subprocess.Popen[bytes], left_s: float) -> None:
+    """Wait until the child has ended, which its end of the channel did before; TimeoutError."""
+    try:
+        pidfd = os.pidfd_open(child.pid)
+    except OSError:  # an old kernel, or a sandbox that knows no such call
+        try:
+            child.wait(left_s)
+        except subprocess.TimeoutExpired:
+            raise TimeoutError from None
+        return
     poll = select.poll()
     poll.register(pidfd, select.POLLIN)
-    poll.register(ours, select.POLLIN)
     try:
-        while True:
-            left_ms = max(0, int((end_s - time.monotonic()) * 1000))
-            happened = [fd for fd, _ in poll.poll(left_ms)]
-            if pidfd in happened:
-                return
-            if not happened:
-                raise TimeoutError
-            if not helper.answer(ours):
-                poll.unregister(ours)
+        if not poll.poll(left_s * 1000):
+            raise TimeoutError
     finally:
         os.close(pidfd)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -65,3 +67,19 @@ def test_the_parents_half_needs_neither_yaml_nor_pydantic() -> None:
         "assert not {'yaml', 'pydantic'} & set(sys.modules), 'too much is imported'\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=30)
+
+
+@pytest.mark.parametrize("timeout_s", [60.0, 0.01])
+def test_without_pidfd_open(monkeypatch: pytest.MonkeyPatch, timeout_s: float) -> None:
+    """An old kernel, or a sandbox, that has no such system call."""
+
+    def refused(pid: int) -> int:
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+
+    monkeypatch.setattr(os, "pidfd_open", refused)
+    options = Options(to=["http://127.0.0.1:9000"])
+    if timeout_s < 1:
+        with pytest.raises(CompilerCrashed, match="took longer"):
+            compile_in_child(None, options, timeout_s=timeout_s)
+    else:
+        assert compile_in_child(None, options, timeout_s=timeout_s)[:7] == b"FGWPLAN"
