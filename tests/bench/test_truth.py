@@ -58,11 +58,14 @@ def test_wrk_finds_the_same() -> None:
             load.run(1.0)
             took = time.monotonic() - begin
             ours.append((load.done / took, load.latency.quantile(0.5) / 1e3))
+            # Little's law: of 32 that wait all the time, each waits 32 / rate on average.
+            assert load.latency.mean / 1e9 == pytest.approx(32 * took / load.done, rel=0.1)
             theirs.append(by_wrk(port))
-            # The best of each: what disturbs one turn does not disturb all.
+            # The best of each: what disturbs one turn does not disturb all. Where the processor is
+            # shared, medians depend on who is served first; rates are held to more.
             rates = max(o[0] for o in ours), max(t[0] for t in theirs)
             medians = min(o[1] for o in ours), min(t[1] for t in theirs)
-            if turn > 1 and agree(rates, 0.5) and agree(medians, 0.6):
+            if turn > 1 and agree(rates, 0.5) and agree(medians, 1.0):
                 return
     raise AssertionError((rates, medians))
 
