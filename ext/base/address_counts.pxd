@@ -6,6 +6,7 @@ that counts as one client.
 """
 
 from libc.stdint cimport int32_t, uint8_t, uint32_t, uint64_t
+from libc.string cimport memcpy
 
 
 cdef enum:
@@ -18,3 +19,16 @@ cdef class AddressCounts:
     # the counts of one listener from those of another; `most` = 0: no limit.
     cdef int32_t enter(self, const uint8_t* address, uint64_t whose, uint32_t most) noexcept
     cdef void leave(self, int32_t row) noexcept
+
+
+cdef inline uint64_t address_hash(const uint8_t* address, uint64_t seed) noexcept nogil:
+    """A hash of an address; the odd seed keeps others from choosing where they meet."""
+    cdef uint64_t a, b
+    memcpy(&a, address, 8)
+    memcpy(&b, address + 8, 8)
+    a = (a ^ seed) * <uint64_t>0x9E3779B97F4A7C15
+    a ^= a >> 32
+    a = (a ^ b) * <uint64_t>0xD6E8FEB86659FD93
+    a ^= a >> 32
+    a *= seed | 1
+    return a ^ a >> 29

@@ -5,7 +5,7 @@ from ipaddress import ip_address
 import os
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcmp, memcpy
-from fastgw.ext.base.address_counts cimport COUNT_TOO_MANY
+from fastgw.ext.base.address_counts cimport COUNT_TOO_MANY, address_hash
 
 cdef enum:
     PROBES = 16                 # rows that an address may stand in
@@ -86,7 +86,7 @@ cdef class LocalPeerLimits(PeerLimits):
 
     cdef PeerRow* find(self, const uint8_t* key, int64_t now_ms) noexcept:
         """The row of an address, perhaps a new one; NULL when its places are all taken."""
-        cdef uint64_t at = mix(key, self.seed)
+        cdef uint64_t at = address_hash(key, self.seed)
         cdef PeerRow* free_row = NULL
         cdef PeerRow* row
         cdef int i
@@ -175,19 +175,6 @@ cdef void cut_to_prefix(const uint8_t* ip16, int bits, uint8_t* key) noexcept no
     for i in range(16):
         if bits < 8 * i + 8:
             key[i] &= 0 if bits <= 8 * i else <uint8_t>(0xFF << (8 * i + 8 - bits))
-
-
-cdef uint64_t mix(const uint8_t* key, uint64_t seed) noexcept nogil:
-    """A hash of 16 bytes; the seed keeps others from choosing where they meet."""
-    cdef uint64_t a, b
-    memcpy(&a, key, 8)
-    memcpy(&b, key + 8, 8)
-    a = (a ^ seed) * <uint64_t>0x9E3779B97F4A7C15
-    a ^= a >> 32
-    a = (a ^ b) * <uint64_t>0xD6E8FEB86659FD93
-    a ^= a >> 32
-    a *= seed
-    return a ^ a >> 29
 
 
 cdef class Lease(ConnectionLimit):

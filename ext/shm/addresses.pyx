@@ -2,9 +2,8 @@
 
 cimport cython
 from ipaddress import ip_address
-from libc.string cimport memcpy
 import os
-from fastgw.ext.base.address_counts cimport COUNT_NO_PLACE, COUNT_TOO_MANY
+from fastgw.ext.base.address_counts cimport COUNT_NO_PLACE, COUNT_TOO_MANY, address_hash
 from fastgw.ext.base.atomics cimport fence, load32, load64, store32, store64, swap64
 from fastgw.ext.shm.segment import create_segment, map_segment
 
@@ -210,14 +209,6 @@ cdef class AddressColumn(AddressCounts):
 
 
 cdef uint64_t tag_of(const uint8_t* address, uint64_t seed) noexcept nogil:
-    """A hash of 16 bytes; the seed keeps others from choosing where they meet."""
-    cdef uint64_t a, b
-    memcpy(&a, address, 8)
-    memcpy(&b, address + 8, 8)
-    a = (a ^ seed) * <uint64_t>0x9E3779B97F4A7C15
-    a ^= a >> 32
-    a = (a ^ b) * <uint64_t>0xD6E8FEB86659FD93
-    a ^= a >> 32
-    a *= seed | 1
-    a ^= a >> 29
-    return a if a >= TAG_FIRST else a + TAG_FIRST
+    """An address's hash, none of the numbers that mean something else."""
+    cdef uint64_t tag = address_hash(address, seed)
+    return tag if tag >= TAG_FIRST else tag + TAG_FIRST
