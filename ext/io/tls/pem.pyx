@@ -95,6 +95,15 @@ cdef BIO* _open(bytes pem) except NULL:
     return bio
 
 
+cdef int _check_end(list found) except -1:
+    """The last look for a certificate found no more: that was the end, and there was one."""
+    if not _no_more():
+        raise TlsFileError(f"certificate can't be read: {last_error('not PEM')}")
+    if not found:
+        raise TlsFileError("holds no certificate in PEM (-----BEGIN CERTIFICATE-----)")
+    return 0
+
+
 cdef list read_chain(bytes pem):
     """Every certificate, as Cert, in the order of the file; the first is the server's own."""
     cdef BIO* bio = _open(pem)
@@ -106,10 +115,7 @@ cdef list read_chain(bytes pem):
             if x == NULL:
                 break
             found.append(own(x))
-        if not _no_more():
-            raise TlsFileError(f"certificate can't be read: {last_error('not PEM')}")
-        if not found:
-            raise TlsFileError("holds no certificate in PEM (-----BEGIN CERTIFICATE-----)")
+        _check_end(found)
     finally:
         BIO_free(bio)
         ERR_clear_error()
@@ -127,10 +133,7 @@ cdef list read_blocks(bytes pem):
             found.append((<char*>der)[:n])
             OPENSSL_free(der)
             der = NULL
-        if not _no_more():
-            raise TlsFileError(f"certificate can't be read: {last_error('not PEM')}")
-        if not found:
-            raise TlsFileError("holds no certificate in PEM (-----BEGIN CERTIFICATE-----)")
+        _check_end(found)
     finally:
         BIO_free(bio)
         ERR_clear_error()
