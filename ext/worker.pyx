@@ -254,8 +254,9 @@ cdef class Worker:
         cdef Listener listener
         cdef H1Downstream d
         for listener in self.listeners:
-            listener.acceptor = self.tls.of(indexes.get(listener.index, listener.index))
-            listener.defer(self.tls.has(indexes.get(listener.index, listener.index)))
+            index = indexes.get(listener.index, listener.index)
+            listener.acceptor = self.tls.of(index)
+            listener.defer(self.tls.has(index))
         if all(was == now for was, now in indexes.items()):
             return
         rows = {was: now if now >= 0 else NO_LISTENER for was, now in indexes.items()}

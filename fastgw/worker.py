@@ -23,7 +23,6 @@ from typing import Any, Protocol
 from fastgw.equipment import Equipment, Names
 from fastgw.ext.shm.addresses import Addresses
 from fastgw.ext.shm.segment import SegmentError
-from fastgw.ext.shm.statistics import Column
 from fastgw.health import serve
 from fastgw.log import Log
 from fastgw.master.addresses import Bound, Given
@@ -117,8 +116,6 @@ class Shift:
     listeners: list[Given]
     #: Accept at once, or wait for `begin`.
     listen: bool
-    #: Own cells of the statistics.
-    column: Column | None
     #: Connections by client address, of all workers.
     addresses: Addresses | None
     generation: int
@@ -214,7 +211,7 @@ class Worker:
 
     def is_ready(self) -> bool:
         """What /readyz says: of the gateway, so one that was replaced is no reason."""
-        column = self.shift.column
+        column = self.shift.born.column
         ends = self.draining and not self.replaced
         return not ends and not (column is not None and column.draining)
 
@@ -435,7 +432,7 @@ class Worker:
         except BlockingIOError:
             return  # a sibling was faster
         self.close_adoption()
-        shift, column = self.shift, self.shift.column
+        shift, column = self.shift, self.shift.born.column
         outbox = Outbox()
         fds = {HEALTH + b.text: b.sockets[0].fileno() for b in shift.health}
         fds["tickets"] = shift.tickets.fd

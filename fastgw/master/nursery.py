@@ -67,13 +67,12 @@ class Nursery:
     def shift(self, birth: Birth, doorbell: int) -> Shift:
         """All that it needs."""
         log = self.log.sibling(f"worker-{birth.slot}")
-        column = Column(self.statistics, birth.column)
         born = Equipment(
             memory=birth.generation.memory,
             max_connections=self.connections,
             log=log,
             slot=birth.slot,
-            column=column,
+            column=Column(self.statistics, birth.column),
             addresses=AddressColumn(self.addresses, birth.column),
             log_ring=birth.ring,
             doorbell=doorbell,
@@ -83,7 +82,6 @@ class Nursery:
             control=birth.control,
             listeners=birth.listeners,
             listen=birth.listen,
-            column=column,
             addresses=self.addresses,
             generation=birth.generation.number,
             plan_fd=birth.generation.plan_fd,
