@@ -218,6 +218,19 @@ def test_no_server_takes_it(authority: Authority) -> None:
         assert now["passes_failed"] == 1
 
 
+def shake(
+    session: ssl.SSLObject, incoming: ssl.MemoryBIO, outgoing: ssl.MemoryBIO, c: Client
+) -> None:
+    """The rest of a handshake whose first message was sent."""
+    while True:
+        try:
+            session.do_handshake()
+            return
+        except ssl.SSLWantReadError:
+            c.send(outgoing.read())
+            incoming.write(c.socket.recv(65536))
+
+
 def test_the_hello_may_come_in_pieces(authority: Authority, server: SecureServer) -> None:
     """Through a memory BIO, so that the hello can be cut."""
     with passing({"db.example": to(server.address)}) as gw:
@@ -232,13 +245,7 @@ def test_the_hello_may_come_in_pieces(authority: Authority, server: SecureServer
                     c.send(hello[i : i + step])
                     if i < 200:
                         gw.call(lambda: None)
-                while True:
-                    try:
-                        session.do_handshake()
-                        break
-                    except ssl.SSLWantReadError:
-                        c.send(outgoing.read())
-                        incoming.write(c.socket.recv(65536))
+                shake(session, incoming, outgoing, c)
                 session.write(b"yes")
                 c.send(outgoing.read())
                 answer = b""
@@ -309,13 +316,7 @@ def test_header_and_hello_in_one_segment(
                         c.send(data[:cut])
                         gw.call(lambda: None)
                     c.send(data[cut:])
-                    while True:
-                        try:
-                            session.do_handshake()
-                            break
-                        except ssl.SSLWantReadError:
-                            c.send(outgoing.read())
-                            incoming.write(c.socket.recv(65536))
+                    shake(session, incoming, outgoing, c)
                     session.write(b"GET / HTTP/1.1\r\nHost: a.example\r\n\r\n")
                     c.send(outgoing.read())
                     assert gw.record()["client"] == client

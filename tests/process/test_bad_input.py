@@ -23,7 +23,7 @@ from fastgw.master.heritage import Heritage
 from fastgw.master.launch import open_statistics
 from fastgw.master.settings import Settings
 from tests.process.gateway import Gateway
-from tests.process.service import Load, ask, configuration, connect, run, upstream_origin
+from tests.process.service import Load, ask, configuration, connect, run
 from tests.process.test_succession import fastgw
 from tests.scenario.client import Client
 from tests.scenario.gateway import Gateway as Scene
@@ -31,19 +31,6 @@ from tests.scenario.gateway import upstream
 from tests.scenario.origin import Origin
 
 GET = b"GET / HTTP/1.1\r\nHost: gw.test\r\n\r\n"
-
-
-@pytest.fixture
-def origin() -> Iterator[Origin]:
-    with upstream_origin() as origin:
-        yield origin
-
-
-@pytest.fixture
-def file(tmp_path: Path, origin: Origin) -> Path:
-    path = tmp_path / "gateway.yaml"
-    path.write_text(configuration(origin))
-    return path
 
 
 @pytest.fixture

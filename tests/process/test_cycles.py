@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.process.gateway import Gateway
-from tests.process.service import Tunnel, ask, configuration, connect, run, upstream_origin
+from tests.process.service import Tunnel, ask, configuration, connect, run
 from tests.process.sizes import FULL, size
 from tests.process.test_reload import maps_of_plans
 from tests.scenario.origin import Origin
@@ -33,12 +32,6 @@ class Circle(Policy):
         self.me = self
         self.ballast = b"x" * {BALLAST}
 """
-
-
-@pytest.fixture
-def origin() -> Iterator[Origin]:
-    with upstream_origin() as origin:
-        yield origin
 
 
 def resident(pid: int) -> int:

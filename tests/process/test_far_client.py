@@ -13,9 +13,7 @@ import pytest
 from tests.process.far_client import NEAR, FarClient, elsewhere
 from tests.process.gateway import Gateway
 from tests.process.service import GET, run
-from tests.process.test_succession import strays, terminate
-
-__all__ = ["strays"]
+from tests.process.test_succession import terminate
 
 pytestmark = pytest.mark.skipif(
     os.geteuid() != 0 or not os.path.exists("/dev/net/tun"), reason="needs root and a TUN device"

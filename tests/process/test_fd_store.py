@@ -15,18 +15,9 @@ from pathlib import Path
 import pytest
 
 from tests.process.gateway import Gateway
-from tests.process.service import answer, ask, configuration, connect, upstream_origin
+from tests.process.service import answer, ask, configuration, connect
 from tests.process.test_killed import statistics_of
-from tests.process.test_succession import strays
 from tests.scenario.origin import Origin
-
-__all__ = ["strays"]
-
-
-@pytest.fixture
-def origin() -> Iterator[Origin]:
-    with upstream_origin() as origin:
-        yield origin
 
 
 class Manager:

@@ -6,7 +6,6 @@ import os
 import signal
 import socket
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -21,7 +20,6 @@ from tests.process.service import (
     configuration,
     connect,
     run,
-    upstream_origin,
 )
 from tests.process.sizes import FULL, size
 from tests.scenario.origin import Origin
@@ -38,19 +36,6 @@ class Sleeps(Policy):
         if request.path == "/sleep":
             time.sleep(60)
 """
-
-
-@pytest.fixture
-def origin() -> Iterator[Origin]:
-    with upstream_origin() as origin:
-        yield origin
-
-
-@pytest.fixture
-def file(tmp_path: Path, origin: Origin) -> Path:
-    path = tmp_path / "gateway.yaml"
-    path.write_text(configuration(origin))
-    return path
 
 
 def served_by(address: tuple[str, int], worker: int, most: int = 200) -> socket.socket:

@@ -16,19 +16,13 @@ import pytest
 
 from fastgw.named_files import Helper, NamedFiles, channel
 from tests.process.gateway import Gateway
-from tests.process.service import ask, configuration, connect, run, upstream_origin
+from tests.process.service import ask, configuration, connect, run
 from tests.scenario.origin import Origin
 from tests.tls.authority import Authority
 from tests.tls.kit import GET, SecureClient, trusting
 
 NOBODY = 65534
 root_only = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
-
-
-@pytest.fixture
-def origin() -> Iterator[Origin]:
-    with upstream_origin() as origin:
-        yield origin
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,6 @@ import re
 import signal
 import socket
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -20,17 +19,10 @@ from tests.process.service import (
     configuration,
     connect,
     run,
-    upstream_origin,
 )
 from tests.scenario.origin import Origin
 
 SAID = b"GET /said HTTP/1.1\r\nHost: gw.test\r\n\r\n"
-
-
-@pytest.fixture
-def origin() -> Iterator[Origin]:
-    with upstream_origin() as origin:
-        yield origin
 
 
 def said(status: int) -> str:

@@ -5,23 +5,12 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Iterator
 from pathlib import Path
-
-import pytest
 
 from fastgw.master.holders import tcp_inodes
 from tests.process.gateway import Gateway
-from tests.process.service import Load, Tunnel, ask, configuration, connect, run, upstream_origin
+from tests.process.service import Load, Tunnel, ask, connect, run
 from tests.process.sizes import size
-
-
-@pytest.fixture
-def file(tmp_path: Path) -> Iterator[Path]:
-    with upstream_origin() as origin:
-        path = tmp_path / "gateway.yaml"
-        path.write_text(configuration(origin))
-        yield path
 
 
 def until_workers(gateway: Gateway, n: int) -> None:

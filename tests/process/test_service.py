@@ -8,30 +8,14 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.process.gateway import ROOT, Gateway
-from tests.process.service import Tunnel, ask, configuration, connect, run, upstream_origin
-from tests.process.test_succession import strays, terminate
+from tests.process.service import Tunnel, ask, configuration, connect, run
+from tests.process.test_succession import terminate
 from tests.scenario.origin import Origin
-
-__all__ = ["strays"]
-
-
-@pytest.fixture
-def origin() -> Iterator[Origin]:
-    with upstream_origin() as origin:
-        yield origin
-
-
-@pytest.fixture
-def file(tmp_path: Path, origin: Origin) -> Path:
-    path = tmp_path / "gateway.yaml"
-    path.write_text(configuration(origin))
-    return path
 
 
 def probe(address: tuple[str, int], request: bytes) -> bytes:

@@ -9,21 +9,14 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.process.gateway import Gateway
-from tests.process.service import Load, Tunnel, ask, configuration, connect, run, upstream_origin
+from tests.process.service import Load, Tunnel, ask, configuration, connect, run
 from tests.process.test_killed import statistics_of
 from tests.scenario.origin import Origin
-
-
-@pytest.fixture
-def origin() -> Iterator[Origin]:
-    with upstream_origin() as origin:
-        yield origin
 
 
 @pytest.fixture
@@ -31,20 +24,6 @@ def file(tmp_path: Path, origin: Origin) -> Path:
     path = tmp_path / "gateway.yaml"
     path.write_text(configuration(origin, listen="127.0.0.1:0"))
     return path
-
-
-@pytest.fixture
-def strays(tmp_path: Path) -> Iterator[None]:
-    """Whatever a test leaves running of its own gateway is ended."""
-    yield
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                command = (entry / "cmdline").read_bytes()
-            except OSError:
-                continue
-            if str(tmp_path).encode() in command and int(entry.name) != os.getpid():
-                os.kill(int(entry.name), signal.SIGKILL)
 
 
 def gone(pid: int, deadline_s: float = 20.0) -> None:

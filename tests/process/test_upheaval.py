@@ -12,7 +12,6 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -28,22 +27,13 @@ from tests.process.service import (
     configuration,
     connect,
     run,
-    upstream_origin,
 )
 from tests.process.sizes import FULL, size
-from tests.process.test_succession import strays, terminate
+from tests.process.test_succession import terminate
 from tests.scenario.origin import Origin
-
-__all__ = ["strays"]
 
 RELOADS, UPGRADES, KILLS = size(3, 20), size(1, 3), size(2, 10)
 TUNNELS, WRK = size(10, 100), size(4, 16)
-
-
-@pytest.fixture
-def origin() -> Iterator[Origin]:
-    with upstream_origin() as origin:
-        yield origin
 
 
 class Wrk:

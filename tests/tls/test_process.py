@@ -43,6 +43,16 @@ def served(
         return names, c.socket.session, bool(c.socket.session_reused)
 
 
+def resumes(
+    address: Address, context: ssl.SSLContext, session: ssl.SSLSession | None, times: int
+) -> ssl.SSLSession | None:
+    """Each of some connections resumes the session of the one before; the last one's."""
+    for _ in range(times):
+        _, session, resumed = served(address, context, session)
+        assert resumed
+    return session
+
+
 @pytest.fixture
 def context(authority: Authority) -> ssl.SSLContext:
     """A client's; its sessions belong to it."""
@@ -91,20 +101,14 @@ def test_sessions_resume_on_every_worker(
         at = addresses(gateway)["https"]
         gateway.ready()
         _, session, _ = served(at, context)
-        for _ in range(8):
-            _, session, resumed = served(at, context, session)
-            assert resumed
+        session = resumes(at, context, session, 8)
         gateway.signal(signal.SIGHUP)
         gateway.wait_for(r"reload \(HUP\): generation 2 serves")
-        for _ in range(8):
-            _, session, resumed = served(at, context, session)
-            assert resumed
+        session = resumes(at, context, session, 8)
         os.kill(gateway.workers()[0], signal.SIGKILL)
         gateway.wait_for("ended: .*KILL")
         gateway.wait_for("ready after")
-        for _ in range(8):
-            _, session, resumed = served(at, context, session)
-            assert resumed
+        resumes(at, context, session, 8)
 
 
 def test_sessions_resume_after_an_upgrade(
@@ -120,9 +124,7 @@ def test_sessions_resume_after_an_upgrade(
         new = int(gateway.wait_for(r"the new program \(pid (\d+)\) is ready")[1])
         try:
             assert gateway.process.wait(30) == 0
-            for _ in range(4):
-                _, session, resumed = served(at, context, session)
-                assert resumed
+            resumes(at, context, session, 4)
         finally:
             os.kill(new, signal.SIGTERM)
 
