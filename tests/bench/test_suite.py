@@ -80,8 +80,12 @@ def test_kinds_of_scenario_run(name: str) -> None:
     outcome = suite.run_scenario(scenario, dataclasses.replace(TINY, scale=scale))
     assert outcome.state == "done", outcome.why
     assert outcome.errors == 0
-    figure = "bytes_each" if name == "idle" else "cpu_us"
-    assert outcome.column("fastgw", figure)[0] > 0
+    if name == "idle":
+        # 200 connections are too few to tell from the gateway's own doings; test_idle.py has those
+        # whose cost is known.
+        assert abs(outcome.column("fastgw", "bytes_each")[0]) < 256 * 1024
+    else:
+        assert outcome.column("fastgw", "cpu_us")[0] > 0
     assert outcome.column("fastgw", "pss_peak")[0] > 1 << 20
 
 
