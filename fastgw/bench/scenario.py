@@ -61,6 +61,7 @@ class Scenario:
     needs: tuple[str, ...] = ()  # what is missing when fastgw refuses the gateway
     kind: str = "load"  # load | idle
     connections: int = 64
+    busy: int = 0  # idle: further connections that are served beside those that are held
     rate: float = 0.0
     rate_of: str = ""  # contender whose top rate `rate` is a share of
     depth: int = 1

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -113,15 +116,36 @@ def serving(kept: int) -> Contender:
     )  # fmt: skip
 
 
-def test_a_connection_that_is_held_costs_what_it_costs(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Contender]:
+    """Such a server, running."""
     monkeypatch.setattr(idle, "SETTLE_EVERY_S", 0.05)
-    known = serving(KEPT)
-    known.start(0, tmp_path, None)
-    try:
-        found = idle.measure_idle(known, scenarios()["idle"], 50)
-    finally:
-        known.stop()
+    started = serving(KEPT)
+    started.start(0, tmp_path, None)
+    yield started
+    started.stop()
+
+
+def test_a_connection_that_is_held_costs_what_it_costs(known: Contender) -> None:
+    found = idle.measure_idle(known, scenarios()["idle"], 50)
     assert found["errors"] == 0
     assert KEPT < found["bytes_each"] < 1.5 * KEPT
+
+
+def test_others_are_served_while_connections_are_held(known: Contender) -> None:
+    def serve() -> dict[str, Any]:
+        (pid,) = known.pids()
+        return {"open": len(os.listdir(f"/proc/{pid}/fd")), "errors": 3}
+
+    found = idle.measure_idle(known, scenarios()["idle"], 50, serve)
+    assert found["open"] > 100, "50, and 50 that were there before them"
+    assert found["errors"] == 3
+
+
+def test_connections_that_are_lost_meanwhile_are_an_error(known: Contender) -> None:
+    def serve() -> dict[str, Any]:
+        known.signal(signal.SIGKILL)
+        return {"errors": 0}
+
+    with pytest.raises(OSError, match=r"closed instead of answered|reset|Broken pipe"):
+        idle.measure_idle(known, scenarios()["idle"], 50, serve)
