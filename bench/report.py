@@ -15,7 +15,7 @@ from typing import Any
 from bench import costs, plot
 from bench.contenders import HERE
 from bench.judge import judge
-from bench.outcome import Outcome, newest_run, read_run
+from bench.outcome import Outcome, in_short, newest_run, read_run
 from bench.statistics import ratios, spread
 
 DOCS = HERE.parent / "docs"
@@ -48,23 +48,17 @@ def ratio_text(outcome: Outcome, label: str) -> str:
     return str(ratios(ours, theirs))
 
 
-def in_short(why: str) -> str:
-    """A reason on one line: how it begins, and the last thing that was said."""
-    lines = [line.strip() for line in why.splitlines() if line.strip()] or [""]
-    return lines[0] if len(lines) == 1 else f"{lines[0]} {lines[-1]}"
-
-
 def rows(outcome: Outcome) -> list[list[str]]:
     """Medians of every contender, a row each, below the heading."""
     keys = columns_of(outcome)
     made = [["", *(COLUMNS[key][0] for key in keys), *HEADING]]
-    for label, rounds in outcome.samples.items():
+    for label in outcome.samples:
         row = [label]
         for key in keys:
             values = outcome.column(label, key)
             _, digits, factor = COLUMNS[key]
             row.append(f"{spread(values).median * factor:,.{digits}f}" if values else "-")
-        row.append(f"{sum(int(r.get('errors', 0)) for r in rounds):,}")
+        row.append(f"{outcome.errors_of(label):,}")
         row.append(ratio_text(outcome, label))
         made.append(row)
     return made
@@ -118,7 +112,7 @@ def section(outcome: Outcome, folder: str) -> str:
         parts.append(f"Sent: {outcome.rate:,.0f} requests a second.")
     if outcome.state != "done":
         return "\n\n".join([*parts, state_line(outcome).strip() + "."])
-    parts.append(markdown_table(costs.rows(outcome) if outcome.name == "costs" else rows(outcome)))
+    parts.append(markdown_table(costs.rows(outcome) if costs.is_cost(outcome) else rows(outcome)))
     said = [f"- bar {judgement}" for judgement in judge(outcome)]
     said += [f"- absent: {k}: {in_short(v)}" for k, v in outcome.absent.items()]
     if said:

@@ -205,7 +205,7 @@ class _Race:
         options = self.options
         return measure(
             each,
-            self.scenario,
+            self.scenario.as_seen_by(each.label),
             seconds=options.seconds,
             warmup_s=options.warmup_s,
             cpu=self.other_cpus,

@@ -5,16 +5,19 @@ from __future__ import annotations
 import dataclasses
 import json
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from bench import compare, contenders, costs, judge, report, run, suite
 from bench.contenders import PEER_TABLE, PEERS, configured
 from bench.outcome import Outcome, RunFile, read_run
-from fastgw.bench import gateway
+from fastgw.bench import cost_lines, gateway
 from fastgw.bench.contender import Contender
+from fastgw.bench.cost_lines import CostGroup, CostLine
 from fastgw.bench.scenario import Bar, Scenario, chosen, scenarios
 
 TINY = suite.Options(rounds=1, seconds=0.1, warmup_s=0.05, scale=0.1, peers=())
@@ -180,13 +183,11 @@ def test_missing_features_are_skipped_with_their_name() -> None:
 
 def test_gateways_that_are_refused_say_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tables = {
-        "gateways.toml": {
-            "odd": {"config": "version: 1\nflying: true\n"},
-            "option": {"options": ["--teleport", "x"]},
-            "good": {"options": ["--to", "http://127.0.0.1:1"]},
-        }
+        "odd": {"config": "version: 1\nflying: true\n"},
+        "option": {"options": ["--teleport", "x"]},
+        "good": {"options": ["--to", "http://127.0.0.1:1"]},
     }
-    monkeypatch.setattr(gateway, "tables", lambda file: tables[file])
+    monkeypatch.setattr(gateway, "tables", lambda: tables)
     assert "flying" in (gateway.refusal("odd", tmp_path / "a") or "")
     assert gateway.refusal("option", tmp_path / "b") == "there is no option --teleport"
     assert gateway.refusal("good", tmp_path / "c") is None
@@ -295,20 +296,64 @@ def test_wrong_command_lines(argv: list[str], capsys: pytest.CaptureFixture[str]
     assert "none of" in capsys.readouterr().err or argv[0] == "nonsense"
 
 
-def test_cost_table_has_a_line_for_each_feature(
+COST_LINES = [line for group in cost_lines.groups().values() for line in group.lines]
+
+
+@pytest.mark.parametrize("line", COST_LINES, ids=lambda line: line.name)
+def test_every_line_of_the_cost_table_is_a_gateway(line: CostLine, tmp_path: Path) -> None:
+    text = line.config().replace("@LISTEN@", "1111").replace("@ORIGIN@", "2222")
+    document = yaml.safe_load(text.replace("@ROUTES@", ""))
+    assert set(document["routes"]["all"]) >= {"match"}
+    assert COST_LINES.count(line) == 1
+    scenario = costs.scenario(cost_lines.groups()["record"], [line])
+    assert scenario.as_seen_by(costs.label(line.name)).load(1).requests
+    assert len(list(line_differences(line))) >= 1, "it adds nothing"
+
+
+def line_differences(line: CostLine) -> Iterator[str]:
+    """What a line has that the least one has not."""
+    least = cost_lines.line(cost_lines.LEAST)
+    for each in dataclasses.fields(CostLine):
+        if each.name not in ("name", "title") and getattr(line, each.name) != getattr(
+            least, each.name
+        ):
+            yield each.name
+
+
+def test_features_of_the_gateway_have_their_lines() -> None:
+    names = {line.name for line in COST_LINES}
+    assert names >= {
+        "access-log", "access-log-combined", "access-log-template", "metrics", "header-edits",
+        "ip", "rewrite-prefix", "located", "regex", "per-address", "error-pages", "error-page",
+        "respond-template", "plugin", "tls", "tls-full", "tls-resumed", "websocket", "answer-64k",
+        "upload-64k", "event", "routes",
+    }  # fmt: skip
+
+
+def test_cost_table_is_measured_and_says_what_is_missing(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    table = gateway.tables("costs.toml")
-    few = {name: table[name] for name in ("nothing", "ip")}
-    few["wings"] = {"title": "+ wings", "options": ["--wings", "2"]}
-    monkeypatch.setattr(gateway, "tables", lambda _: few)
+    known = {line.name: line for line in COST_LINES}
+    wings = CostLine("wings", "+ wings", options=("--wings", "2"))
+    few = (known["no-route"], known["tls"], wings)
+    group = CostGroup("few", "a few", {"answer": "any"}, few)
+    monkeypatch.setattr(cost_lines, "groups", lambda: {"few": group})
     assert costs.main(["--smoke", "--out", str(tmp_path / "r.json")]) == 0
     said = capsys.readouterr().out
     assert "forwarding alone" in said
-    assert "+ rules by address" in said
+    assert "404 with the gateway's error document" in said
     assert "skipped: needs wings (there is no option --wings)" in said
     (outcome,) = read_run(tmp_path / "r.json")[1]
-    assert len(costs.rows(outcome)) == 4
+    assert len(costs.rows(outcome)) == 5
+    assert all(outcome.errors_of(label) == 0 for label in outcome.samples)
+    assert report.main([str(tmp_path / "r.json"), "--docs", str(tmp_path)]) == 0
+    assert "| 404 with the gateway's error document | " in (tmp_path / "benchmarks.md").read_text()
+
+
+def test_groups_of_the_cost_table_that_are_unknown(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        costs.main(["colours"])
+    assert "no group 'colours'; there are record, routing" in capsys.readouterr().err
 
 
 def test_further_contenders_and_unknown_ones(capsys: pytest.CaptureFixture[str]) -> None:
