@@ -59,6 +59,11 @@ def refused(group: CostGroup, folder: Path) -> dict[str, str]:
     return found
 
 
+def names() -> list[str]:
+    """What the outcomes of the table are called, in its order."""
+    return [PREFIX + name for name in cost_lines.groups()]
+
+
 def is_cost(outcome: Outcome) -> bool:
     """Whether an outcome is a group of the table."""
     return outcome.name.startswith(PREFIX)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import sys
+import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -76,6 +77,16 @@ def test_bars_are_what_the_project_promises() -> None:
     assert [(name, b.peer, b.metric, b.plus) for name, b in bars if b.plus is not None] == [
         ("half-rate", "haproxy", "p999_us", 500)
     ]
+
+
+def test_every_scenario_of_the_project_is_there() -> None:
+    assert set(scenarios()) >= {
+        "plain-64", "plain-1000", "rate-2000", "rate-8000", "half-rate", "new-connection",
+        "browser", "tls-keepalive", "tls-full", "tls-resumed", "answer-1k", "answer-64k",
+        "answer-1m", "upload-1k", "upload-64k", "upload-1m", "chunked-64k", "events", "routes",
+        "header-edits", "features", "websocket", "idle", "idle-tls", "workers-2", "workers-4",
+        "reload", "slow-clients",
+    }  # fmt: skip
 
 
 def test_idle_connections_are_held_while_others_are_served() -> None:
@@ -264,6 +275,7 @@ def test_page_has_method_tables_and_drawings(tmp_path: Path) -> None:
     done.histograms = {"fastgw": [[1000, 5], [2000, 4], [90_000, 1]], "haproxy": [[3000, 9]]}
     done.absent = {"nginx": "nginx is not here"}
     skipped = Outcome("tls-full", "tls", "x", "fastgw", state="skipped", why="tls (why)")
+    skipped.bars = [Bar(peer="haproxy", at_most=0.9)]
     file = RunFile(options, tmp_path / "r.json")
     file.add(done)
     file.add(skipped)
@@ -273,10 +285,15 @@ def test_page_has_method_tables_and_drawings(tmp_path: Path) -> None:
     assert "| fastgw | 8.00 |" in page
     assert "0.800 [0.800-0.800]" in page
     assert "skipped: needs tls (why)." in page
+    assert "| plain-64 | <= 0.87x cpu_us of haproxy | 0.800 [0.800-0.800] | met |" in page
+    row = "| tls-full | <= 0.90x cpu_us of haproxy | - | unknown (skipped: needs tls (why)) |"
+    assert row in page
+        "| tls-full | <= 0.90x cpu_us of haproxy | - | unknown (skipped: needs tls (why)) |" in page
+    )
     assert "absent: nginx: nginx is not here" in page
     for drawing in ("ratios", "plain-64"):
         text = (tmp_path / f"docs/benchmarks/{drawing}.svg").read_text()
-        assert text.startswith("<svg") and "fastgw" in text
+        assert ET.fromstring(text).tag.endswith("svg") and "fastgw" in text
 
 
 def test_command_line_runs_a_scenario_into_a_file(
