@@ -13,9 +13,11 @@ from pathlib import Path
 
 import pytest
 
+from fastgw.ext.shm.statistics import Statistics
+from tests.control.kit import until
 from tests.process.gateway import Gateway
 from tests.process.service import Load, Tunnel, ask, configuration, connect, run
-from tests.process.test_killed import statistics_of
+from tests.process.test_killed import level_of, statistics_of
 from tests.scenario.origin import Origin
 
 
@@ -185,6 +187,57 @@ def test_master_that_is_killed_is_followed_by_another(tmp_path: Path, file: Path
                     time.sleep(0.02)
                 assert load.failures == []
                 assert kept.failures == []
+
+
+PLUGIN = """
+from fastgw import Policy
+
+class Passes(Policy):
+    ORDER = {order}
+"""
+
+
+@pytest.mark.usefixtures("strays")
+def test_worker_that_had_left_is_followed_to_its_end(
+    tmp_path: Path, origin: Origin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was replaced, has a tunnel, and its master dies: the next one knows of it, and settles
+    its accounts when it ends, not before."""
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    plugin = tmp_path / "passes.py"
+    plugin.write_text(PLUGIN.format(order=1))
+    file = tmp_path / "gateway.yaml"
+    file.write_text(
+        configuration(
+            origin, ["p: {match: /p, upstream: app, policies: [{plugin: 'passes:Passes'}]}"]
+        )
+    )
+    with run(tmp_path, str(file), "--workers", "1") as gateway:
+        address = gateway.address()
+        gateway.ready()
+        tunnel = Tunnel(address)
+        (old,) = gateway.workers()
+        plugin.write_text(PLUGIN.format(order=22))
+        gateway.signal(signal.SIGHUP)
+        gateway.wait_for("generation 2 serves")
+        gateway.process.kill()
+        gateway.process.wait(10)
+        with run(tmp_path, str(file), "--workers", "1") as second:
+            second.ready()
+            statistics = statistics_of(second.process.pid)
+            gateway.wait_for("adopted by another master")
+            until(lambda: old in pids_of(statistics) and len(pids_of(statistics)) == 2, "adopted")
+            assert tunnel.echoes(b"still there")
+            tunnel.close()
+            second.wait_for(rf"worker 0 \(pid {old}\) ended")
+            assert pids_of(statistics) == second.workers()
+            assert level_of(statistics, "fastgw_tunnels") == 0
+
+
+def pids_of(statistics: Statistics) -> list[int]:
+    """Who has a column."""
+    return [process.pid for process in statistics.processes()]
 
 
 def second_address(gateway: Gateway) -> tuple[str, int]:

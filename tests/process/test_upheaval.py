@@ -19,6 +19,7 @@ from types import TracebackType
 import pytest
 
 from tests.config.test_size import rows
+from tests.process.echo import EchoOrigin
 from tests.process.gateway import Gateway
 from tests.process.service import (
     Load,
@@ -30,7 +31,6 @@ from tests.process.service import (
 )
 from tests.process.sizes import FULL, size
 from tests.process.test_succession import terminate
-from tests.scenario.origin import Origin
 
 RELOADS, UPGRADES, KILLS = size(3, 20), size(1, 3), size(2, 10)
 TUNNELS, WRK = size(10, 100), size(4, 16)
@@ -108,9 +108,9 @@ class Upload:
 @pytest.mark.skipif(not shutil.which("wrk"), reason="needs wrk")
 @pytest.mark.timeout(1800 if FULL else 120)
 @pytest.mark.usefixtures("strays")
-def test_nothing_fails_outside_killed_workers(tmp_path: Path, origin: Origin) -> None:
+def test_nothing_fails_outside_killed_workers(tmp_path: Path, echo_origin: EchoOrigin) -> None:
     file = tmp_path / "gateway.yaml"
-    file.write_text(configuration(origin))
+    file.write_text(configuration(echo_origin))
     words = (str(file), "--workers", "2", "--timeout-streams", "10m")
     with run(tmp_path, *words) as gateway:
         address = gateway.address()
@@ -125,7 +125,7 @@ def test_nothing_fails_outside_killed_workers(tmp_path: Path, origin: Origin) ->
         ):
             for i in range(RELOADS):
                 said = f"said: {{match: /said, respond: {{status: {201 + i}}}}}"
-                file.write_text(configuration(origin, [said]))
+                file.write_text(configuration(echo_origin, [said]))
                 os.kill(master, signal.SIGHUP)
                 gateway.wait_for(r"reload \(HUP\): generation \d+ serves")
                 fresh.more(5)
@@ -173,9 +173,9 @@ def workers_of(master: int) -> list[int]:
 
 
 @pytest.mark.usefixtures("strays")
-def test_control_and_master_are_killed_under_load(tmp_path: Path, origin: Origin) -> None:
+def test_control_and_master_are_killed_under_load(tmp_path: Path, echo_origin: EchoOrigin) -> None:
     file = tmp_path / "gateway.yaml"
-    file.write_text(configuration(origin))
+    file.write_text(configuration(echo_origin))
     with ExitStack() as gateways:
         gateway = gateways.enter_context(run(tmp_path, str(file), "--workers", "2"))
         address = gateway.address()
@@ -197,9 +197,7 @@ def test_control_and_master_are_killed_under_load(tmp_path: Path, origin: Origin
         assert fresh.failures == kept.failures == []
 
 
-def test_worker_is_replaced_quickly_with_ten_thousand_routes(
-    tmp_path: Path, origin: Origin
-) -> None:
+def test_worker_is_replaced_quickly_with_ten_thousand_routes(tmp_path: Path) -> None:
     """Of 150 ms from its death to the next one that serves, as much may be work; how long that
     takes is the machine's business, and printed."""
     file = tmp_path / "gateway.yaml"
