@@ -322,11 +322,12 @@ class Workforce:
         self.steer()
 
     def retire(self, worker: WorkerProcess) -> None:
-        """A worker leaves: it ends when its connections have."""
+        """A worker leaves: it ends when its connections have. Nobody waits for that, so that
+        requests have as long as tunnels."""
         worker.state = WorkerState.LEAVING
         worker.end_s = time.monotonic() + self.settings.streams_s
         self.leaving.append(worker)
-        if not worker.send("retire", requests_s=self.settings.drain_s):
+        if not worker.send("retire", requests_s=self.settings.streams_s):
             worker.signal(signal.SIGTERM)
 
     def hand_over(self) -> None:

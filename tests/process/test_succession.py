@@ -201,8 +201,9 @@ class Passes(Policy):
 def test_worker_that_had_left_is_followed_to_its_end(
     tmp_path: Path, origin: Origin, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It was replaced, has a tunnel, and its master dies: the next one knows of it, and settles
-    its accounts when it ends, not before."""
+    """It was replaced, has a tunnel and a request, and its master dies: the next one knows of it,
+    and settles its accounts when it ends, not before. Nobody waits for it, so that the time of a
+    drain is not its requests' time."""
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
     plugin = tmp_path / "passes.py"
@@ -213,22 +214,26 @@ def test_worker_that_had_left_is_followed_to_its_end(
             origin, ["p: {match: /p, upstream: app, policies: [{plugin: 'passes:Passes'}]}"]
         )
     )
-    with run(tmp_path, str(file), "--workers", "1") as gateway:
+    words = (str(file), "--workers", "1", "--timeout-drain", "100ms")
+    with run(tmp_path, *words) as gateway:
         address = gateway.address()
         gateway.ready()
-        tunnel = Tunnel(address)
+        tunnel, upload = Tunnel(address), connect(address)
+        upload.sendall(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 6\r\n\r\nabc")
         (old,) = gateway.workers()
         plugin.write_text(PLUGIN.format(order=22))
         gateway.signal(signal.SIGHUP)
         gateway.wait_for("generation 2 serves")
         gateway.process.kill()
         gateway.process.wait(10)
-        with run(tmp_path, str(file), "--workers", "1") as second:
+        with run(tmp_path, *words) as second:
             second.ready()
             statistics = statistics_of(second.process.pid)
             gateway.wait_for("adopted by another master")
             until(lambda: old in pids_of(statistics) and len(pids_of(statistics)) == 2, "adopted")
             assert tunnel.echoes(b"still there")
+            assert ask(upload, b"def").startswith(b"HTTP/1.1 200")
+            upload.close()
             tunnel.close()
             second.wait_for(rf"worker 0 \(pid {old}\) ended")
             assert pids_of(statistics) == second.workers()

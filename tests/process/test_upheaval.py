@@ -111,7 +111,8 @@ class Upload:
 def test_nothing_fails_outside_killed_workers(tmp_path: Path, echo_origin: EchoOrigin) -> None:
     file = tmp_path / "gateway.yaml"
     file.write_text(configuration(echo_origin))
-    words = (str(file), "--workers", "2", "--timeout-streams", "10m")
+    # The upload has no answer for as long as everything takes.
+    words = (str(file), "--workers", "2", "--timeout-streams", "10m", "--timeout-request", "20m")
     with run(tmp_path, *words) as gateway:
         address = gateway.address()
         gateway.ready()
