@@ -15,7 +15,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from bench.arrivals import Arrivals, Visit
+from bench.arrivals import BESIDE_EVERY, Arrivals, Visit
 from tests.process.gateway import Gateway
 from tests.process.service import (
     GET,
@@ -29,8 +29,8 @@ from tests.process.service import (
 from tests.process.sizes import size
 from tests.scenario.origin import Origin
 
-#: New connections a second, and to the gateway beside it.
-RATE, CONTROL_RATE = size(150, 1000), size(50, 200)
+#: New connections a second.
+RATE = size(150, 1000)
 #: What a client would notice, and how long one in the queue of a stopped worker may wait.
 NOTICED_S, WAIT_S = 0.05, 1.5
 #: A log line's time is cut to milliseconds, and taken a moment before it is true.
@@ -97,8 +97,8 @@ def test_new_connections_wait_for_a_stopped_worker_no_longer_than_it_is_noticed(
     """One of four is stopped: those that stood in its queue are served by a sibling within 1.5 s,
     the others and all that come later don't notice; what it had accepted ends with it.
 
-    Beside it runs a gateway that nobody stops, with clients of its own: how long they wait at
-    the most is what the machine alone makes anybody wait."""
+    Beside it runs a gateway that nobody stops, for every fifth client: what makes those wait is
+    the machine."""
     file = tmp_path / "gateway.yaml"
     file.write_text(OK)
     words = ("--workers", "4", "--timeout-hung", "2s", "--health-listen", "127.0.0.1:0")
@@ -113,7 +113,7 @@ def test_new_connections_wait_for_a_stopped_worker_no_longer_than_it_is_noticed(
         held = [connect(address) for _ in range(40)]
         for client in held:
             assert ask(client).endswith(b"ok")
-        with Arrivals(beside, CONTROL_RATE) as control, Arrivals(address, RATE) as arrivals:
+        with Arrivals(address, RATE, beside) as arrivals:
             # Long enough for the connections that are open to be counted.
             time.sleep(1.5)
             stopped_s = time.monotonic()
@@ -123,7 +123,7 @@ def test_new_connections_wait_for_a_stopped_worker_no_longer_than_it_is_noticed(
             gateway.wait_for("ready after")
             time.sleep(0.5)
         stop = Stop(stopped_s, clock_s(silent[1]), clock_s(ended[1]), float(silent[2]))
-        judge(stop, arrivals.visits, max(v.took_s for v in control.visits))
+        judge(stop, arrivals.visits, arrivals.control)
         lost = sum(1 for client in held if not alive(client))
         assert 0 < lost < 25, "those that it had accepted, and no others"
         assert hung_connections(tmp_path / "stopped") >= lost
@@ -142,36 +142,50 @@ class Stop:
     silent_s: float
 
 
-def judge(stop: Stop, visits: Sequence[Visit], machine_s: float) -> None:
-    """Hold the clients to what they may notice. `machine_s`: the longest wait of clients of a
-    gateway that nobody stopped, at the same time."""
-    noticed_s = NOTICED_S + 2 * machine_s
+def judge(stop: Stop, visits: Sequence[Visit], control: Sequence[Visit]) -> None:
+    """Hold the clients to what they may notice. `control`: those of a gateway that nobody
+    stopped, at the same time and from the same thread."""
+    machine_s = max(v.took_s for v in control)
     # Accepted by it when it was stopped: they end when it is killed, and not before.
     within = [v for v in visits if v.failure]
-    waited = [v for v in visits if not v.failure and v.took_s > noticed_s]
-    # In its queue when it was noticed: they waited for that, and for nothing else.
-    queued = [v for v in waited if stop.begun_s - noticed_s <= v.begun_s <= stop.noticed_s]
-    queued = [v for v in queued if v.ended_s >= stop.noticed_s - CLOCKS_S]
-    meanwhile = [v for v in visits if stop.begun_s < v.begun_s < stop.noticed_s]
-    longest_s = max((v.took_s for v in waited), default=0.0)
+    # In its queue: they came while it stood, and waited until that was noticed.
+    begun_s, noticed_s = stop.begun_s - machine_s - CLOCKS_S, stop.noticed_s - CLOCKS_S
+    queued = [v for v in visits if begun_s < v.begun_s < stop.noticed_s and v.ended_s > noticed_s]
+    queued = [v for v in queued if not v.failure]
+    # All others must not notice; what the machine does at the same moment is not theirs.
+    others = [v for v in visits if v not in within and v not in queued and v.took_s > NOTICED_S]
+    others = [v for v in others if v.took_s - waits_s(control, v) > NOTICED_S]
+    late = sum(v.took_s > NOTICED_S for v in control)
+    longest_s = max((v.took_s - waits_s(control, v) for v in queued), default=0.0)
+    early = [v for v in visits if stop.begun_s < v.begun_s < stop.noticed_s - 0.5]
+    share = len([v for v in early if v in queued]) / len(early)
     print(
-        f"{len(visits)} connections at {RATE}/s; the machine alone makes them wait "
-        f"{machine_s * 1000:.0f} ms; noticed after {stop.noticed_s - stop.begun_s:.2f} s; "
-        f"{len(within)} ended with the worker, {len(queued)} of {len(meanwhile)} waited in its "
-        f"queue, {longest_s:.2f} s at most; {len(waited) - len(queued)} others waited"
+        f"{len(visits)} connections at {RATE}/s; beside them {late} of {len(control)} waited for "
+        f"the machine alone, {machine_s * 1000:.0f} ms at most; noticed after "
+        f"{stop.noticed_s - stop.begun_s:.2f} s; {len(within)} ended with the worker, "
+        f"{len(queued)} waited in its queue ({share:.0%}), {longest_s:.2f} s at most; "
+        f"{len(others)} others waited"
     )
-    assert len(waited) == len(queued), "others noticed"
-    assert 0 < len(queued) < 0.5 * len(meanwhile), "a quarter of them goes to the stopped one"
-    assert all(v.begun_s <= stop.begun_s + noticed_s for v in within), within
+    assert len(others) <= 2 * BESIDE_EVERY * late, "others noticed"
+    assert all(v.begun_s <= stop.begun_s + CLOCKS_S for v in within), within
     assert all(v.ended_s >= stop.ended_s - CLOCKS_S for v in within), within
-    assert len(within) <= 4 + RATE / 4 * noticed_s, within
-    # The master counts the time in which it ran itself: no more than 1.5 s of that, whatever
-    # else the machine did; and that is all where the machine did nothing else.
-    assert stop.silent_s <= WAIT_S - noticed_s or stop.silent_s <= 1.4
-    if machine_s < NOTICED_S:
-        assert longest_s <= WAIT_S
+    # The master counts the time in which it ran itself: of that it needs no more, whatever else
+    # the machine does; and where the machine does nothing else there is no other time.
+    assert stop.silent_s <= WAIT_S - 0.1
+    if late:
+        assert longest_s <= max(WAIT_S, stop.noticed_s - stop.begun_s) + NOTICED_S
     else:
-        assert longest_s <= max(WAIT_S, stop.noticed_s - stop.begun_s) + noticed_s
+        assert longest_s <= WAIT_S
+        assert len(within) <= 4 + RATE / 4 * NOTICED_S, within
+    if machine_s < 0.5:
+        assert 0 < share < 0.5, "a quarter of them goes to the stopped one"
+
+
+def waits_s(control: Sequence[Visit], visit: Visit) -> float:
+    """The longest wait beside a client, at the same time."""
+    # A control of the same moment was due a little before or after it.
+    near = (c for c in control if visit.begun_s - NOTICED_S <= c.begun_s <= visit.ended_s)
+    return max((c.took_s for c in near), default=0.0)
 
 
 def clock_s(stamp: str) -> float:
