@@ -12,6 +12,7 @@ import os
 import signal
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict
 from typing import Any
 
@@ -68,7 +69,8 @@ class CompileJob:
         code = 1
         try:
             gc.disable()  # we end before it could pay
-            os.nice(NICE)
+            with suppress(OSError):  # a sandbox may refuse it
+                os.nice(NICE)
             leave()
             signal.pthread_sigmask(signal.SIG_UNBLOCK, HANDLED)
             compiled = compile_source(source)

@@ -10,7 +10,6 @@ load on the machine is felt, and what is left is what a worker does at a time.
 
 from __future__ import annotations
 
-import os
 import select
 import signal
 import socket
@@ -24,6 +23,7 @@ import pytest
 
 from tests.config.test_size import rows
 from tests.process.gateway import Gateway
+from tests.process.priority import put_first, root_only
 from tests.process.service import connect, run
 from tests.process.sizes import size
 from tests.process.test_hung import CLOCKS_S, STAMP, clock_s
@@ -114,11 +114,6 @@ class Pairs:
             client.close()
 
 
-def put_first(pid: int) -> None:
-    """Let a process (0: this thread) run whenever it can, but not its children."""
-    os.sched_setscheduler(pid, os.SCHED_FIFO | os.SCHED_RESET_ON_FORK, os.sched_param(1))
-
-
 @dataclass
 class Felt:
     """By how much requests were slower in one reload, at most."""
@@ -156,7 +151,7 @@ def reload(gateway: Gateway, file: Path, text: str, client: Pairs) -> Felt:
     )
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can put a process before others")
+@root_only
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_no_request_is_slower_because_of_a_reload(tmp_path: Path) -> None:

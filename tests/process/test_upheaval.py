@@ -21,6 +21,7 @@ import pytest
 from tests.config.test_size import rows
 from tests.process.echo import EchoOrigin
 from tests.process.gateway import Gateway
+from tests.process.priority import put_first, root_only
 from tests.process.service import (
     Load,
     Tunnel,
@@ -30,6 +31,7 @@ from tests.process.service import (
     run,
 )
 from tests.process.sizes import FULL, size
+from tests.process.test_hung import STAMP, clock_s
 from tests.process.test_succession import terminate
 
 RELOADS, UPGRADES, KILLS = size(3, 20), size(1, 3), size(2, 10)
@@ -198,31 +200,25 @@ def test_control_and_master_are_killed_under_load(tmp_path: Path, echo_origin: E
         assert fresh.failures == kept.failures == []
 
 
+@root_only
 def test_worker_is_replaced_quickly_with_ten_thousand_routes(tmp_path: Path) -> None:
-    """Of 150 ms from its death to the next one that serves, as much may be work; how long that
-    takes is the machine's business, and printed."""
+    """150 ms from its death to the next one that serves, by the master's log; master and worker
+    have the processors before everything else, so that it is their work that is measured."""
     file = tmp_path / "gateway.yaml"
     text = "".join(rows(10_000)).replace("{http: ':18080'}", "{http: '127.0.0.1:0'}")
     file.write_text(text)
-    took_ms, worked_ms = [], []
+    took_ms = []
     with run(tmp_path, str(file), "--workers", "1") as gateway:
         gateway.ready()
+        put_first(gateway.process.pid, children=True)
         for _ in range(3):
             (pid,) = gateway.workers()
-            before_ms = processor_ms(gateway.process.pid)
-            begin = time.monotonic()
+            begun_s = time.monotonic()
             os.kill(pid, signal.SIGKILL)
             gateway.wait_for("next one")
-            found = gateway.wait_for(r"\(pid (\d+)\) ready after (\d+) ms")
-            took_ms.append((time.monotonic() - begin) * 1000)
-            master_ms = processor_ms(gateway.process.pid) - before_ms
-            worked_ms.append(master_ms + processor_ms(int(found[1])))
-            # One that dies again at once would be started later, and later.
+            found = gateway.wait_for(rf"{STAMP}.*ready after (\d+) ms")
+            took_ms.append((clock_s(found[1]) - begun_s) * 1000)
+            # The second and third are started 100 and 200 ms later, for they die again at once.
             time.sleep(0.3)
-    print(f"replaced after {took_ms} ms, with {worked_ms} ms of work")
-    assert min(worked_ms) < 150
-
-
-def processor_ms(pid: int) -> float:
-    """Time of the processor that a process has had."""
-    return int(Path(f"/proc/{pid}/schedstat").read_text().split()[0]) / 1e6
+    print(f"replaced after {[round(ms) for ms in took_ms]} ms")
+    assert min(took_ms) < 150
