@@ -204,8 +204,10 @@ class Successor:
 
 
 def is_worker(pid: int) -> bool:
-    """Whether there is a process of that number, and it is a worker."""
+    """Whether there is a process of that number, it is a worker, and it lives: one that was killed
+    keeps its number until somebody has waited for it."""
     try:
-        return Path(f"/proc/{pid}/comm").read_text().startswith(WORKER_NAME)
+        name, _, facts = Path(f"/proc/{pid}/stat").read_text().partition("(")[2].rpartition(") ")
     except OSError:
         return False
+    return name.startswith(WORKER_NAME) and facts[0] not in "ZX"

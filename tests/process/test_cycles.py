@@ -22,6 +22,9 @@ RELOADS = size(12, 1000)
 #: From which on memory must not grow, and by how much it may.
 SETTLED = size(4, 50)
 TUNNELS = size(20, 5000)
+#: A thousand reloads are compiled quickly; few of them so quickly would be over before the first
+#: collection, and all instances there at once.
+PROGRAM = "tests.process.warm_run" if FULL else "fastgw"
 #: Each instance of the plugin holds so much; twelve of them would be seen at once.
 BALLAST = size(4 << 20, 1 << 20)
 
@@ -73,7 +76,7 @@ def test_memory_does_not_grow_with_reloads(
 
     file.write_text(text(0))
     words = ["run", str(file), "--workers", "1", "--run-dir", str(tmp_path)]
-    with Gateway([sys.executable, "-m", "tests.process.warm_run", *words]) as gateway:
+    with Gateway([sys.executable, "-m", PROGRAM, *words]) as gateway:
         address = gateway.address()
         gateway.ready()
         (pid,) = gateway.workers()

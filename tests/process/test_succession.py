@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from fastgw.ext.shm.statistics import Statistics
+from fastgw.master.succession import is_worker
 from tests.control.kit import until
 from tests.process.gateway import Gateway
 from tests.process.service import Load, Tunnel, ask, configuration, connect, run
@@ -238,6 +239,17 @@ def test_worker_that_had_left_is_followed_to_its_end(
             second.wait_for(rf"worker 0 \(pid {old}\) ended")
             assert pids_of(statistics) == second.workers()
             assert level_of(statistics, "fastgw_tunnels") == 0
+
+
+def test_dead_worker_that_nobody_has_waited_for_is_no_worker() -> None:
+    code = "open('/proc/self/comm', 'w').write('fastgw-w9'); print(flush=True); input()"
+    pipe = subprocess.PIPE
+    with subprocess.Popen([sys.executable, "-c", code], stdin=pipe, stdout=pipe) as child:
+        assert child.stdout is not None and child.stdout.readline() == b"\n"
+        assert is_worker(child.pid)
+        child.kill()
+        until(lambda: not is_worker(child.pid), "seen as dead")
+        assert Path(f"/proc/{child.pid}/comm").read_text() == "fastgw-w9\n"
 
 
 def pids_of(statistics: Statistics) -> list[int]:
