@@ -26,7 +26,7 @@ from fastgw.ext.shm.segment import SegmentError
 from fastgw.health import serve
 from fastgw.log import Log
 from fastgw.master.addresses import Bound, Given
-from fastgw.master.heritage import HEALTH, PUBLISHED, hand_over
+from fastgw.master.heritage import ADDRESSES, STATISTICS, TICKETS, Estate, hand_over
 from fastgw.master.messages import Inbox, Message, Outbox, pack
 from fastgw.names import SEGMENT, read_names
 from fastgw.tls.bundle import Bundle, mapped
@@ -398,9 +398,12 @@ class Worker:
 
     def be_orphan(self) -> None:
         """The master is gone: serve on for a while, for another one may take us over."""
+        grace_s, adoption = self.shift.orphan_grace_s, self.shift.adoption
+        if self.replaced and adoption is not None:
+            # We end with our last connection; until then somebody has to know of us.
+            self.loop.add_reader(adoption.fileno(), self.be_adopted)
         if self.draining:
             return
-        grace_s, adoption = self.shift.orphan_grace_s, self.shift.adoption
         if adoption is None or grace_s <= 0 or self.orphaned:
             self.log.warning("the master is gone; draining")
             self.drain()
@@ -434,17 +437,10 @@ class Worker:
         self.close_adoption()
         shift, column = self.shift, self.shift.born.column
         outbox = Outbox()
-        fds = {HEALTH + b.text: b.sockets[0].fileno() for b in shift.health}
-        fds["tickets"] = shift.tickets.fd
-        fds |= {PUBLISHED + name: fd for name, fd in shift.segments.items()}
-        if column is not None:
-            fds["statistics"] = column.statistics.segment.fd
-        if shift.addresses is not None:
-            fds["addresses"] = shift.addresses.segment.fd
         hand_over(
             outbox,
             [(bound, {shift.slot: fd}) for bound, _, fd in self.accepting],
-            fds,
+            self.estate().fds(),
             generation=shift.generation,
             pid=os.getpid(),
             slot=shift.slot,
@@ -461,6 +457,16 @@ class Worker:
         self.loop.add_reader(master.fileno(), self.hear)
         self.log.info("adopted by another master")
 
+    def estate(self) -> Estate:
+        """What a master has to have besides our listening sockets."""
+        shift, column = self.shift, self.shift.born.column
+        memory = {TICKETS: shift.tickets.fd}
+        if column is not None:
+            memory[STATISTICS] = column.statistics.segment.fd
+        if shift.addresses is not None:
+            memory[ADDRESSES] = shift.addresses.segment.fd
+        return Estate(memory, shift.health, shift.segments)
+
     # -- the end ---------------------------------------------------------------------------
 
     def told_retire(self, plane: DataPlane, message: Message) -> None:
@@ -468,9 +474,9 @@ class Worker:
         if self.draining:
             return
         self.draining = self.replaced = True
-        self.close_adoption()
         self.leave_probes()
         plane.retire(self.loop.stop)
+        self.accepting.clear()
         # Its sockets are closed: the master closes its own after ours.
         self.say("draining", pid=os.getpid(), slot=self.shift.slot)
         idle_s = IDLE_S + random.uniform(0.0, IDLE_JITTER_S)
@@ -488,6 +494,8 @@ class Worker:
         if self.draining or self.plane is None:
             return
         self.draining = True
+        # A new master must not wait for us.
+        self.close_adoption()
         self.plane.drain(self.loop.stop)
         self.say("draining", pid=os.getpid(), slot=self.shift.slot)
 
