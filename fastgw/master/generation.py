@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import fcntl
 import os
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 
 import msgpack
 
@@ -32,27 +32,35 @@ class Generation:
     hosts: list[str] = field(default_factory=list)
     #: Sealed certificate files (fastgw/tls/bundle.py); -1: the plan needs none.
     bundle_fd: int = -1
+    #: Likewise, those of them that were renewed since; -1: none was.
+    renewed_fd: int = -1
     #: Those files, and patterns that further ones may fit.
     files: list[str] = field(default_factory=list)
     patterns: list[str] = field(default_factory=list)
-    #: Digests of the files that were renewed in place.
-    renewed: list[str] = field(default_factory=list)
     #: The files that it was read from.
     read: Read = field(default_factory=Read)
 
     def close(self) -> None:
         """Let the plan go; workers that look into it keep it."""
-        if self.plan_fd >= 0:
-            os.close(self.plan_fd)
-            self.plan_fd = -1
-        if self.bundle_fd >= 0:
-            os.close(self.bundle_fd)
-            self.bundle_fd = -1
+        for fd in (self.plan_fd, self.bundle_fd, self.renewed_fd):
+            if fd >= 0:
+                os.close(fd)
+        self.plan_fd = self.bundle_fd = self.renewed_fd = -1
+
+    def renew(self, fd: int) -> None:
+        """Files were renewed: all that ever were are in this memory."""
+        if self.renewed_fd >= 0:
+            os.close(self.renewed_fd)
+        self.renewed_fd = fd
 
     def fds(self) -> dict[str, int]:
         """What workers are handed."""
-        more = {"certificates": self.bundle_fd} if self.bundle_fd >= 0 else {}
-        return {"plan": self.plan_fd} | more
+        return {"plan": self.plan_fd, **self.certificates()}
+
+    def certificates(self) -> dict[str, int]:
+        """The part of it that is certificate files."""
+        both = {"certificates": self.bundle_fd, "renewed": self.renewed_fd}
+        return {name: fd for name, fd in both.items() if fd >= 0}
 
 
 def new_memory(name: str) -> int:
@@ -93,8 +101,7 @@ def facts_of(compiled: Compiled) -> bytes:
             c.hosts,
             c.files,
             c.patterns,
-            c.renewed,
-            asdict(c.read),
+            c.read.as_map(),
         ]
     )
     return facts
@@ -105,7 +112,7 @@ def from_facts(number: int, plan_fd: int, bundle_fd: int, facts: bytes) -> Gener
     if os.fstat(bundle_fd).st_size == 0:
         os.close(bundle_fd)
         bundle_fd = -1
-    listen, memory, labels, code, hosts, files, patterns, renewed, read = msgpack.unpackb(
+    listen, memory, labels, code, hosts, files, patterns, read = msgpack.unpackb(
         facts, use_list=False
     )
     return Generation(
@@ -118,8 +125,7 @@ def from_facts(number: int, plan_fd: int, bundle_fd: int, facts: bytes) -> Gener
         code,
         list(hosts),
         bundle_fd,
-        list(files),
-        list(patterns),
-        list(renewed),
-        Read(**read),
+        files=list(files),
+        patterns=list(patterns),
+        read=Read(**read),
     )

@@ -57,8 +57,6 @@ class Compiled:
     #: What the bundle's files are, and patterns that further ones may fit.
     files: list[str] = field(default_factory=list)
     patterns: list[str] = field(default_factory=list)
-    #: Digests of the files that were renewed in place; then the plan is the running one.
-    renewed: list[str] = field(default_factory=list)
     #: (kind, name) of everything that has a row in the statistics.
     labels: list[tuple[str, str]] = field(default_factory=list)
     #: Host names of servers, whose addresses may change.
