@@ -215,6 +215,39 @@ def test_more_than_a_renewal_is_reloaded(
         assert served(at, trusting(authority))[0] == {"a.example", "c.example"}
 
 
+def test_watching_all_files_renews_too(
+    authority: Authority, tmp_path: Path, origin: Origin
+) -> None:
+    """With --watch a certificate is renewed as without it; a configuration that could not be used
+    for a certificate's sake is read again once that is there."""
+    replace(authority.issue("a.example"), tmp_path)
+    file = config(tmp_path, origin, "{cert: a.pem}")
+    with run(tmp_path, str(file), "--workers", "1", "--watch") as gateway:
+        at = addresses(gateway)["https"]
+        gateway.ready()
+        for days in (60, 90):
+            replace(fresh := authority.issue("a.example", ends=days), tmp_path)
+            gateway.wait_for("certificate files: 2 renewed")
+        shown_by(at, authority, fresh, 2)
+        write_anew(file, file.read_text().replace("a.pem", "b.pem"))
+        gateway.wait_for(r"reload \(a file has changed\): compiling generation 2")
+        gateway.wait_for("b.pem: No such file")
+        gateway.wait_for("failed: generation 1 goes on")
+        replace(other := authority.issue("a.example"), tmp_path, "b")
+        gateway.wait_for(r"reload \(a file has changed\): generation \d serves")
+        shown_by(at, authority, other, 2)
+        replace(fresh := authority.issue("a.example", ends=60), tmp_path, "b")
+        gateway.wait_for("certificate files: 2 renewed")
+        shown_by(at, authority, fresh, 2)
+
+
+def write_anew(file: Path, text: str) -> None:
+    """Put a file into the place of another one, as editors do."""
+    new = file.with_suffix(".new")
+    new.write_text(text)
+    new.replace(file)
+
+
 def test_what_can_not_be_used_leaves_the_running_one(
     authority: Authority, tmp_path: Path, origin: Origin
 ) -> None:
