@@ -5,12 +5,16 @@ from __future__ import annotations
 
 import fcntl
 import os
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import msgpack
 
+from fastgw.master.compiler import tls_options
 from fastgw.master.settings import Compiled
 from fastgw.named_files import Read
+from fastgw.plan import PlanReader
 
 #: Names of the memory, as /proc shows them.
 PLAN, CERTIFICATES = "plan", "certificates"
@@ -34,6 +38,8 @@ class Generation:
     bundle_fd: int = -1
     #: Likewise, those of them that were renewed since; -1: none was.
     renewed_fd: int = -1
+    #: The plan's `tls` maps; None: nobody has asked yet.
+    tls: Sequence[Mapping[str, Any]] | None = None
     #: Those files, and patterns that further ones may fit.
     files: list[str] = field(default_factory=list)
     patterns: list[str] = field(default_factory=list)
@@ -46,6 +52,13 @@ class Generation:
             if fd >= 0:
                 os.close(fd)
         self.plan_fd = self.bundle_fd = self.renewed_fd = -1
+
+    def tls_options(self) -> Sequence[Mapping[str, Any]]:
+        """The plan's `tls` maps, which are kept: reading those of ten thousand certificates costs
+        more than to renew one of them."""
+        if self.tls is None:
+            self.tls = tls_options(PlanReader(os.pread(self.plan_fd, self.plan_size, 0)))
+        return self.tls
 
     def renew(self, fd: int) -> None:
         """Files were renewed: all that ever were are in this memory."""
@@ -86,7 +99,9 @@ def sealed(name: str, content: bytes) -> int:
 def from_compiled(number: int, compiled: Compiled) -> Generation:
     """The generation of a plan that was compiled in this process."""
     plan_fd, bundle_fd = sealed(PLAN, compiled.plan), sealed(CERTIFICATES, compiled.bundle)
-    return from_facts(number, plan_fd, bundle_fd, facts_of(compiled))
+    generation = from_facts(number, plan_fd, bundle_fd, facts_of(compiled))
+    generation.tls = compiled.tls
+    return generation
 
 
 def facts_of(compiled: Compiled) -> bytes:

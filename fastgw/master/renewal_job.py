@@ -1,8 +1,8 @@
 """A renewal beside the running gateway: certificate files that have changed are looked at, and
 those that may take the place of the old ones are put into memory for the workers.
 
-What it takes does not grow with the number of certificates, but for the plan's list of them: the
-memory holds those alone that were renewed since the plan was compiled.
+What it takes hardly grows with the number of certificates: the memory holds those alone that were
+renewed since the plan was compiled.
 """
 
 from __future__ import annotations
@@ -12,10 +12,9 @@ from collections.abc import Callable
 
 import msgpack
 
-from fastgw.master.compiler import CompileError, tls_options
+from fastgw.master.compiler import CompileError
 from fastgw.master.generation import CERTIFICATES, Generation, new_memory, seal
 from fastgw.master.job import Job
-from fastgw.plan import PlanReader
 from fastgw.tls.bundle import Bundle, open_bundle, pack_bundle
 from fastgw.tls.renewal import NotRenewable, renewed
 
@@ -29,16 +28,16 @@ class RenewalJob(Job):
         self, generation: Generation, files: set[str], leave: Callable[[], None]
     ) -> None:
         self.generation, self.files = generation, files
+        self.options = generation.tls_options()
         self.fd = new_memory(CERTIFICATES)
         super().__init__(leave, [self.fd])
 
     def work(self) -> bytes:
         """Look at the files, and seal what all that were renewed hold."""
         running = self.generation
-        plan = PlanReader(os.pread(running.plan_fd, running.plan_size, 0))
         bundle = open_bundle(running.bundle_fd, running.renewed_fd)
         try:
-            content = renewed(bundle, tls_options(plan), self.files)
+            content = renewed(bundle, self.options, self.files)
         except NotRenewable as e:
             raise CompileError([str(e)]) from None
         before = bundle.renewed or Bundle(pack_bundle({}))
