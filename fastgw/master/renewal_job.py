@@ -24,9 +24,7 @@ class RenewalJob(Job):
 
     name = "the renewal of certificate files"
 
-    def __init__(
-        self, generation: Generation, files: set[str], leave: Callable[[], None]
-    ) -> None:
+    def __init__(self, generation: Generation, files: set[str], leave: Callable[[], None]) -> None:
         self.generation, self.files = generation, files
         self.options = generation.tls_options()
         self.fd = new_memory(CERTIFICATES)

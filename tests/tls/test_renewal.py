@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 
-from fastgw.ext.io.tls.self_signed import make_self_signed
 from fastgw.master.certificates import DEBOUNCE_S, LOOK_S, SHARE, CertificateFiles
 from fastgw.master.generation import Generation
 from fastgw.master.watcher import facts
