@@ -29,7 +29,7 @@ from fastgw.master.addresses import Bound, Given
 from fastgw.master.heritage import ADDRESSES, STATISTICS, TICKETS, Estate, hand_over
 from fastgw.master.messages import Inbox, Message, Outbox, pack
 from fastgw.names import SEGMENT, read_names
-from fastgw.tls.bundle import Bundle, mapped
+from fastgw.tls.bundle import open_bundle
 from fastgw.tls.material import TlsMaterial
 from fastgw.tls.tickets import NodeTickets
 
@@ -120,8 +120,8 @@ class Shift:
     addresses: Addresses | None
     generation: int
     plan_fd: int
-    #: Certificate files that the plan names; -1: none.
-    bundle_fd: int
+    #: Memory of the certificate files that the plan names, by name (generation.py).
+    certificates: dict[str, int]
     #: Keys of session tickets, which all workers of the node share.
     tickets: NodeTickets
     #: What the data plane is born with.
@@ -190,16 +190,15 @@ class Worker:
         # What every generation stands on is never walked again (docs/adr/0004): a collection
         # looks at what plans and plugins bring, and at nothing else.
         gc.freeze()
-        tls = self.material(shift.bundle_fd)
+        tls = self.material(shift.certificates)
         self.plane = shift.make(
             self.loop,
             map_plan(shift.plan_fd),
             replace(shift.born, names=self.known_names()),
             tls,
         )
-        os.close(shift.plan_fd)
-        if shift.bundle_fd >= 0:
-            os.close(shift.bundle_fd)
+        for fd in (shift.plan_fd, *shift.certificates.values()):
+            os.close(fd)
         if shift.listen:
             self.listen()
         self.probes = [
@@ -222,11 +221,12 @@ class Worker:
                 self.accept_from(given.bound, given.index, given.socket.detach())
             self.shift.listeners.clear()
 
-    def material(self, bundle_fd: int) -> TlsMaterial | None:
+    def material(self, fds: Mapping[str, int]) -> TlsMaterial | None:
         """What TLS needs besides the plan; None: nothing."""
-        if bundle_fd < 0:
+        if "certificates" not in fds:
             return None
-        return TlsMaterial(Bundle(mapped(bundle_fd)), self.shift.tickets.keys())
+        files = open_bundle(fds["certificates"], fds.get("renewed", -1))
+        return TlsMaterial(files, self.shift.tickets.keys())
 
     def accept_from(self, bound: Bound, index: int, fd: int) -> None:
         """Accept from a socket of an address."""
@@ -333,7 +333,7 @@ class Worker:
         """Build the snapshot of another plan beside the running one."""
         number = message["generation"]
         try:
-            tls = self.material(message["fds"].get("certificates", -1))
+            tls = self.material(message["fds"])
             steps = plane.prepare(map_plan(message["fds"]["plan"]), tls)
             self.building = (number, iter(steps))
         except Exception as e:
@@ -366,7 +366,7 @@ class Worker:
 
     def told_renew(self, plane: DataPlane, message: Message) -> None:
         """Certificate files were renewed; nothing else of the plan has changed."""
-        tls = self.material(message["fds"].get("certificates", -1))
+        tls = self.material(message["fds"])
         if tls is not None:
             plane.renew(tls, message["digests"])
 

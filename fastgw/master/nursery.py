@@ -88,7 +88,7 @@ class Nursery:
             addresses=self.addresses,
             generation=birth.generation.number,
             plan_fd=birth.generation.plan_fd,
-            bundle_fd=birth.generation.bundle_fd,
+            certificates=birth.generation.certificates(),
             born=born,
             segments=self.published.fds,
             adoption=self.adoption,
