@@ -21,7 +21,7 @@ from fastgw.config.requests import BadRequest, Request, server_name_of
 from fastgw.config.stages import STAGE_OF
 from fastgw.config.taken import shown
 from fastgw.ext.route.trial import Trials
-from fastgw.plan.layout import method_names
+from fastgw.plan.layout import method_bits, method_names
 from fastgw.plan.model import Listener, Match, Route, Split
 from fastgw.plan.reader import PlanReader
 from fastgw.plan.route_reader import RouteReader
@@ -57,9 +57,9 @@ class FileWords:
         return self.built.document.place(tuple(where))
 
     def policies(self, route: Route) -> tuple[Value, ...]:
-        """As `fastgw show --effective` has them."""
+        """As `fastgw show --effective` has them; those of a listener's own route as they are."""
         if route.name not in self.built.layers:
-            return ()
+            return chain_of(route)
         values = effective(self.built, route.name)
         return tuple(v for v in values if v.key.startswith("policy"))
 
@@ -76,19 +76,24 @@ class PlanWords:
         return ""
 
     def policies(self, route: Route) -> tuple[Value, ...]:
-        """The chain; a policy's name is where it was written."""
-        found = []
-        for step in route.steps:
-            marks = [f"mode {step.mode}"] if step.mode != "enforce" else []
-            marks += ["on_failure pass"] if step.on_failure == "pass" else []
-            stage = STAGE_OF.get(step.policy.kind, "") if step.policy.kind != "plugin" else ""
-            text = " ".join([step.policy.kind, *marks])
-            found.append(Value(f"policy ({stage or 'its own stage'})", text, step.policy.name))
-        return tuple(found)
+        """The chain."""
+        return chain_of(route)
 
     def redacted(self, text: str) -> str:
         """As it is: a plan does not know what was a reference."""
         return text
+
+
+def chain_of(route: Route) -> tuple[Value, ...]:
+    """The policies of a compiled route; the name of each is where it was written."""
+    found = []
+    for step in route.steps:
+        marks = [f"mode {step.mode}"] if step.mode != "enforce" else []
+        marks += ["on_failure pass"] if step.on_failure == "pass" else []
+        stage = STAGE_OF.get(step.policy.kind, "") if step.policy.kind != "plugin" else ""
+        text = " ".join([step.policy.kind, *marks])
+        found.append(Value(f"policy ({stage or 'its own stage'})", text, step.policy.name))
+    return tuple(found)
 
 
 class Explainer:
@@ -140,8 +145,11 @@ class Explainer:
     def _unrouted(self, asked: Asked, about: Explanation, methods: int) -> Explanation:
         misses = tuple(near_misses(asked, self.routes.values(), None, None))
         if methods:
-            allow = tuple(method_names(methods))
-            return replace(about, status=405, reason=NO_METHOD, allow=allow, misses=misses)
+            # As refuse_method of ext/exchange/replies.pyx: OPTIONS is answered there and then.
+            allow = tuple(method_names(methods | method_bits(frozenset({"OPTIONS"}))))
+            asks = asked.request.method == "OPTIONS"
+            status, reason = (204, "") if asks else (405, NO_METHOD)
+            return replace(about, status=status, reason=reason, allow=allow, misses=misses)
         return replace(about, status=404, reason=NO_ROUTE, misses=misses)
 
     def _routed(self, asked: Asked, about: Explanation, said: dict[str, Any]) -> Explanation:
