@@ -7,7 +7,7 @@ gateway that runs, from the plan.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any, Protocol
 
@@ -16,6 +16,7 @@ from fastgw.config.compile import Compiled
 from fastgw.config.effective import Value, effective
 from fastgw.config.explanation import Explanation, Sent
 from fastgw.config.near import Asked, near_misses, won_by
+from fastgw.config.redaction import Redaction
 from fastgw.config.rendering import forwarded_path
 from fastgw.config.requests import BadRequest, Request, server_name_of
 from fastgw.config.stages import STAGE_OF
@@ -71,6 +72,10 @@ class FileWords:
 class PlanWords:
     """Words of a plan, of which nobody knows what file it was made from."""
 
+    def __init__(self, hidden: Mapping[str, str]) -> None:
+        """`hidden`: what references brought -> how they are written."""
+        self.redaction = Redaction(hidden)
+
     def place(self, route: Route) -> str:
         """Not known."""
         return ""
@@ -80,8 +85,8 @@ class PlanWords:
         return chain_of(route)
 
     def redacted(self, text: str) -> str:
-        """As it is: a plan does not know what was a reference."""
-        return text
+        """Without what references stand for: the plan says what that is."""
+        return self.redaction(text)
 
 
 def chain_of(route: Route) -> tuple[Value, ...]:
@@ -139,8 +144,8 @@ class Explainer:
         )
         about = Explanation(request, said["route"], host=asked.host, path=asked.path)
         if said["route"] is None:
-            return self._unrouted(asked, about, said["methods"])
-        return self._routed(asked, about, said)
+            return self._redacted(self._unrouted(asked, about, said["methods"]))
+        return self._redacted(self._routed(asked, about, said))
 
     def _unrouted(self, asked: Asked, about: Explanation, methods: int) -> Explanation:
         misses = tuple(near_misses(asked, self.routes.values(), None, None))
@@ -183,11 +188,30 @@ class Explainer:
                 spec.name,
                 share,
                 tuple(server["url"] for server in spec.options["servers"]),
-                self.words.redacted(path),
+                path,
                 self._host(route.rewrite.host or spec.options["host"], asked),
             )
             for spec, share in specs
         ]
+
+    def _redacted(self, found: Explanation) -> Explanation:
+        """Without secrets, wherever the configuration is quoted."""
+        clean = self.words.redacted
+        return replace(
+            found,
+            match=clean(found.match),
+            policies=tuple(replace(p, text=clean(p.text)) for p in found.policies),
+            sent=tuple(
+                replace(
+                    s,
+                    servers=tuple(map(clean, s.servers)),
+                    target=clean(s.target),
+                    host=clean(s.host),
+                )
+                for s in found.sent
+            ),
+            misses=tuple(replace(m, match=clean(m.match), why=clean(m.why)) for m in found.misses),
+        )
 
     def _host(self, rule: str, asked: Asked) -> str:
         """The Host that a server gets, in words."""
@@ -205,4 +229,5 @@ def of_file(compiled: Compiled) -> Explainer:
 def of_plan(plan: Buffer) -> Explainer:
     """Explains by a plan alone: that of a gateway that runs."""
     reader = PlanReader(plan)
-    return Explainer(plan, RouteReader(reader).routes(), reader.listeners(), PlanWords())
+    words = PlanWords(reader.node().get("hidden", {}))
+    return Explainer(plan, RouteReader(reader).routes(), reader.listeners(), words)
