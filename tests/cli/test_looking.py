@@ -259,6 +259,20 @@ def test_the_schema_is_printed_and_is_one() -> None:
     assert printed == json_schema()
 
 
+def test_every_default_of_the_schema_may_be_written() -> None:
+    """An editor fills it in."""
+    seen = 0
+    for part in json_schema()["$defs"].values():
+        for name, one in part.get("properties", {}).items():
+            if "default" in one:
+                seen += 1
+                VALIDATOR.evolve(schema={**one, "$defs": json_schema()["$defs"]}).validate(
+                    one["default"]
+                )
+                assert one["default"] != 0 or "none" not in str(one), name
+    assert seen > 20
+
+
 @pytest.mark.parametrize("right", RIGHT, ids=lambda p: p.name)
 def test_the_schema_takes_what_is_right(right: Path) -> None:
     assert [e.message for e in VALIDATOR.iter_errors(read_file(str(right)).value)] == []
