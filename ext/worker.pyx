@@ -36,6 +36,7 @@ from fastgw.ext.shm.statistics cimport Column
 from fastgw.ext.target.http import HttpTarget
 from fastgw.ext.target.none import NoneTarget
 from fastgw.ext.target.split import SplitTarget
+from fastgw.ext.upstream.pool cimport IdleRoom
 
 
 #: The kernel gives up on bytes that nobody acknowledges, past the default `idle` of 60 s.
@@ -48,10 +49,10 @@ BIND_AT_ONCE = 200
 HANDSHAKES_S = 5.0
 
 
-def builders(files: object, log: object) -> dict:
+def builders(files: object, log: object, room: IdleRoom) -> dict:
     """What makes the objects of a plan, by kind."""
     made = dict(KINDS)
-    made["http"] = partial(HttpTarget, files=files, log=log)
+    made["http"] = partial(HttpTarget, room=room, files=files, log=log)
     made["none"] = NoneTarget
     made["split"] = SplitTarget
     made["error_pages"] = ErrorPages
@@ -98,6 +99,7 @@ cdef class Worker:
     cdef PassLog pass_log             # the same for connections without requests
     cdef H1Server server
     cdef ConnectionLimit limit
+    cdef IdleRoom room                # for idle connections to upstreams
     cdef list listeners
     cdef TlsListeners tls
     cdef list doors                   # Doorways, also earlier ones that somebody stands in
@@ -124,7 +126,8 @@ cdef class Worker:
         self.record = Metrics(rows)
         self.tallies = ListenerTallies(rows) if born.counting else None
         self.sink = open_sink(self.engine, born)
-        made = builders(tls.files if tls is not None else {}, self.log)
+        self.room = IdleRoom(born.idle_upstreams)
+        made = builders(tls.files if tls is not None else {}, self.log, self.room)
         self.dispatcher = Dispatcher(self.engine, load_plan(plan, made), self.record)
         if self.counting:
             self.record.bind(self.dispatcher.snapshot)
@@ -198,7 +201,7 @@ cdef class Worker:
         one has under the same content hash is kept; a plan that can't be used raises. `tls`:
         the TlsMaterial that it needs."""
         self.prepared = None
-        objects = builders(tls.files if tls is not None else {}, self.log)
+        objects = builders(tls.files if tls is not None else {}, self.log, self.room)
         for made in load_slices(plan, objects, self.dispatcher.snapshot):  # no-cython-lint
             yield
         yield from self.bind(made)

@@ -21,6 +21,8 @@ class Equipment:
     memory: int
     #: Client connections at once.
     max_connections: int
+    #: Connections to upstreams that may wait for a request at once.
+    idle_upstreams: int
     #: Takes (level, text): the process's own log.
     log: Callable[[str, str], None]
     #: Which worker it is, in the metrics.

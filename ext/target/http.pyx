@@ -7,6 +7,7 @@ from fastgw.ext.io.tls.client import TlsClient
 from fastgw.ext.upstream.contract cimport Endpoint
 from fastgw.ext.upstream.endpoint_attempt cimport HOST_FIXED, HOST_KEEP, HOST_UPSTREAM, HostMode
 from fastgw.ext.upstream.h1_attempt cimport H1Attempt, new_attempt
+from fastgw.ext.upstream.pool cimport IdleRoom
 from fastgw.ext.upstream.round_robin cimport RoundRobin
 from fastgw.ext.upstream.servers cimport Server
 
@@ -25,9 +26,11 @@ BALANCERS = {"round_robin": RoundRobin}
 @cython.final
 cdef class HttpTarget(Target):
     """See http.pxd. `options` is the plan's map for an upstream; `files` maps the digests in its
-    `tls` to bytes."""
+    `tls` to bytes; `room` is shared by the targets of a worker."""
 
-    def __init__(self, name: str, options: dict, files: object = None, log=None) -> None:
+    def __init__(
+        self, name: str, options: dict, IdleRoom room not None, files: object = None, log=None
+    ) -> None:
         pool = options.get("pool", {})
         self.send_proxy = options.get("send_proxy", 0)
         settings = (options.get("tls") or {}).get("settings", {})
@@ -35,7 +38,7 @@ cdef class HttpTarget(Target):
         self.servers = [
             Server(
                 server | {"send_proxy": self.send_proxy}, pool,
-                tls_client(server, options, files, log),
+                tls_client(server, options, files, log), room,
             )
             for server in options["servers"]
         ]

@@ -7,6 +7,7 @@ from fastgw.ext.http.head cimport (
     BODY_CHUNKED, BODY_LENGTH, BODY_NONE, H_EXPECT_100, H_UPGRADE,
 )
 from fastgw.ext.exchange.contract cimport RESPONSE_SIDE, Sink
+from fastgw.ext.io.stream cimport Stream
 from fastgw.ext.testing.sinks cimport FakeSink
 from fastgw.ext.testing.heads cimport (
     fill_request, get_fields, make_chunk, put_fields, put_text, reason_name, reason_of,
@@ -227,6 +228,12 @@ cdef class FakeStream(Downstream):
         self.full = self.window <= 0 or self.home.window <= 0
         self.note("data", (bytes(data), bool(last)))
         return self.x is not None and not self.full
+
+    cdef Stream relay_end(self):
+        """A stream without a socket, which nothing can be moved to."""
+        cdef Stream s = Stream()
+        s.fd = -1
+        return s
 
     cdef void send_trailers(self, Exchange x, Fields* trailers) noexcept:
         if self.x is None or self.whole or not self.status:

@@ -98,6 +98,10 @@ cdef class FakeAttempt(Attempt):
         self.inbox.append((data, last, counted))
         self.pump()
 
+    def may_relay(self) -> bool:
+        """Whether the rest of the body may pass the exchange by."""
+        return self.x is not None and self.x.relay_to(self) is not None
+
     def feed_trailers(self, pairs) -> None:
         """End the response with trailers."""
         self.inbox.append((list(pairs),))

@@ -2,7 +2,7 @@
 
 from libc.string cimport memcpy, memset
 from libc.stdint cimport uint16_t
-from fastgw.ext.upstream.pool cimport IdlePool
+from fastgw.ext.upstream.pool cimport IdlePool, IdleRoom
 
 cdef extern from "<sys/socket.h>" nogil:
     ctypedef unsigned short sa_family_t
@@ -59,12 +59,13 @@ cdef int _set_inet(Endpoint e, str text, int port) except -1:
     return 0
 
 
-cdef Endpoint new_endpoint(dict server, list address, dict pool, object tls=None):
+cdef Endpoint new_endpoint(dict server, list address, dict pool, object tls, IdleRoom room):
     """An endpoint for one address of `server`.
 
     `server` is {url, host, port, unix, weight, send_proxy}
     (a version of the PROXY protocol, 0 = none); `address` is [family, text, port], empty for
-    a unix socket; `pool` is {idle, idle_ms, requests}; `tls` is a TlsSide, or None."""
+    a unix socket; `pool` is {idle, idle_ms, requests}; `tls` is a TlsSide, or None; `room`
+    is what all endpoints of a worker share."""
     cdef Endpoint e = Endpoint()
     cdef str host = server["host"]
     e.url = server["url"]
@@ -85,5 +86,5 @@ cdef Endpoint new_endpoint(dict server, list address, dict pool, object tls=None
     e.send_proxy = server.get("send_proxy", 0)
     # A connection that was announced as one client's must not carry another's requests.
     requests = 1 if e.send_proxy else pool.get("requests", 0)
-    e.pool = IdlePool(pool.get("idle", 4096), pool.get("idle_ms", 4000), requests)
+    e.pool = IdlePool(room, pool.get("idle", 4096), pool.get("idle_ms", 4000), requests)
     return e

@@ -11,11 +11,19 @@ from fastgw.ext.exchange.contract cimport Attempt
 from fastgw.ext.upstream.h1_link cimport D_POOL, UNUSABLE, H1Link
 
 
+cdef class IdleRoom:
+    """See pool.pxd."""
+
+    def __cinit__(self, uint32_t max):
+        self.max = max
+
+
 @cython.final
 cdef class IdlePool(Pool):
     """See pool.pxd."""
 
-    def __cinit__(self, max_idle=4096, idle_ms=4000, max_requests=0):
+    def __cinit__(self, IdleRoom room not None, max_idle=4096, idle_ms=4000, max_requests=0):
+        self.room = room
         self.max_idle = max_idle
         self.idle_ms = idle_ms
         self.max_requests = max_requests
@@ -32,9 +40,8 @@ cdef class IdlePool(Pool):
             if c.stream.queued:
                 continue
             self.waiting.pop(i)
-            self.idle -= 1
+            self.leave(c)
             self.busy += 1
-            c.pooled = False
             if not c.stream.flags & UNUSABLE:
                 return c
             self.discard(c)
@@ -43,11 +50,15 @@ cdef class IdlePool(Pool):
     cdef void release(self, object connection) noexcept:
         """Keep it, unless there are enough or it has served its share."""
         cdef H1Link c = <H1Link>connection
-        if self.idle >= self.max_idle or (self.max_requests and c.served >= self.max_requests):
+        if (
+            self.idle >= self.max_idle or self.room.taken >= self.room.max
+            or (self.max_requests and c.served >= self.max_requests)
+        ):
             self.discard(c)
             return
         self.busy -= 1
         self.idle += 1
+        self.room.taken += 1
         c.pooled = True
         self.waiting.append(c)
         c.set_deadline(D_POOL, c.idle_ms)
@@ -58,12 +69,17 @@ cdef class IdlePool(Pool):
         if c.stream is None:
             return
         if c.pooled:
-            c.pooled = False
             self.waiting.remove(c)
-            self.idle -= 1
+            self.leave(c)
         else:
             self.busy -= 1
         c.shut()
+
+    cdef void leave(self, H1Link c) noexcept:
+        """It is idle no more."""
+        c.pooled = False
+        self.idle -= 1
+        self.room.taken -= 1
 
     cdef void trim(self) noexcept:
         """Close every idle connection."""

@@ -6,6 +6,7 @@ no more requests, and its connections end with those that they carry.
 """
 
 from fastgw.ext.upstream.contract cimport AttemptTally, Endpoint
+from fastgw.ext.upstream.pool cimport IdleRoom
 
 
 cdef class Server:
@@ -14,6 +15,7 @@ cdef class Server:
     cdef readonly list endpoints      # one for each address, in the order they were told
     cdef dict options                 # the plan's map for it
     cdef dict pool                    # the plan's map for idle connections
+    cdef IdleRoom room                # for those of the whole worker
     cdef object tls                   # how TLS to it is begun; None: plain
     cdef list told                    # [family, text] that `endpoints` were made of
     cdef AttemptTally tally           # who counts its attempts; None: nobody

@@ -9,13 +9,13 @@ cdef class Server:
     """See servers.pxd. `options` as in endpoint.pyx; `addresses` of a name are those that are
     known without asking."""
 
-    def __init__(self, options: dict, pool: dict, tls: object) -> None:
-        self.options, self.pool, self.tls = options, pool, tls
+    def __init__(self, options: dict, pool: dict, tls: object, IdleRoom room not None) -> None:
+        self.options, self.pool, self.tls, self.room = options, pool, tls, room
         self.host = options["host"]
         self.named = bool(options.get("named"))
         self.endpoints = []
         if options.get("unix"):
-            self.endpoints.append(new_endpoint(options, [], pool, tls))
+            self.endpoints.append(new_endpoint(options, [], pool, tls, room))
         else:
             self.readdress([address[:2] for address in options["addresses"]])
 
@@ -36,7 +36,7 @@ cdef class Server:
             e = old.pop(tuple(address), None)
             if e is None:
                 e = new_endpoint(
-                    self.options, [*address, self.options["port"]], self.pool, self.tls
+                    self.options, [*address, self.options["port"]], self.pool, self.tls, self.room
                 )
                 e.tally = self.tally
             kept.append(e)

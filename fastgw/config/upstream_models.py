@@ -56,7 +56,7 @@ class Pool(Model):
     """Idle connections, of one worker to one address."""
 
     idle: Annotated[int, Field(ge=0, le=65536)] = Field(
-        default=4096, description="How many are kept."
+        default=4096, description="How many are kept, if the worker's descriptors allow."
     )
     idle_timeout: Duration = Field(
         default=4000, description="How long; less than the server keeps them."

@@ -69,7 +69,7 @@ class Control:
         self.drain.stop()
         self.names.stop()
         for server in self._servers:
-            server.should_exit = True
+            server.end()
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=3.0)
         if self.node.channel is not None:

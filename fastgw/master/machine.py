@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import resource
+from dataclasses import dataclass
 from pathlib import Path
 
 #: Descriptors kept for logs, the control socket, epoll, timers and plugins.
@@ -98,7 +99,19 @@ def raise_descriptors() -> int:
     return hard
 
 
-def connections_for(descriptors: int) -> int:
-    """Client connections of one worker: two for each that an upstream may have, since most
-    are idle, and only a request under way needs an upstream."""
-    return max(16, (descriptors - RESERVED_FDS) * 2 // 3)
+@dataclass(frozen=True)
+class Connections:
+    """How many one worker may have at once."""
+
+    clients: int
+    #: To upstreams, waiting for a request.
+    idle_upstreams: int
+
+
+def connections_for(descriptors: int) -> Connections:
+    """Two of clients for each one to an upstream, since most clients are idle, and only a
+    request under way needs an upstream. Of those to upstreams a half may be idle, so that a
+    request whose own upstream has none finds a descriptor for a new one."""
+    free = max(descriptors - RESERVED_FDS, 24)
+    clients = free * 2 // 3
+    return Connections(clients, (free - clients) // 2)

@@ -47,7 +47,8 @@ class Nursery:
         self.who = privileges.identity(settings.user, settings.group)
         descriptors = machine.raise_descriptors()
         self.connections = machine.connections_for(descriptors)
-        log.info(f"descriptors {descriptors}, client connections a worker {self.connections}")
+        clients = self.connections.clients
+        log.info(f"descriptors {descriptors}, client connections a worker {clients}")
 
     def work(self, birth: Birth) -> NoReturn:
         """In the forked process: work until the end."""
@@ -69,7 +70,8 @@ class Nursery:
         log = self.log.sibling(f"worker-{birth.slot}")
         born = Equipment(
             memory=birth.generation.memory,
-            max_connections=self.connections,
+            max_connections=self.connections.clients,
+            idle_upstreams=self.connections.idle_upstreams,
             log=log,
             slot=birth.slot,
             column=Column(self.statistics, birth.column),

@@ -198,3 +198,45 @@ def test_a_fill_does_not_wait_for_a_request_that_will_never_be_whole(bed: MakeBe
     b.attempts[0].feed(b"half")
     s.leave()
     assert b.attempts[0].over and fill.cut == "client_reset"
+
+
+# -- bytes that nobody looks at ---------------------------------------------------------------
+
+
+def test_bytes_pass_the_exchange_by_where_only_the_client_reads(bed: MakeBed) -> None:
+    b = bed()
+    s = b.request("GET", "/", window=5)
+    (a,) = b.attempts
+    assert not a.may_relay(), "before the head"
+    a.answer(200)
+    assert a.may_relay()
+    a.feed(b"12345")
+    assert not a.may_relay(), "the client takes no more"
+    s.grant(100)
+    assert a.may_relay()
+    a.feed(b"", True)
+    assert not a.may_relay(), "after the end"
+
+
+def test_nothing_passes_a_policy_by_that_reads_bodies(bed: MakeBed) -> None:
+    b = bed([(ScriptedPolicy("p", {"on_response_chunk": "continue"}), "enforce")])
+    b.request("GET", "/")
+    (a,) = b.attempts
+    a.answer(200)
+    assert not a.may_relay()
+    a.feed(b"piece")
+    assert not a.may_relay()
+    a.feed(b"", True)
+
+
+def test_nothing_passes_a_second_reader_by(bed: MakeBed) -> None:
+    b = bed()
+    s = b.request("GET", "/")
+    sink = FakeSink("holds")
+    s.add_sink(sink)
+    (a,) = b.attempts
+    a.answer(200)
+    a.feed(b"piece")
+    assert not a.may_relay()
+    a.feed(b"", True)
+    assert sink.body == b"piece"

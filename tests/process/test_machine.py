@@ -1,12 +1,23 @@
-"""How many workers a machine can carry: affinity and cgroup quotas."""
+"""How many workers and connections a machine can carry."""
 
 from __future__ import annotations
 
+import resource
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from fastgw.master.machine import cgroup_quota, connections_for, usable_cpus
+from fastgw.master.machine import (
+    RESERVED_FDS,
+    Connections,
+    cgroup_quota,
+    connections_for,
+    usable_cpus,
+)
 
 
 def fake_proc(tmp_path: Path, cgroup: str, mounts: str) -> Path:
@@ -76,6 +87,28 @@ def test_no_cgroup_at_all(tmp_path: Path) -> None:
 
 
 def test_connections_leave_room_for_upstreams() -> None:
-    assert connections_for(1_048_576) == (1_048_576 - 128) * 2 // 3
-    assert connections_for(20_000) > 11_000
-    assert connections_for(64) == 16
+    assert connections_for(1_048_576).clients == (1_048_576 - 128) * 2 // 3
+    assert connections_for(20_000).clients > 11_000
+    assert connections_for(64) == Connections(clients=16, idle_upstreams=4)
+    assert connections_for(1024) == Connections(clients=597, idle_upstreams=149)
+
+
+@given(st.integers(152, 1 << 20))
+def test_all_that_is_granted_fits(descriptors: int) -> None:
+    """With as many connections to upstreams in use as may be idle."""
+    granted = connections_for(descriptors)
+    assert granted.clients + 2 * granted.idle_upstreams <= descriptors - RESERVED_FDS
+    assert granted.idle_upstreams >= 1
+
+
+def test_the_soft_limit_is_raised_to_the_hard_one() -> None:
+    script = (
+        "import resource as r; from fastgw.master.machine import raise_descriptors;"
+        "r.setrlimit(r.RLIMIT_NOFILE, (256, 1024)); print(raise_descriptors(),"
+        " r.getrlimit(r.RLIMIT_NOFILE))"
+    )
+    said = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=30, check=True
+    )
+    assert said.stdout.strip() == "1024 (1024, 1024)"
+    assert resource.getrlimit(resource.RLIMIT_NOFILE)[1] >= 256

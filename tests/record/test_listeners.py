@@ -150,6 +150,7 @@ def test_the_limit_of_connections_stops_a_listener() -> None:
             Gateway(
                 upstream(origin.address),
                 max_connections=1,
+                idle_upstreams=1,
                 listeners=(Listener("main", "127.0.0.1:0"),),
             ) as gw,
             Client(gw.address) as c,

@@ -118,6 +118,7 @@ class Gateway:
         *routes: Route | ObjectSpec,
         memory: int = 64 << 20,
         max_connections: int = 1000,
+        idle_upstreams: int = 1000,
         log: dict[str, Any] | None = None,
         names: Names | None = None,
         log_ring: int = -1,
@@ -138,6 +139,7 @@ class Gateway:
         self.born = Equipment(
             memory=memory,
             max_connections=max_connections,
+            idle_upstreams=idle_upstreams,
             log=lambda level, text: self.logged.append((level, text)),
             rows=self.rows,
             log_ring=log_ring,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import socket
 import threading
@@ -147,6 +148,37 @@ def test_no_more_are_kept_than_the_pool_may_hold() -> None:
             c.close()
         gw.until(idle(2), "trimmed")
         wait_until(lambda: sum(p.closed.is_set() for p in origin.peers) == 3)
+
+
+def test_pools_share_the_room_of_their_worker() -> None:
+    """However many upstreams there are; a connection that was idle leaves its place to another."""
+
+    def burst(gw: Gateway, gate: Gate, number: int) -> None:
+        clients = [Client(gw.address).send(ASK) for _ in range(number)]
+        for _ in clients:
+            gate.arrived.get(timeout=DEADLINE_S)
+        for _ in clients:
+            gate.open.put(None)
+        for c in clients:
+            assert c.answer().status == 200
+            c.close()
+
+    gate = Gate()
+    with (
+        Origin(gate) as a,
+        Origin(gate) as b,
+        Gateway(upstream(a.address, b.address), idle_upstreams=3) as gw,
+    ):
+        burst(gw, gate, 10)
+        gw.until(idle(3), "each origin had five, three in all are kept")
+        burst(gw, gate, 1)
+        gw.until(idle(3), "one was used and came back")
+        for peer in a.peers + b.peers:
+            with contextlib.suppress(OSError):
+                peer.socket.shutdown(socket.SHUT_RDWR)
+        gw.until(idle(0), "those that were idle are dropped")
+        burst(gw, gate, 4)
+        gw.until(idle(3), "and their places are free")
 
 
 def test_as_many_are_kept_as_were_needed_at_once() -> None:
