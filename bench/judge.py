@@ -22,16 +22,17 @@ class Judgement:
         """What `found` is held against."""
         return self.bar.at_most if self.bar.plus is None else self.bar.plus
 
-    def __str__(self) -> str:
+    @property
+    def promise(self) -> str:
+        """The bar in words."""
         bar = self.bar
-        what = f"{bar.metric} of {bar.peer}" if bar.peer else bar.metric
-        if bar.plus is not None:
-            promise = f"{what} + {bar.plus:g}"
-        elif bar.peer:
-            promise = f"{bar.at_most:.2f}x {what}"
-        else:
-            promise = f"{what} {bar.at_most:g}"
-        return f"<= {promise}: {self.found if self.found else 'not measured'}, {self.state}"
+        if not bar.peer:
+            return f"{bar.metric} <= {self.limit:g}"
+        what = f"{bar.metric} of {bar.peer}"
+        return f"<= {bar.at_most:.2f}x {what}" if bar.plus is None else f"<= {what} + {bar.plus:g}"
+
+    def __str__(self) -> str:
+        return f"{self.promise}: {self.found or 'not measured'}, {self.state}"
 
 
 def held_against(outcome: Outcome, bar: Bar) -> Spread | None:

@@ -46,7 +46,17 @@ class Outcome:
     @property
     def errors(self) -> int:
         """Wrong answers of the subject, all rounds."""
-        return sum(int(r.get("errors", 0)) for r in self.samples.get(self.subject, []))
+        return self.errors_of(self.subject)
+
+    def errors_of(self, label: str) -> int:
+        """Wrong answers of a contender, all rounds."""
+        return sum(int(r.get("errors", 0)) for r in self.samples.get(label, []))
+
+
+def in_short(why: str) -> str:
+    """A reason on one line: how it begins, and the last thing that was said."""
+    lines = [line.strip() for line in why.splitlines() if line.strip()] or [""]
+    return lines[0] if len(lines) == 1 else f"{lines[0]} {lines[-1]}"
 
 
 def cpu_model() -> str:

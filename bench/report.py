@@ -15,8 +15,9 @@ from typing import Any
 from bench import costs, plot
 from bench.contenders import HERE
 from bench.judge import judge
-from bench.outcome import Outcome, newest_run, read_run
+from bench.outcome import Outcome, in_short, newest_run, read_run
 from bench.statistics import ratios, spread
+from fastgw.bench.scenario import scenarios
 
 DOCS = HERE.parent / "docs"
 #: Column -> (title, digits, factor).
@@ -48,23 +49,17 @@ def ratio_text(outcome: Outcome, label: str) -> str:
     return str(ratios(ours, theirs))
 
 
-def in_short(why: str) -> str:
-    """A reason on one line: how it begins, and the last thing that was said."""
-    lines = [line.strip() for line in why.splitlines() if line.strip()] or [""]
-    return lines[0] if len(lines) == 1 else f"{lines[0]} {lines[-1]}"
-
-
 def rows(outcome: Outcome) -> list[list[str]]:
     """Medians of every contender, a row each, below the heading."""
     keys = columns_of(outcome)
     made = [["", *(COLUMNS[key][0] for key in keys), *HEADING]]
-    for label, rounds in outcome.samples.items():
+    for label in outcome.samples:
         row = [label]
         for key in keys:
             values = outcome.column(label, key)
             _, digits, factor = COLUMNS[key]
             row.append(f"{spread(values).median * factor:,.{digits}f}" if values else "-")
-        row.append(f"{sum(int(r.get('errors', 0)) for r in rounds):,}")
+        row.append(f"{outcome.errors_of(label):,}")
         row.append(ratio_text(outcome, label))
         made.append(row)
     return made
@@ -93,7 +88,7 @@ def state_line(outcome: Outcome) -> str:
 
 def summary_lines(outcomes: Sequence[Outcome]) -> list[str]:
     """How many bars are met."""
-    judged = [(o, j) for o in outcomes if o.state == "done" for j in judge(o)]
+    judged = [(o, j) for o in outcomes for j in judge(o)]
     met = [j for _, j in judged if j.state == "met"]
     lines = ["", f"bars: {len(met)} of {len(judged)} met"]
     lines += [f"  {o.name}: {j}" for o, j in judged if j.state != "met"]
@@ -118,7 +113,9 @@ def section(outcome: Outcome, folder: str) -> str:
         parts.append(f"Sent: {outcome.rate:,.0f} requests a second.")
     if outcome.state != "done":
         return "\n\n".join([*parts, state_line(outcome).strip() + "."])
-    parts.append(markdown_table(costs.rows(outcome) if outcome.name == "costs" else rows(outcome)))
+    if costs.is_cost(outcome):
+        return "\n\n".join([*parts, markdown_table(costs.rows(outcome))])
+    parts.append(markdown_table(rows(outcome)))
     said = [f"- bar {judgement}" for judgement in judge(outcome)]
     said += [f"- absent: {k}: {in_short(v)}" for k, v in outcome.absent.items()]
     if said:
@@ -129,12 +126,12 @@ def section(outcome: Outcome, folder: str) -> str:
 
 
 def bars_table(outcomes: Sequence[Outcome]) -> str:
-    """All bars at a glance."""
+    """All bars at a glance, those of scenarios that could not be measured as well."""
     table = [["scenario", "bar", "found", "state"]]
     for outcome in outcomes:
-        for j in judge(outcome) if outcome.state == "done" else []:
-            promise, _, _ = str(j).partition(":")
-            table.append([outcome.name, promise, str(j.found or "-"), j.state])
+        why = "" if outcome.state == "done" else f" ({state_line(outcome).strip()})"
+        for j in judge(outcome):
+            table.append([outcome.name, j.promise, str(j.found or "-"), j.state + why])
     return markdown_table(table)
 
 
@@ -145,9 +142,16 @@ def method() -> str:
     return re.sub(r"\]\((?!https?:)([^)]+)\)", r"](../bench/\1)", text)
 
 
-def page(head: dict[str, Any], outcomes: Sequence[Outcome]) -> str:
-    """The whole page."""
-    machine, options = head["machine"], head["options"]
+def taken(head: dict[str, Any]) -> str:
+    """When and how long a file's figures were taken."""
+    options = head["options"]
+    how = f"{options['rounds']} rounds of {options['seconds']:g} s, {head['time']} UTC"
+    return how + (", **a debug build: it says nothing**" if options.get("debug_build") else "")
+
+
+def page(heads: Sequence[dict[str, Any]], outcomes: Sequence[Outcome]) -> str:
+    """The whole page; the machine is that of the newest file."""
+    machine = heads[-1]["machine"]
     versions: dict[str, str] = {}
     for outcome in outcomes:
         versions.update({k.partition(":")[0]: v for k, v in outcome.versions.items()})
@@ -155,11 +159,9 @@ def page(head: dict[str, Any], outcomes: Sequence[Outcome]) -> str:
         f"{machine['cpu']}, {machine['allowed_cpus']} CPUs, Linux {machine['kernel']}, "
         f"{machine['compiler']}, Python {machine['python']}",
         "versions: " + ", ".join(f"{k} {v}" for k, v in versions.items()),
-        f"{options['rounds']} rounds of {options['seconds']:g} s, {head['time']} UTC",
+        *(taken(head) for head in heads),
     ]
-    if options.get("debug_build"):
-        facts.append("**a debug build: these figures say nothing**")
-    drawn = any(o.column(o.subject, "cpu_us") for o in outcomes)
+    drawn = any(o.column(o.subject, "cpu_us") for o in outcomes if not costs.is_cost(o))
     parts = [
         "# Benchmarks",
         "This page is rendered by `python -m bench report` from the results of one machine; do "
@@ -174,26 +176,31 @@ def page(head: dict[str, Any], outcomes: Sequence[Outcome]) -> str:
     return "\n\n".join(filter(None, parts)) + "\n"
 
 
-def newest_of(files: Sequence[Path]) -> tuple[dict[str, Any], list[Outcome]]:
-    """The newest outcome of each scenario; the head is that of the newest file."""
+def newest_of(files: Sequence[Path]) -> tuple[list[dict[str, Any]], list[Outcome]]:
+    """(heads, the newest one last; the newest outcome of each scenario, costs last)."""
     runs = sorted((read_run(file) for file in files), key=lambda run: str(run[0]["time"]))
     found = {outcome.name: outcome for _, outcomes in runs for outcome in outcomes}
-    return runs[-1][0], list(found.values())
+    order = [*scenarios(), *costs.names()]
+    places = {name: place for place, name in enumerate(order)}
+    return [head for head, _ in runs], sorted(
+        found.values(), key=lambda outcome: places.get(outcome.name, len(places))
+    )
 
 
 def write(files: Sequence[Path], docs: Path) -> Path:
     """Write the page and its drawings; where the page is."""
-    head, outcomes = newest_of(files)
+    heads, outcomes = newest_of(files)
     drawings = docs / "benchmarks"
     drawings.mkdir(parents=True, exist_ok=True)
     for old in drawings.glob("*.svg"):
         old.unlink()
-    for outcome in outcomes:
+    races = [outcome for outcome in outcomes if not costs.is_cost(outcome)]
+    for outcome in races:
         if outcome.state == "done" and any(outcome.histograms.values()):
             (drawings / f"{outcome.name}.svg").write_text(plot.latency(outcome))
-    (drawings / "ratios.svg").write_text(plot.ratios_drawing(outcomes))
+    (drawings / "ratios.svg").write_text(plot.ratios_drawing(races))
     made = docs / "benchmarks.md"
-    made.write_text(page(head, outcomes))
+    made.write_text(page(heads, outcomes))
     return made
 
 

@@ -114,7 +114,7 @@ class _Race:
         self.gateway_cpus, self.other_cpus = process.cores(scenario.workers)
         self.field: list[Contender] = []
         self.rate: float | None = None
-        self.connections = max(1, round(scenario.connections * options.scale))
+        self.connections = self.scaled(scenario.connections)
 
     def run(self, field: Sequence[Contender] | None = None) -> None:
         """All rounds, of these contenders or of those that the scenario names."""
@@ -194,18 +194,28 @@ class _Race:
 
     def measure(self, each: Contender) -> dict[str, Any]:
         """One load."""
+        if self.scenario.kind != "idle":
+            return self.load(each, self.connections)
+        busy = self.scaled(self.scenario.busy) if self.scenario.busy else 0
+        serve = (lambda: self.load(each, busy)) if busy else None
+        return measure_idle(each, self.scenario, self.connections, serve)
+
+    def load(self, each: Contender, connections: int) -> dict[str, Any]:
+        """The scenario's load by so many connections."""
         options = self.options
-        if self.scenario.kind == "idle":
-            return measure_idle(each, self.scenario, self.connections)
         return measure(
             each,
-            self.scenario,
+            self.scenario.as_seen_by(each.label),
             seconds=options.seconds,
             warmup_s=options.warmup_s,
             cpu=self.other_cpus,
             rate=self.rate,
-            connections=self.connections,
+            connections=connections,
         )
+
+    def scaled(self, connections: int) -> int:
+        """So many connections, or fewer in a trial of the machinery."""
+        return max(1, round(connections * self.options.scale))
 
     def leave(self, each: Contender, why: str) -> None:
         """A contender that failed is out, with its earlier rounds: they would not compare."""
@@ -231,7 +241,8 @@ def merged(rounds: Rounds) -> list[list[int]]:
 
 def told(label: str, result: dict[str, Any]) -> str:
     """A round in a few words."""
-    if "bytes_each" in result:
-        return f"{label} {result['bytes_each']:.0f} B a connection"
+    idle = f"{result['bytes_each']:.0f} B a connection " if "bytes_each" in result else ""
+    if "rps" not in result:
+        return f"{label} {idle}"
     cpu = f"{result['cpu_us']:.2f} us" if result["cpu_us"] is not None else ""
-    return f"{label} {cpu} {result['rps']:.0f}/s {result['errors']} errors"
+    return f"{label} {idle}{cpu} {result['rps']:.0f}/s {result['errors']} errors"

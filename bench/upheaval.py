@@ -16,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -100,14 +100,14 @@ class Subject:
 
 def happen(subject: Subject, seconds: float) -> list[tuple[float, str]]:
     """Have one thing happen after the other; when each did."""
-    actions = {
+    actions: dict[str, Callable[[], object]] = {
         "reload": subject.reload,
         "+ worker": lambda: subject.signalled(signal.SIGTTIN),
         "kill": subject.kill,
         "upgrade": lambda: subject.signalled(signal.SIGUSR2),
         "- worker": lambda: subject.signalled(signal.SIGTTOU),
     }
-    happened = []
+    happened: list[tuple[float, str]] = []
     end_s = time.monotonic() + seconds
     for name, action in itertools.cycle(actions.items()):
         time.sleep(EVERY_S)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from fastgw import __version__
-from fastgw.bench import many_routes
+from fastgw.bench import cost_lines, many_routes
 from fastgw.bench.contender import Contender
 from fastgw.bench.drive import HOME
 from fastgw.bench.many_routes import UNIFORM
@@ -25,40 +25,30 @@ PATIENCE_S_PER_ROUTE = 0.002
 
 
 @cache
-def tables(file: str) -> dict[str, dict[str, Any]]:
-    """A TOML file beside this module."""
-    return tomllib.loads((HERE / file).read_text())
+def tables() -> dict[str, dict[str, Any]]:
+    """gateways.toml."""
+    return tomllib.loads((HERE / "gateways.toml").read_text())
 
 
 def table(gateway: str) -> dict[str, Any]:
-    """What gateways.toml or costs.toml says about a gateway. ValueError if nothing."""
+    """`options` and `config` of a gateway, as gateways.toml or costs.toml say. ValueError if
+    neither knows it."""
     if gateway.startswith((ROUTES, UNIFORM)):
-        return tables("gateways.toml")["routes"]
-    if gateway.startswith(COST):
-        return cost_table(gateway.removeprefix(COST))
+        return tables()["routes"]
     try:
-        return tables("gateways.toml")[gateway]
+        if gateway.startswith(COST):
+            line = cost_lines.line(gateway.removeprefix(COST))
+            return {"options": line.options, "config": line.config()}
+        return tables()[gateway]
     except KeyError:
-        raise ValueError(f"no gateway {gateway!r} in gateways.toml") from None
+        raise ValueError(f"no gateway {gateway!r} in gateways.toml or costs.toml") from None
 
 
-def cost_table(line: str) -> dict[str, Any]:
-    """A line of the cost table as a gateway; @ROUTES@ is for its other routes."""
-    said = tables("costs.toml")[line]
-    route = said.get("route", "").strip("\n")
-    config = f"""
-version: 1
-listen: {{main: "127.0.0.1:@LISTEN@"}}
-upstreams:
-  origin: {{servers: ["http://127.0.0.1:@ORIGIN@"]}}
-routes:
-@ROUTES@
-  all:
-    match: /*
-    upstream: origin
-{route}
-"""
-    return {"options": said.get("options", []), "config": config}
+def uses_tls(gateway: str) -> bool:
+    """Whether clients of a gateway speak TLS."""
+    if gateway.startswith(COST):
+        return cost_lines.line(gateway.removeprefix(COST)).tls
+    return gateway.startswith("tls")
 
 
 def routes(count: int) -> str:
@@ -78,7 +68,7 @@ def route_count(gateway: str) -> int:
         if gateway.startswith(kind):
             return int(gateway.removeprefix(kind))
     if gateway.startswith(COST):
-        return int(tables("costs.toml")[gateway.removeprefix(COST)].get("routes", 0))
+        return cost_lines.line(gateway.removeprefix(COST)).routes
     return 0
 
 
@@ -98,7 +88,7 @@ def command(gateway: str, workers: int, listen: int, origin: int, folder: Path) 
             text = text.replace(word, value)
         return text
 
-    if gateway.startswith("tls"):
+    if uses_tls(gateway):
         certificate(folder)
     options = [filled(option) for option in said.get("options", [])]
     if "config" in said:
@@ -125,7 +115,7 @@ def fastgw(gateway: str = "plain", label: str = "fastgw", workers: int = 1) -> C
     def run(listen: int, origin: int, folder: Path) -> list[str]:
         return command(gateway, workers, listen, origin, folder)
 
-    made = Contender(label, __version__, run, tls=gateway.startswith("tls"))
+    made = Contender(label, __version__, run, tls=uses_tls(gateway))
     if gateway.startswith(ROUTES):
         made.probe = "/r0/items"
     elif gateway.startswith(UNIFORM):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import struct
+from collections.abc import Sequence
 
 #: What the origin answers where nothing else is asked for: 128 bytes of JSON.
 JSON_BODY = (
@@ -12,10 +13,16 @@ JSON_BODY = (
 JSON_BODY += b"x" * (128 - len(JSON_BODY) - 2) + b'"}'
 
 _CHROME = '"Chromium";v="142", "Google Chrome";v="142", "Not_A Brand";v="99"'
-#: Fields beside Host, by name: what curl sends, and what a browser sends to an application
-#: that it is signed in to (1.2 KiB).
+#: Fields beside Host, by name: what curl sends, what a proxy before us adds, and what a
+#: browser sends to an application that it is signed in to (1.2 KiB).
 FIELDS: dict[str, list[tuple[str, str]]] = {
     "curl": [("User-Agent", "bench/1"), ("Accept", "*/*")],
+    "proxied": [
+        ("User-Agent", "bench/1"),
+        ("Accept", "*/*"),
+        ("X-Forwarded-For", "203.0.113.7, 198.51.100.9"),
+        ("X-Forwarded-Proto", "https"),
+    ],
     "browser": [
         ("Connection", "keep-alive"),
         ("sec-ch-ua", _CHROME),
@@ -78,14 +85,16 @@ def request(
     return text.encode("latin-1") + b"\r\n\r\n" + body
 
 
-def answer(body: bytes, *, chunk: int = 0, kind: str = "application/json") -> bytes:
+def answer(body: bytes, *, chunk: int = 0, fields: Sequence[tuple[str, str]] = ()) -> bytes:
     """The bytes of a 200; with `chunk` the body is sent in chunks of so many bytes."""
-    head = b"HTTP/1.1 200 OK\r\nContent-Type: " + kind.encode() + b"\r\n"
+    lines = ["HTTP/1.1 200 OK", "Content-Type: application/json"]
+    lines += [f"{name}: {value}" for name, value in fields]
+    head = "\r\n".join(lines).encode("latin-1")
     if not chunk:
-        return head + b"Content-Length: %d\r\n\r\n" % len(body) + body
+        return head + b"\r\nContent-Length: %d\r\n\r\n" % len(body) + body
     pieces = [body[at : at + chunk] for at in range(0, len(body), chunk)]
     framed = b"".join(b"%x\r\n%s\r\n" % (len(p), p) for p in pieces)
-    return head + b"Transfer-Encoding: chunked\r\n\r\n" + framed + b"0\r\n\r\n"
+    return head + b"\r\nTransfer-Encoding: chunked\r\n\r\n" + framed + b"0\r\n\r\n"
 
 
 def event_head() -> bytes:

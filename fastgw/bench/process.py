@@ -36,15 +36,29 @@ def cpu_ns(pids: Iterable[int]) -> int:
     return total
 
 
+def _rollup(pid: int) -> dict[str, int]:
+    """The sums of a process's mappings in bytes, by the kernel's names for them."""
+    lines = (PROC / str(pid) / "smaps_rollup").read_text().splitlines()[1:]
+    return {key: int(rest.split()[0]) * 1024 for key, _, rest in (x.partition(":") for x in lines)}
+
+
+def _own(said: dict[str, int]) -> int:
+    """Bytes that a process made itself; where the kernel has no such sums, its dirty pages."""
+    names = ("Pss_Anon", "Pss_Shmem") if "Pss_Anon" in said else ("Private_Dirty", "Shared_Dirty")
+    return sum(said.get(name, 0) for name in names)
+
+
 def memory(pids: Iterable[int]) -> dict[str, int]:
-    """Bytes of RSS, PSS and private memory of these processes together."""
-    names = {"Rss": "rss", "Pss": "pss", "Private_Dirty": "private"}
-    out = dict.fromkeys(names.values(), 0)
+    """Bytes of these processes together: `rss`, `pss`, and `own`.
+
+    PSS has a share of each page of a program or library that others have mapped too, so it
+    moves when somebody else starts or ends; `own` is without the pages of files."""
+    out = {"rss": 0, "pss": 0, "own": 0}
     for pid in pids:
-        for line in (PROC / str(pid) / "smaps_rollup").read_text().splitlines():
-            key, _, rest = line.partition(":")
-            if key in names:
-                out[names[key]] += int(rest.split()[0]) * 1024
+        said = _rollup(pid)
+        out["rss"] += said.get("Rss", 0)  # one that has just ended says nothing
+        out["pss"] += said.get("Pss", 0)
+        out["own"] += _own(said)
     return out
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,12 @@ SIZES = (1024, 65536, 1048576)
 CHUNK = 4096
 EVENT_EVERY_MS = 20
 MESSAGE = pattern(64)
+#: Prefix that origins know and clients do not, and what names it in an answer's head.
+BEHIND = "/v1"
+LOCATED = [
+    ("Location", f"{BEHIND}/orders/4711"),
+    ("Set-Cookie", f"basket=b4711; Path={BEHIND}/orders; HttpOnly"),
+]
 #: Routes of a scenario with many that requests are spread over.
 ASKED_ROUTES = 100
 
@@ -61,6 +67,7 @@ class Scenario:
     needs: tuple[str, ...] = ()  # what is missing when fastgw refuses the gateway
     kind: str = "load"  # load | idle
     connections: int = 64
+    busy: int = 0  # idle: further connections that are served beside those that are held
     rate: float = 0.0
     rate_of: str = ""  # contender whose top rate `rate` is a share of
     depth: int = 1
@@ -68,12 +75,14 @@ class Scenario:
     request: str = "curl"
     method: str = "GET"
     send_bytes: int = 0
-    answer: str = "json"  # json | bytes/N | chunks/N | events | echo
+    answer: str = "json"  # json | bytes/N | chunks/N | events | echo | located | any
+    status: int = 200
     routes: int = 0
     tls: dict[str, Any] = field(default_factory=dict)
     beside: str = ""  # slow-readers
     during: str = ""  # reload
     workers: int = 1
+    variants: dict[str, dict[str, Any]] = field(default_factory=dict)  # by contender
     quick: bool = False  # part of the quick set
     bars: tuple[Bar, ...] = ()
 
@@ -84,9 +93,9 @@ class Scenario:
 
     @property
     def expected(self) -> bytes | None:
-        """The body that must come; None: it has no end."""
+        """The body that must come; None: it has no end, or may be any."""
         kind, _, size = self.answer.partition("/")
-        if kind == "events":
+        if kind in ("events", "any"):
             return None
         return pattern(int(size)) if size else JSON_BODY
 
@@ -111,7 +120,7 @@ class Scenario:
                     close=self.new_connection,
                 ),
                 self.expected,
-                status=200,
+                status=self.status,
             )
             for target in targets
         ]
@@ -139,6 +148,10 @@ class Scenario:
             events=self.answer == "events",
         )
 
+    def as_seen_by(self, label: str) -> Scenario:
+        """The scenario with what is different in the load of this contender."""
+        return replace(self, **self.variants.get(label, {}))
+
     @property
     def uses_tls(self) -> bool:
         """Whether clients speak TLS."""
@@ -151,6 +164,7 @@ def origin_answers() -> list[Answer]:
     for size in SIZES:
         made.append(Answer(f"/bytes/{size}", "bytes", answer(pattern(size))))
         made.append(Answer(f"/chunks/{size}", "bytes", answer(pattern(size), chunk=CHUNK)))
+    made.append(Answer(f"{BEHIND}/located", "bytes", answer(JSON_BODY, fields=LOCATED)))
     made.append(Answer("/events", "events", event_head(), EVENT_EVERY_MS * 1_000_000))
     made.append(Answer("/echo", "echo"))
     return made

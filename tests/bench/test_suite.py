@@ -5,16 +5,20 @@ from __future__ import annotations
 import dataclasses
 import json
 import sys
+import xml.etree.ElementTree as ET
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from bench import compare, contenders, costs, judge, report, run, suite
 from bench.contenders import PEER_TABLE, PEERS, configured
 from bench.outcome import Outcome, RunFile, read_run
-from fastgw.bench import gateway
+from fastgw.bench import cost_lines, gateway
 from fastgw.bench.contender import Contender
+from fastgw.bench.cost_lines import CostGroup, CostLine
 from fastgw.bench.scenario import Bar, Scenario, chosen, scenarios
 
 TINY = suite.Options(rounds=1, seconds=0.1, warmup_s=0.05, scale=0.1, peers=())
@@ -44,14 +48,49 @@ def test_every_scenario_is_sound(s: Scenario, tmp_path: Path) -> None:
             assert PEER_TABLE[name].file(own or s.gateway), f"{label}: no configuration"
 
 
-def test_bars_of_the_project_are_there() -> None:
-    known = {(s.name, b.peer, b.metric): b.at_most for s in scenarios().values() for b in s.bars}
-    assert known["plain-64", "haproxy", "cpu_us"] == 0.87
-    assert known["plain-1000", "haproxy", "cpu_us"] == 0.60
-    assert known["features", "haproxy:plain", "cpu_us"] == 1.0
-    assert known["idle", "", "bytes_each"] == 2048
-    assert known["routes", "fastgw:routes-10", "cpu_us"] == 1.05
-    assert known["routes-uniform", "fastgw:uniform-10", "cpu_us"] == 1.05
+#: Scenario, contender, figure -> what fastgw must stay under: what the project promises.
+PROMISED = {
+    ("plain-64", "haproxy", "cpu_us"): 0.87,
+    ("plain-64", "nginx", "cpu_us"): 0.52,
+    ("plain-64", "envoy", "cpu_us"): 0.25,
+    ("plain-1000", "haproxy", "cpu_us"): 0.60,
+    ("features", "haproxy:plain", "cpu_us"): 1.0,
+    ("browser", "haproxy", "cpu_us"): 0.87,
+    ("rate-2000", "haproxy", "cpu_us"): 0.72,
+    ("rate-8000", "haproxy", "cpu_us"): 0.72,
+    ("new-connection", "haproxy", "cpu_us"): 0.95,
+    ("tls-keepalive", "haproxy", "cpu_us"): 0.90,
+    ("answer-1m", "haproxy", "cpu_us"): 0.40,
+    ("answer-1m", "haproxy:tuned", "cpu_us"): 1.0,
+    ("routes", "fastgw:routes-10", "cpu_us"): 1.05,
+    ("routes-uniform", "fastgw:uniform-10", "cpu_us"): 1.05,
+    ("websocket", "haproxy", "cpu_us"): 0.80,
+    ("half-rate", "haproxy", "p99_us"): 1.0,
+    ("idle", "", "bytes_each"): 2048,
+    ("idle-tls", "", "bytes_each"): 24576,
+}
+
+
+def test_bars_are_what_the_project_promises() -> None:
+    bars = [(s.name, b) for s in scenarios().values() for b in s.bars]
+    assert {(name, b.peer, b.metric): b.at_most for name, b in bars if b.plus is None} == PROMISED
+    assert [(name, b.peer, b.metric, b.plus) for name, b in bars if b.plus is not None] == [
+        ("half-rate", "haproxy", "p999_us", 500)
+    ]
+
+
+def test_every_scenario_of_the_project_is_there() -> None:
+    assert set(scenarios()) >= {
+        "plain-64", "plain-1000", "rate-2000", "rate-8000", "half-rate", "new-connection",
+        "browser", "tls-keepalive", "tls-full", "tls-resumed", "answer-1k", "answer-64k",
+        "answer-1m", "upload-1k", "upload-64k", "upload-1m", "chunked-64k", "events", "routes",
+        "header-edits", "features", "websocket", "idle", "idle-tls", "workers-2", "workers-4",
+        "reload", "slow-clients",
+    }  # fmt: skip
+
+
+def test_idle_connections_are_held_while_others_are_served() -> None:
+    assert (scenarios()["idle"].connections, scenarios()["idle"].busy) == (10_000, 1000)
 
 
 @pytest.mark.parametrize("file", sorted(PEERS.glob("*/*.*")), ids=lambda p: "/".join(p.parts[-2:]))
@@ -80,8 +119,13 @@ def test_kinds_of_scenario_run(name: str) -> None:
     outcome = suite.run_scenario(scenario, dataclasses.replace(TINY, scale=scale))
     assert outcome.state == "done", outcome.why
     assert outcome.errors == 0
-    figure = "bytes_each" if name == "idle" else "cpu_us"
-    assert outcome.column("fastgw", figure)[0] > 0
+    if name == "idle":
+        # 200 connections are too few to tell from the gateway's own doings; test_idle.py has those
+        # whose cost is known.
+        assert abs(outcome.column("fastgw", "bytes_each")[0]) < 256 * 1024
+        assert outcome.column("fastgw", "held") == [200]
+    assert outcome.column("fastgw", "requests")[0] > 0
+    assert outcome.column("fastgw", "cpu_us")[0] > 0
     assert outcome.column("fastgw", "pss_peak")[0] > 1 << 20
 
 
@@ -150,13 +194,11 @@ def test_missing_features_are_skipped_with_their_name() -> None:
 
 def test_gateways_that_are_refused_say_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tables = {
-        "gateways.toml": {
-            "odd": {"config": "version: 1\nflying: true\n"},
-            "option": {"options": ["--teleport", "x"]},
-            "good": {"options": ["--to", "http://127.0.0.1:1"]},
-        }
+        "odd": {"config": "version: 1\nflying: true\n"},
+        "option": {"options": ["--teleport", "x"]},
+        "good": {"options": ["--to", "http://127.0.0.1:1"]},
     }
-    monkeypatch.setattr(gateway, "tables", lambda file: tables[file])
+    monkeypatch.setattr(gateway, "tables", lambda: tables)
     assert "flying" in (gateway.refusal("odd", tmp_path / "a") or "")
     assert gateway.refusal("option", tmp_path / "b") == "there is no option --teleport"
     assert gateway.refusal("good", tmp_path / "c") is None
@@ -233,6 +275,7 @@ def test_page_has_method_tables_and_drawings(tmp_path: Path) -> None:
     done.histograms = {"fastgw": [[1000, 5], [2000, 4], [90_000, 1]], "haproxy": [[3000, 9]]}
     done.absent = {"nginx": "nginx is not here"}
     skipped = Outcome("tls-full", "tls", "x", "fastgw", state="skipped", why="tls (why)")
+    skipped.bars = [Bar(peer="haproxy", at_most=0.9)]
     file = RunFile(options, tmp_path / "r.json")
     file.add(done)
     file.add(skipped)
@@ -242,10 +285,13 @@ def test_page_has_method_tables_and_drawings(tmp_path: Path) -> None:
     assert "| fastgw | 8.00 |" in page
     assert "0.800 [0.800-0.800]" in page
     assert "skipped: needs tls (why)." in page
+    assert "| plain-64 | <= 0.87x cpu_us of haproxy | 0.800 [0.800-0.800] | met |" in page
+    row = "| tls-full | <= 0.90x cpu_us of haproxy | - | unknown (skipped: needs tls (why)) |"
+    assert row in page
     assert "absent: nginx: nginx is not here" in page
     for drawing in ("ratios", "plain-64"):
         text = (tmp_path / f"docs/benchmarks/{drawing}.svg").read_text()
-        assert text.startswith("<svg") and "fastgw" in text
+        assert ET.fromstring(text).tag.endswith("svg") and "fastgw" in text
 
 
 def test_command_line_runs_a_scenario_into_a_file(
@@ -265,20 +311,64 @@ def test_wrong_command_lines(argv: list[str], capsys: pytest.CaptureFixture[str]
     assert "none of" in capsys.readouterr().err or argv[0] == "nonsense"
 
 
-def test_cost_table_has_a_line_for_each_feature(
+COST_LINES = [line for group in cost_lines.groups().values() for line in group.lines]
+
+
+@pytest.mark.parametrize("line", COST_LINES, ids=lambda line: line.name)
+def test_every_line_of_the_cost_table_is_a_gateway(line: CostLine, tmp_path: Path) -> None:
+    text = line.config().replace("@LISTEN@", "1111").replace("@ORIGIN@", "2222")
+    document = yaml.safe_load(text.replace("@ROUTES@", ""))
+    assert set(document["routes"]["all"]) >= {"match"}
+    assert COST_LINES.count(line) == 1
+    scenario = costs.scenario(cost_lines.groups()["record"], [line])
+    assert scenario.as_seen_by(costs.label(line.name)).load(1).requests
+    assert len(list(line_differences(line))) >= 1, "it adds nothing"
+
+
+def line_differences(line: CostLine) -> Iterator[str]:
+    """What a line has that the least one has not."""
+    least = cost_lines.line(cost_lines.LEAST)
+    for each in dataclasses.fields(CostLine):
+        if each.name not in ("name", "title") and getattr(line, each.name) != getattr(
+            least, each.name
+        ):
+            yield each.name
+
+
+def test_features_of_the_gateway_have_their_lines() -> None:
+    names = {line.name for line in COST_LINES}
+    assert names >= {
+        "access-log", "access-log-combined", "access-log-template", "metrics", "header-edits",
+        "ip", "rewrite-prefix", "located", "regex", "per-address", "error-pages", "error-page",
+        "respond-template", "plugin", "tls", "tls-full", "tls-resumed", "websocket", "answer-64k",
+        "upload-64k", "event", "routes",
+    }  # fmt: skip
+
+
+def test_cost_table_is_measured_and_says_what_is_missing(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    table = gateway.tables("costs.toml")
-    few = {name: table[name] for name in ("nothing", "ip")}
-    few["wings"] = {"title": "+ wings", "options": ["--wings", "2"]}
-    monkeypatch.setattr(gateway, "tables", lambda _: few)
+    known = {line.name: line for line in COST_LINES}
+    wings = CostLine("wings", "+ wings", options=("--wings", "2"))
+    few = (known["no-route"], known["tls"], wings)
+    group = CostGroup("few", "a few", {"answer": "any"}, few)
+    monkeypatch.setattr(cost_lines, "groups", lambda: {"few": group})
     assert costs.main(["--smoke", "--out", str(tmp_path / "r.json")]) == 0
     said = capsys.readouterr().out
     assert "forwarding alone" in said
-    assert "+ rules by address" in said
+    assert "404 with the gateway's error document" in said
     assert "skipped: needs wings (there is no option --wings)" in said
     (outcome,) = read_run(tmp_path / "r.json")[1]
-    assert len(costs.rows(outcome)) == 4
+    assert len(costs.rows(outcome)) == 5
+    assert all(outcome.errors_of(label) == 0 for label in outcome.samples)
+    assert report.main([str(tmp_path / "r.json"), "--docs", str(tmp_path)]) == 0
+    assert "| 404 with the gateway's error document | " in (tmp_path / "benchmarks.md").read_text()
+
+
+def test_groups_of_the_cost_table_that_are_unknown(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        costs.main(["colours"])
+    assert "no group 'colours'; there are record, routing" in capsys.readouterr().err
 
 
 def test_further_contenders_and_unknown_ones(capsys: pytest.CaptureFixture[str]) -> None:
