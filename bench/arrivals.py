@@ -11,6 +11,8 @@ from types import TracebackType
 
 #: How long those who are there are waited for in the end.
 PATIENCE_S = 15.0
+#: So often a connection goes to the gateway beside, too.
+BESIDE_EVERY = 5
 GET = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
 
 
@@ -31,11 +33,17 @@ class Visit:
 
 
 class Arrivals:
-    """A thread that opens so many connections a second, each for one request."""
+    """A thread that opens so many connections a second, each for one request.
 
-    def __init__(self, address: tuple[str, int], rate: int) -> None:
-        self.address, self.rate = address, rate
+    `beside`: another gateway, to which nothing happens. Connections to it are in `control`: what
+    makes them wait is the client or the machine."""
+
+    def __init__(
+        self, address: tuple[str, int], rate: int, beside: tuple[str, int] | None = None
+    ) -> None:
+        self.address, self.rate, self.beside = address, rate, beside
         self.visits: list[Visit] = []
+        self.control: list[Visit] = []
         self._selector = selectors.DefaultSelector()
         self._stop = False
         self._open = 0
@@ -52,19 +60,21 @@ class Arrivals:
                     return
             while not self._stop and due_s <= now_s:
                 # From when it was due: a late client has waited, too.
-                self._begin(due_s)
+                self.visits.append(self._begin(self.address, due_s))
+                if self.beside is not None and len(self.visits) % BESIDE_EVERY == 0:
+                    self.control.append(self._begin(self.beside, due_s))
                 due_s += 1 / self.rate
             for key, _ in self._selector.select(max(0.0, min(due_s - now_s, 0.01))):
                 self._go_on(key)
 
-    def _begin(self, due_s: float) -> None:
+    def _begin(self, address: tuple[str, int], due_s: float) -> Visit:
         client = socket.socket()
         client.setblocking(False)
-        client.connect_ex(self.address)
+        client.connect_ex(address)
         visit = Visit(due_s)
-        self.visits.append(visit)
         self._selector.register(client, selectors.EVENT_WRITE, visit)
         self._open += 1
+        return visit
 
     def _go_on(self, key: selectors.SelectorKey) -> None:
         client, visit = key.fileobj, key.data

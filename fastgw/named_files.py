@@ -46,6 +46,10 @@ class Read:
     #: Patterns of names, with the files that fitted.
     patterns: dict[str, list[str]] = field(default_factory=dict)
 
+    def as_map(self) -> dict[str, Any]:
+        """For another process; nothing is copied, there may be thousands."""
+        return {"files": self.files, "patterns": self.patterns}
+
 
 @dataclass(slots=True)
 class NamedFiles:

@@ -26,10 +26,10 @@ from fastgw.ext.shm.segment import SegmentError
 from fastgw.health import serve
 from fastgw.log import Log
 from fastgw.master.addresses import Bound, Given
-from fastgw.master.heritage import HEALTH, PUBLISHED, hand_over
+from fastgw.master.heritage import ADDRESSES, STATISTICS, TICKETS, Estate, hand_over
 from fastgw.master.messages import Inbox, Message, Outbox, pack
 from fastgw.names import SEGMENT, read_names
-from fastgw.tls.bundle import Bundle, mapped
+from fastgw.tls.bundle import open_bundle
 from fastgw.tls.material import TlsMaterial
 from fastgw.tls.tickets import NodeTickets
 
@@ -120,8 +120,8 @@ class Shift:
     addresses: Addresses | None
     generation: int
     plan_fd: int
-    #: Certificate files that the plan names; -1: none.
-    bundle_fd: int
+    #: Memory of the certificate files that the plan names, by name (generation.py).
+    certificates: dict[str, int]
     #: Keys of session tickets, which all workers of the node share.
     tickets: NodeTickets
     #: What the data plane is born with.
@@ -190,16 +190,15 @@ class Worker:
         # What every generation stands on is never walked again (docs/adr/0004): a collection
         # looks at what plans and plugins bring, and at nothing else.
         gc.freeze()
-        tls = self.material(shift.bundle_fd)
+        tls = self.material(shift.certificates)
         self.plane = shift.make(
             self.loop,
             map_plan(shift.plan_fd),
             replace(shift.born, names=self.known_names()),
             tls,
         )
-        os.close(shift.plan_fd)
-        if shift.bundle_fd >= 0:
-            os.close(shift.bundle_fd)
+        for fd in (shift.plan_fd, *shift.certificates.values()):
+            os.close(fd)
         if shift.listen:
             self.listen()
         self.probes = [
@@ -222,11 +221,12 @@ class Worker:
                 self.accept_from(given.bound, given.index, given.socket.detach())
             self.shift.listeners.clear()
 
-    def material(self, bundle_fd: int) -> TlsMaterial | None:
+    def material(self, fds: Mapping[str, int]) -> TlsMaterial | None:
         """What TLS needs besides the plan; None: nothing."""
-        if bundle_fd < 0:
+        if "certificates" not in fds:
             return None
-        return TlsMaterial(Bundle(mapped(bundle_fd)), self.shift.tickets.keys())
+        files = open_bundle(fds["certificates"], fds.get("renewed", -1))
+        return TlsMaterial(files, self.shift.tickets.keys())
 
     def accept_from(self, bound: Bound, index: int, fd: int) -> None:
         """Accept from a socket of an address."""
@@ -333,7 +333,7 @@ class Worker:
         """Build the snapshot of another plan beside the running one."""
         number = message["generation"]
         try:
-            tls = self.material(message["fds"].get("certificates", -1))
+            tls = self.material(message["fds"])
             steps = plane.prepare(map_plan(message["fds"]["plan"]), tls)
             self.building = (number, iter(steps))
         except Exception as e:
@@ -366,7 +366,7 @@ class Worker:
 
     def told_renew(self, plane: DataPlane, message: Message) -> None:
         """Certificate files were renewed; nothing else of the plan has changed."""
-        tls = self.material(message["fds"].get("certificates", -1))
+        tls = self.material(message["fds"])
         if tls is not None:
             plane.renew(tls, message["digests"])
 
@@ -398,9 +398,12 @@ class Worker:
 
     def be_orphan(self) -> None:
         """The master is gone: serve on for a while, for another one may take us over."""
+        grace_s, adoption = self.shift.orphan_grace_s, self.shift.adoption
+        if self.replaced and adoption is not None:
+            # We end with our last connection; until then somebody has to know of us.
+            self.loop.add_reader(adoption.fileno(), self.be_adopted)
         if self.draining:
             return
-        grace_s, adoption = self.shift.orphan_grace_s, self.shift.adoption
         if adoption is None or grace_s <= 0 or self.orphaned:
             self.log.warning("the master is gone; draining")
             self.drain()
@@ -434,17 +437,10 @@ class Worker:
         self.close_adoption()
         shift, column = self.shift, self.shift.born.column
         outbox = Outbox()
-        fds = {HEALTH + b.text: b.sockets[0].fileno() for b in shift.health}
-        fds["tickets"] = shift.tickets.fd
-        fds |= {PUBLISHED + name: fd for name, fd in shift.segments.items()}
-        if column is not None:
-            fds["statistics"] = column.statistics.segment.fd
-        if shift.addresses is not None:
-            fds["addresses"] = shift.addresses.segment.fd
         hand_over(
             outbox,
             [(bound, {shift.slot: fd}) for bound, _, fd in self.accepting],
-            fds,
+            self.estate().fds(),
             generation=shift.generation,
             pid=os.getpid(),
             slot=shift.slot,
@@ -461,6 +457,16 @@ class Worker:
         self.loop.add_reader(master.fileno(), self.hear)
         self.log.info("adopted by another master")
 
+    def estate(self) -> Estate:
+        """What a master has to have besides our listening sockets."""
+        shift, column = self.shift, self.shift.born.column
+        memory = {TICKETS: shift.tickets.fd}
+        if column is not None:
+            memory[STATISTICS] = column.statistics.segment.fd
+        if shift.addresses is not None:
+            memory[ADDRESSES] = shift.addresses.segment.fd
+        return Estate(memory, shift.health, shift.segments)
+
     # -- the end ---------------------------------------------------------------------------
 
     def told_retire(self, plane: DataPlane, message: Message) -> None:
@@ -468,9 +474,9 @@ class Worker:
         if self.draining:
             return
         self.draining = self.replaced = True
-        self.close_adoption()
         self.leave_probes()
         plane.retire(self.loop.stop)
+        self.accepting.clear()
         # Its sockets are closed: the master closes its own after ours.
         self.say("draining", pid=os.getpid(), slot=self.shift.slot)
         idle_s = IDLE_S + random.uniform(0.0, IDLE_JITTER_S)
@@ -488,6 +494,8 @@ class Worker:
         if self.draining or self.plane is None:
             return
         self.draining = True
+        # A new master must not wait for us.
+        self.close_adoption()
         self.plane.drain(self.loop.stop)
         self.say("draining", pid=os.getpid(), slot=self.shift.slot)
 

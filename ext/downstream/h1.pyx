@@ -182,6 +182,7 @@ cdef class H1Downstream(H1Reading):
         """See contract.pxd."""
         self.state = R_TUNNEL
         self.asked = False
+        self.attend()
 
     cdef void reset(self, Exchange x, Reason why) noexcept:
         """See contract.pxd. Where only the connection's end shows the body's end, or nothing

@@ -37,6 +37,7 @@ cdef enum ReadDeadline:
     K_HEAD                      # the whole head
     K_BODY                      # the next byte of a body that is asked for
     K_LINGER                    # the end of what is read away
+    K_ATTENTION                 # nothing: from now on it is heard when the client leaves
 
 
 cdef class H1Connections(Acceptor):
@@ -101,7 +102,9 @@ cdef class H1Ends(Downstream):
     cdef void on_read_deadline(self, int kind) noexcept
     cdef void on_keepalive_deadline(self) noexcept
     cdef void on_linger_deadline(self) noexcept
+    cdef void attend(self) noexcept
     cdef void mark_stall(self) noexcept
+    cdef void mark_leaving(self) noexcept
     cdef void on_write_deadline(self) noexcept
     # -- of higher classes ----------------------------------------------------------------
     cdef void resume_reading(self) noexcept

@@ -8,11 +8,15 @@ from fastgw.ext.base.reasons cimport (
     REASON_HEAD_TIMEOUT, REASON_KEEPALIVE_TIMEOUT, REASON_NONE,
 )
 from fastgw.ext.io.progress cimport bytes_taken
-from fastgw.ext.io.stream cimport S_READABLE, S_STARVED
+from fastgw.ext.io.stream cimport S_PATIENT, S_READABLE, S_STARVED
 from fastgw.ext.route.snapshot cimport Snapshot
 
 cdef enum:
     DISCARD_BYTES = 65536       # unread body that is read away to keep a connection
+    LEAVING_MS = 200            # until it is asked how far a client is that should have all
+
+# `taken_at_mark` before anybody asked.
+cdef uint64_t UNKNOWN = <uint64_t>-1
 
 
 cdef void _read_due(void* owner, int kind) noexcept:
@@ -102,6 +106,7 @@ cdef class H1Ends(Downstream):
         """Say that nothing more will come, and read away what does, within bounds."""
         self.state = R_LINGER
         self.budget = LINGER_BYTES
+        self.attend()
         self.drop_partial()
         self.set_read_deadline(K_LINGER, self.server.dispatcher.snapshot.timeouts.linger)
         self.mark_stall()
@@ -113,7 +118,7 @@ cdef class H1Ends(Downstream):
         """End the connection once what is queued was sent."""
         self.state = R_CLOSED
         self.stream.engine.wheel.clear(&self.reads)
-        self.mark_stall()
+        self.mark_leaving()
         self.stream.close()
 
     # -- ends -------------------------------------------------------------------------------
@@ -206,11 +211,19 @@ cdef class H1Ends(Downstream):
             self.on_keepalive_deadline()
         elif kind == K_LINGER:
             self.on_linger_deadline()
+        elif kind == K_ATTENTION:
+            self.attend()
         elif self.stream.flags & S_STARVED:
             # Not the client's fault: there is no memory to receive into.
             self.set_read_deadline(K_BODY, self.x.timeouts.body_idle)
         else:
             self.broken(REASON_BODY_TIMEOUT)
+
+    cdef void attend(self) noexcept:
+        """Be patient no more: hear of what the client does."""
+        if self.stream.flags & S_PATIENT:
+            self.stream.flags &= ~S_PATIENT
+            self.stream.engine.do_later(self.stream)
 
     cdef void on_keepalive_deadline(self) noexcept:
         """No request came. A client that has answers to read first may still send one: then
@@ -241,11 +254,19 @@ cdef class H1Ends(Downstream):
         if idle:
             self.stream.engine.wheel.set(&self.writes, self.stream.engine.now_ms + idle)
 
+    cdef void mark_leaving(self) noexcept:
+        """Like `mark_stall`, for what should be with the kernel when the turn ends: how far the
+        client has come is asked only if it then is not."""
+        self.taken_at_mark = UNKNOWN
+        self.stream.engine.wheel.set(&self.writes, self.stream.engine.now_ms + LEAVING_MS)
+
     cdef void on_write_deadline(self) noexcept:
         """No room for `idle`, unless bytes did move."""
-        if self.stream.queued and bytes_taken(self.stream) == self.taken_at_mark:
+        if not self.stream.queued:
+            return
+        if self.taken_at_mark != UNKNOWN and bytes_taken(self.stream) == self.taken_at_mark:
             self.lose(REASON_CLIENT_STALLED)
-        elif self.stream.queued:
+        else:
             self.mark_stall()
 
     # -- of higher classes --------------------------------------------------------------------

@@ -9,7 +9,7 @@ from fastgw.ext.base.reasons cimport (
     REASON_BAD_CHUNK, REASON_BAD_PATH, REASON_HEAD_TOO_LARGE, REASON_MEMORY, REASON_NONE,
 )
 from fastgw.ext.downstream.h1_ends cimport (
-    K_BODY, K_HEAD, LINGER_BYTES, R_CHUNKED, R_CLOSED, R_DISCARD, R_HEAD, R_LENGTH,
+    K_ATTENTION, K_BODY, K_HEAD, LINGER_BYTES, R_CHUNKED, R_CLOSED, R_DISCARD, R_HEAD, R_LENGTH,
     R_LINGER, R_TUNNEL, R_WHOLE,
 )
 from fastgw.ext.downstream.h1_response cimport W_NOTHING
@@ -21,13 +21,14 @@ from fastgw.ext.http.head cimport (
 )
 from fastgw.ext.http.keep cimport keep_request, keep_trailers
 from fastgw.ext.http.request cimport HeadSpace, parse_request
-from fastgw.ext.io.stream cimport stream_has_room
+from fastgw.ext.io.stream cimport S_PATIENT, stream_has_room
 from fastgw.ext.route.plan cimport Limits
 from fastgw.ext.route.snapshot cimport Snapshot
 
 cdef enum:
     ROWS = 512                  # field lines that are looked at; limits.fields is at most this
     BULK = 32768                # bytes of body from which on buffers are passed by reference
+    PATIENCE_MS = 200           # how long it may stay unseen that a client of one request left
 
 cdef Field _rows[512]           # where a head's rows stand until it is whole
 cdef char _scratch[65536]       # where a path or host is normalised until it is whole
@@ -198,7 +199,8 @@ cdef class H1Reading(H1Ends):
 
     cdef void await_body(self, const RequestHead* head) noexcept:
         """What is to be read next. A body pauses while memory is tight, and a large one is
-        received into buffers that are passed on by reference: both are `bulk`."""
+        received into buffers that are passed on by reference: both are `bulk`. Behind a last
+        request only the client's end can follow: it is asked for if the answer takes a while."""
         cdef const Limits* limits = &(<Snapshot>self.x.snapshot).limits
         if head.framing == BODY_LENGTH:
             self.state = R_LENGTH
@@ -211,6 +213,9 @@ cdef class H1Reading(H1Ends):
             self.stream.set_bulk(True)
         else:
             self.state = R_WHOLE
+            if self.client_closes and self.stream.unwatched:
+                self.stream.flags |= S_PATIENT
+                self.set_read_deadline(K_ATTENTION, PATIENCE_MS)
 
     cdef void refuse_head(self, Reason why) noexcept:
         """A head that is not acceptable: answer, and trust nothing that follows."""

@@ -43,11 +43,6 @@ TITLES = {
     "SplitShare": "Split share",
     "ErrorPage": "Error page",
 }
-#: Defaults that the schema has as numbers.
-UNITS = {
-    ("Pool", "idle_timeout"): {4000: "4s"},
-    ("Pool", "requests"): {0: "none"},
-}
 #: Keys of every scope and of every policy.
 SHARED = {f.alias or key for key, f in Scope.model_fields.items()} | set(PolicyModel.model_fields)
 Schema = dict[str, Any]
@@ -115,8 +110,6 @@ def default(model: str, key: str, part: Schema, needed: bool) -> str:
         return "needed"
     if "default" in part:
         value = part["default"]
-        if isinstance(value, int) and not isinstance(value, bool):
-            value = UNITS.get((model, key), {}).get(value, value)
         return "empty" if value == "" else f"`{str(value).lower()}`"
     built_in = {}
     if "Timeouts" in model:

@@ -3,7 +3,8 @@
 A *turn* is: collect events, tell the handles, run what was put off, write every stream
 that has something to say with one sendmsg, free what was dropped. A few turns are made
 for each wake-up, then Python gets its share of the loop. Interest is edge-triggered and
-registered once; EPOLLOUT is asked for only after EAGAIN.
+registered once; EPOLLOUT is asked for only after EAGAIN. A handle may be *adopted* first and
+watched when an event is really waited for: a connection of a single request may never be.
 
 The *heartbeat* is a word in shared memory that gets the clock's milliseconds a few times a
 second: an engine that makes no turns, whatever keeps it from them, is seen by others.
@@ -22,7 +23,8 @@ cdef class Handle:
     """Something with a descriptor in the engine's set, or something to be told later."""
     cdef Engine engine
     cdef int fd                       # -1 when there is none (any more)
-    cdef uint32_t interest            # what epoll was told
+    cdef uint32_t interest            # what epoll was told, or will be
+    cdef bint unwatched               # adopted, and not in the set yet
     cdef bint later                   # stands in `todo`
     cdef bint again                   # stands in `next`
 
@@ -65,9 +67,12 @@ cdef class Engine:
 
     # -- handles --------------------------------------------------------------------
     cdef int add(self, Handle h, uint32_t events) except -1
+    cdef void adopt(self, Handle h, uint32_t events) noexcept
+    cdef bint watch(self, Handle h) noexcept
     cdef void change(self, Handle h, uint32_t events) noexcept
     cdef void drop(self, Handle h) noexcept
     cdef int release(self, Handle h) noexcept
+    cdef void unwatch(self, Handle h) noexcept
     cdef void keep(self, object o) noexcept
     cdef void do_later(self, Handle h) noexcept
     cdef void do_next(self, Handle h) noexcept

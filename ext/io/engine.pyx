@@ -217,6 +217,23 @@ cdef class Engine:
         Py_INCREF(h)
         return 0
 
+    cdef void adopt(self, Handle h, uint32_t events) noexcept:
+        """Keep `h` alive, without events of `h.fd` until `watch`, or `change`, asks for them."""
+        h.engine = self
+        h.interest = events
+        h.unwatched = True
+        Py_INCREF(h)
+
+    cdef bint watch(self, Handle h) noexcept:
+        """Have epoll tell of an adopted handle, also of what happened before; False: it can't."""
+        cdef epoll_event e
+        e.events = h.interest
+        e.data.ptr = <void*>h
+        if epoll_ctl(self.epfd, EPOLL_CTL_ADD, h.fd, &e) < 0:
+            return False
+        h.unwatched = False
+        return True
+
     cdef void change(self, Handle h, uint32_t events) noexcept:
         """Ask for other events; none at all takes a shared listener out of the set."""
         cdef epoll_event e
@@ -226,7 +243,9 @@ cdef class Engine:
         e.events = events
         e.data.ptr = <void*>h
         h.interest = events
-        if not (had | events) & EPOLLEXCLUSIVE:
+        if h.unwatched:
+            self.watch(h)
+        elif not (had | events) & EPOLLEXCLUSIVE:
             epoll_ctl(self.epfd, EPOLL_CTL_MOD, h.fd, &e)
         else:                           # the kernel refuses to MOD exclusive interest
             epoll_ctl(self.epfd, EPOLL_CTL_DEL, h.fd, &e)
@@ -238,10 +257,9 @@ cdef class Engine:
 
         Events of this turn may still name it, so it must not die before; closing takes the
         descriptor out of the set unless another process holds it, hence the DEL."""
-        cdef epoll_event e
         if h.fd < 0:
             return
-        epoll_ctl(self.epfd, EPOLL_CTL_DEL, h.fd, &e)
+        self.unwatch(h)
         close_fd(h.fd)
         h.fd = -1
         self.keep(h)
@@ -249,13 +267,18 @@ cdef class Engine:
 
     cdef int release(self, Handle h) noexcept:
         """Let go of the handle like `drop`, but of its open descriptor, which is the caller's."""
-        cdef epoll_event e
         cdef int fd = h.fd
-        epoll_ctl(self.epfd, EPOLL_CTL_DEL, fd, &e)
+        self.unwatch(h)
         h.fd = -1
         self.keep(h)
         Py_XDECREF(<PyObject*>h)
         return fd
+
+    cdef void unwatch(self, Handle h) noexcept:
+        """Take its descriptor out of the set."""
+        cdef epoll_event e
+        if not h.unwatched:
+            epoll_ctl(self.epfd, EPOLL_CTL_DEL, h.fd, &e)
 
     cdef void keep(self, object o) noexcept:
         """Let `o` live until the turn ends."""

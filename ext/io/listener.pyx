@@ -8,7 +8,7 @@ from fastgw.ext.base.reasons cimport REASON_NONE
 from fastgw.ext.io.address cimport address_fill, address_text
 from fastgw.ext.io.connection_limit cimport limit_full
 from fastgw.ext.io.options cimport set_deferred, set_options
-from fastgw.ext.io.stream cimport EVENT_FILE_STOP, EVENT_LIMIT_STOP
+from fastgw.ext.io.stream cimport EVENT_FILE_STOP, EVENT_LIMIT_STOP, S_READABLE
 from fastgw.ext.io.syscalls cimport (
     AF_INET, AF_INET6, EPOLLET, EPOLLEXCLUSIVE, EPOLLIN, EPOLLRDHUP, SOCK_CLOEXEC, SOCK_NONBLOCK,
     accept4, close_fd, getsockname, sockaddr_storage, socklen_t,
@@ -152,7 +152,7 @@ cdef class Listener(Handle):
         try:
             s = acceptor.new_stream()
             s.fd = fd
-            self.engine.add(s, EPOLLIN | EPOLLRDHUP | EPOLLET)
+            self.engine.adopt(s, EPOLLIN | EPOLLRDHUP | EPOLLET)
         except Exception as e:
             close_fd(fd)
             free(proxy)
@@ -176,8 +176,10 @@ cdef class Listener(Handle):
         acceptor.on_accept(s)
         if s.codec is None:
             s.abort(REASON_NONE)
-        elif self.deferred:
-            self.engine.do_next(s)      # it has something to read: not another wake-up for that
+        else:
+            # It may have something to read already: not another wake-up for that.
+            s.flags |= S_READABLE
+            self.engine.do_later(s)
         return self.fd >= 0
 
     cdef void refused(self, int error) noexcept:

@@ -66,6 +66,7 @@ cdef enum StreamFlag:
                                 # was received is read (an answer before an RST counts)
     S_BROKEN       = 1 << 15    # reset or timed out; what was received is being read
     S_RELAYING     = 1 << 16    # what arrives goes through a pipe (relay)
+    S_PATIENT      = 1 << 17    # set by the codec: of what the peer does it need not be told yet
 
 
 cdef enum:

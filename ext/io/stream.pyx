@@ -1,9 +1,10 @@
 """Stream: the plain one, over TCP or a unix socket; see stream.pxd.
 
-The socket is registered once, edge-triggered. One recv a readable event: a read shorter
-than asked for means that the socket is drained, unless a FIN or a reset waits behind.
-EPOLLOUT is added after the first EAGAIN and stays: TCP wakes writers only after they met
-EAGAIN. A unix socket wakes them for whatever its peer reads, so there it is taken back.
+The socket is registered once, edge-triggered: an accepted one not before an event is waited for,
+since the first request is often there already, and may be the last one. One recv a readable
+event: a read shorter than asked for means that the socket is drained, unless a FIN or a reset
+waits behind. EPOLLOUT is added after the first EAGAIN and stays: TCP wakes writers only after
+they met EAGAIN. A unix socket wakes them for whatever its peer reads, so there it is taken back.
 """
 
 from libc.errno cimport EAGAIN, ECONNREFUSED, EINTR, ETIMEDOUT, errno
@@ -288,6 +289,9 @@ cdef class Stream(Handle):
             self.receive()
         self.settle()
         self.flush()
+        if self.unwatched and not self.flags & (S_CLOSED | S_PATIENT):
+            if not self.engine.watch(self):
+                self.abort(REASON_MEMORY)
 
     cdef void on_relief(self) noexcept:
         """Buffer memory is there again."""

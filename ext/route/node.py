@@ -8,8 +8,9 @@ KIND = "node"
 
 
 class NodeOptions:
-    """`options` is {"access_log": {...}, "dns": {...}}, each only if the configuration says
-    something about it. Workers look at the first, the control process at both."""
+    """`options` is {"access_log": {...}, "dns": {...}, "hidden": {value: reference}}, each only
+    if the configuration says something about it. Workers look at the first, the control process
+    at all: what references brought is shown by none of its answers."""
 
     def __init__(self, name: str, options: dict[str, Any]) -> None:
         self.options = options

@@ -49,7 +49,8 @@ REQUEST, WHAT = "The request", "What explains it"
     default="127.0.0.1",
     show_default=True,
     envvar=None,
-    help="Where it comes from: an address, or unix.",
+    help="Its client, as the listener's rules find it (docs/client-address.md): an address, or "
+    "unix.",
 )
 @option(
     "--listener",
@@ -169,9 +170,12 @@ def read_request(method: str, url: str, headers: tuple[str, ...], client: str) -
     try:
         if client != "unix":
             ip_address(client)
+    except ValueError:
+        raise click.UsageError(f"--client: '{client}' is no address, and not 'unix'") from None
+    try:
         return request(method, url, headers, client)
     except (BadRequest, ValueError) as e:
-        raise click.UsageError(str(e)) from None
+        raise click.UsageError(f"URL or header: {e}") from None
 
 
 def told(found: Explanation) -> Iterator[str]:
@@ -181,7 +185,7 @@ def told(found: Explanation) -> Iterator[str]:
     if found.host or found.path:
         yield f"  compared as host '{found.host}', path '{found.path}'"
     if found.route is None:
-        yield f"no route: answered {found.status} {found.reason}"
+        yield f"no route: answered {found.status} {found.reason}".rstrip()
         if found.allow:
             yield f"  Allow: {', '.join(found.allow)}"
     else:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import difflib
+import errno
 import os
+import stat
 import sys
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 import click
@@ -28,7 +31,7 @@ def _one(file: Path, *, check: bool, diff: bool) -> int:
     from fastgw.config.problems import ConfigError
 
     try:
-        text = file.read_text(encoding="utf-8")
+        text = _text_of(file)
         made = formatted(str(file), text)
     except (OSError, UnicodeDecodeError) as e:
         click.echo(f"{file}: {getattr(e, 'strerror', None) or 'not UTF-8'}", err=True)
@@ -48,17 +51,40 @@ def _one(file: Path, *, check: bool, diff: bool) -> int:
         click.echo(f"{file}: would be formatted", err=True)
     if check or diff:
         return int(check)
-    _replace(file, made)
+    try:
+        _replace(file.resolve(), made)
+    except OSError as e:
+        click.echo(f"{file}: left as it is: {e.strerror}", err=True)
+        return 1
     click.echo(f"{file}: formatted")
     return 0
 
 
-def _replace(file: Path, text: str) -> None:
-    """Write a file whole or not at all; its mode stays."""
-    real = file.resolve()
-    with tempfile.NamedTemporaryFile(
-        "w", dir=real.parent, prefix=f".{real.name}.", delete=False, encoding="utf-8"
-    ) as out:
-        out.write(text)
-    os.chmod(out.name, real.stat().st_mode & 0o7777)
-    os.replace(out.name, real)
+def _text_of(file: Path) -> str:
+    """What a file holds. Only a regular file can be replaced by another, and only YAML has
+    a form: OSError for everything else."""
+    from fastgw.config.python_source import SUFFIX
+
+    if file.suffix == SUFFIX:
+        raise OSError(errno.EINVAL, "Python, which is left to formatters of Python")
+    mode = file.stat().st_mode
+    if not stat.S_ISREG(mode):
+        folder = stat.S_ISDIR(mode)
+        raise OSError(errno.EINVAL, "Is a directory" if folder else "Not a regular file")
+    return file.read_text(encoding="utf-8")
+
+
+def _replace(real: Path, text: str) -> None:
+    """Write a file whole or not at all; its mode and, where that may be said, its owner stay."""
+    facts = real.stat()
+    handle, name = tempfile.mkstemp(dir=real.parent, prefix=f".{real.name}.")
+    try:
+        with open(handle, "w", encoding="utf-8") as out:
+            out.write(text)
+        with suppress(PermissionError):
+            os.chown(name, facts.st_uid, facts.st_gid)
+        os.chmod(name, stat.S_IMODE(facts.st_mode))
+        os.replace(name, real)
+    except BaseException:
+        os.unlink(name)
+        raise

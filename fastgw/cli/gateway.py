@@ -10,7 +10,8 @@ from typing import Any, TypeVar
 
 import click
 
-from fastgw.run_dir import base_folder
+from fastgw.cli.source import variable
+from fastgw.run_dir import NAME, base_folder
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -23,13 +24,29 @@ class NoAnswer(Exception):
 
 
 def gateway_options(command: F) -> F:
-    """Add the options that say which gateway is meant."""
+    """Add the options that say which gateway is meant; `fastgw run` has the same, and the same
+    variables."""
     command = click.option(
-        "--name", default="default", show_default=True, help="Name of the gateway."
+        "--name",
+        default="default",
+        envvar=variable("name"),
+        callback=read_name,
+        show_default=True,
+        help="Name of the gateway.",
     )(command)
     return click.option(
-        "--run-dir", metavar="DIR", help="Its run directory.  [default: as for `fastgw run`]"
+        "--run-dir",
+        metavar="DIR",
+        envvar=variable("run_dir"),
+        help="Its run directory.  [default: as for `fastgw run`]",
     )(command)
+
+
+def read_name(_ctx: click.Context, _option: click.Parameter, value: str) -> str:
+    """The name of a gateway, which is that of a folder."""
+    if not NAME.fullmatch(value):
+        raise click.BadParameter(f"{value!r} is no name: a-z, 0-9, '.', '_', '-', 63 at the most")
+    return value
 
 
 def folder_of(run_dir: str | None, name: str) -> Path:
@@ -44,7 +61,7 @@ def ask(method: str, path: str, folder: Path) -> tuple[int, dict[str, Any]]:
 
     socket = folder / "admin.sock"
     if not socket.exists():
-        raise NoAnswer(f"no gateway runs here: there is no {socket}")
+        raise NoAnswer(f"no gateway runs here: there is no {socket} (--run-dir, --name: which)")
     try:
         transport = httpx.HTTPTransport(uds=str(socket))
         with httpx.Client(transport=transport, timeout=ANSWER_S) as client:

@@ -7,6 +7,8 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
+from fastgw.cli.ending import Ending
+
 #: Sections that people look for first, in this order; others follow as they come.
 FIRST = ("What is shown", "What it serves", "Processes", "Logs and metrics", "Logs")
 
@@ -46,7 +48,7 @@ class Command(click.Command):
                     formatter.write_dl(rows)
 
 
-class Group(click.Group):
+class Group(Ending):
     """The verbs in the order in which one meets them."""
 
     def __init__(self, *args: Any, sections: dict[str, tuple[str, ...]], **more: Any) -> None:
@@ -67,4 +69,10 @@ class Group(click.Group):
             found = [(v, self.commands[v]) for v in verbs if v in self.commands]
             if found:
                 with formatter.section(name):
-                    formatter.write_dl([(v, c.get_short_help_str(limit=75)) for v, c in found])
+                    formatter.write_dl([(v, _summary(c)) for v, c in found])
+
+
+def _summary(command: click.Command) -> str:
+    """The first sentence of a command's help, whole."""
+    first = (command.help or "").partition("\n\n")[0]
+    return " ".join(first.split()).partition(". ")[0].partition(";")[0].rstrip(".")

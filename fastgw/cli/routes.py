@@ -42,6 +42,7 @@ def routes(
     """List the routes of a configuration: what they take, where it goes, through what."""
     from fastgw.cli.reading import read
     from fastgw.cli.table import show_table
+    from fastgw.config.problems import did_you_mean
 
     built = read(needed_file(options), offline=True)
     rows = [row_of(built, route) for route in built.model.routes if route.name in built.layers]
@@ -55,6 +56,13 @@ def routes(
     ]
     if as_json:
         click.echo(json.dumps(found, indent=2))
+        return
+    if not found:
+        kinds = {kind for row in rows for kind in row["policies"]}
+        hint = did_you_mean(upstream or "", built.config.upstreams) or did_you_mean(
+            policy or "", kinds
+        )
+        click.echo(f"none of {len(rows)} routes fits{hint}", err=True)
         return
     show_table(
         ("route", "match", "methods", "upstream", "policies"),

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from fastgw.cli.gateway import read_name
 from fastgw.cli.help import Command
 from fastgw.cli.observe import observe_options, take_observe
 from fastgw.cli.process_options import process_options, take_process
@@ -59,6 +60,7 @@ def read_workers(_ctx: click.Context, _option: click.Parameter, value: str) -> i
 @option(
     "--name",
     section="Processes",
+    callback=read_name,
     default="default",
     show_default=True,
     help="Name of this gateway: several on one machine have one each.",

@@ -36,7 +36,7 @@ def show(effective: str | None, plan: bool, **options: Any) -> None:
     """
     from fastgw.cli.reading import compiled, read
 
-    source = read_source(options)
+    source = read_source(options, "show")
     if effective is not None and plan:
         raise click.UsageError("--effective and --plan exclude each other")
     if effective is None:

@@ -121,10 +121,11 @@ def _limit(group: str, metavar: str, key: str, row: tuple[str, str]) -> Callable
     )
 
 
-def read_source(options: dict[str, Any]) -> dict[str, Any]:
+def read_source(options: dict[str, Any], verb: str = "run") -> dict[str, Any]:
     """What the compiler is asked to read: a file, or what the options say.
 
-    `options` is what click parsed; a file and --to exclude each other."""
+    `options` is what click parsed; a file and --to exclude each other. `verb`: what there is
+    nothing to do without either."""
     file, to = chosen_file(options), list(options.get("to") or ())
     if file and to:
         if given("to") and not (given("file") or given("config")):
@@ -134,7 +135,7 @@ def read_source(options: dict[str, Any]) -> dict[str, Any]:
         else:
             raise click.UsageError("FILE and --to exclude each other")
     if not file and not to:
-        raise click.UsageError("nothing to run: give a FILE, or --to URL")
+        raise click.UsageError(f"nothing to {verb}: give a FILE, or --to URL")
     said: dict[str, Any] = {"timeouts": _given("timeout", TIMEOUTS, options)}
     said["limits"] = _given("limit", LIMITS, options)
     for key in ("listen", "trusted_proxies"):

@@ -202,8 +202,14 @@ class _Builder:
             self.trusted(),
             number=number,
             error_pages=self.pages.of(self.defaults)[0],
-            node=NodeLowering(self.document, self.config, self.said, self.told).options(),
+            node=self.node(),
         )
+
+    def node(self) -> dict[str, Any]:
+        """What is said of the processes, and what they must not show."""
+        made = NodeLowering(self.document, self.config, self.said, self.told).options()
+        hidden = self.document.hidden
+        return {**made, "hidden": dict(hidden)} if hidden else made
 
     def trusted(self) -> tuple[str, ...]:
         """Networks of proxies, the file's and the command line's."""

@@ -12,13 +12,15 @@ from typing import Any, Final, Literal
 
 from fastgw.config.build import Built
 from fastgw.config.defaults import shown_value
-from fastgw.config.limit_models import AllLimits, AllTimeouts
+from fastgw.config.limit_models import AllLimits, AllTimeouts, RouteTimeouts
 from fastgw.config.scopes import HEAD_LIMITS
 from fastgw.config.taken import shown
 from fastgw.plan.model import ErrorPage, Match, ObjectSpec, PlanModel, Route, Split, Step
 
 Grade = Literal["security", "breaking", "change", "add"]
 GRADES: Final[tuple[Grade, ...]] = ("security", "breaking", "change", "add")
+#: Timeouts of connections, which have no route.
+OF_CONNECTIONS: Final = tuple(AllTimeouts.model_fields.keys() - RouteTimeouts.model_fields.keys())
 #: Kinds of policies that keep somebody out; losing one lets them in.
 PROTECTING: Final = frozenset({"ip", "plugin"})
 
@@ -76,6 +78,18 @@ def _gateway(old: PlanModel, new: PlanModel) -> Iterator[Change]:
         yield Change("security", "the gateway", f"believes X-Forwarded-* of {network}")
     for network in sorted(before - trusted):
         yield Change("change", "the gateway", f"no longer believes X-Forwarded-* of {network}")
+    for key in ("access_log", "dns"):
+        if old.node.get(key) != new.node.get(key):
+            yield Change("change", "the gateway", f"has another '{key}'")
+    if (old.error_pages, old.error_html) != (new.error_pages, new.error_html):
+        yield Change("change", "the gateway", "has other error pages for requests without a route")
+    of_connections = old.timeouts, new.timeouts
+    yield from _quantities(
+        "the gateway",
+        AllTimeouts,
+        "timeouts",
+        *({key: getattr(one, key) for key in OF_CONNECTIONS} for one in of_connections),
+    )
     yield from _quantities(
         "the gateway",
         AllLimits,
@@ -149,16 +163,57 @@ def _upstream(about: str, old: ObjectSpec, new: ObjectSpec) -> Iterator[Change]:
     for url in before.keys() & after.keys():
         if before[url] != after[url]:
             yield Change("change", about, f"weighs {url} {after[url]} instead of {before[url]}")
-    for key in sorted((old.options.keys() | new.options.keys()) - {"servers", "timeouts", "name"}):
-        was, now = old.options.get(key), new.options.get(key)
-        if was != now:
-            yield Change("change", about, f"has {key} {_plain(now)} instead of {_plain(was)}")
+    yield from _upstream_options(about, _readable(old.options), _readable(new.options))
+
+
+def _upstream_options(
+    about: str, old: Mapping[str, Any], new: Mapping[str, Any]
+) -> Iterator[Change]:
+    """What else is said of an upstream, key by key."""
+    skipped: tuple[str, ...] = ("servers", "name", "timeouts")
+    if bool(old.get("tls")) != bool(new.get("tls")):
+        grade: Grade = "change" if new.get("tls") else "security"
+        yield Change(grade, about, f"is reached {'by' if new.get('tls') else 'without'} TLS now")
+        skipped += ("tls",)
+    before, after = _flat(old), _flat(new)
+    for key in sorted(before.keys() | after.keys()):
+        was, now, top = before.get(key), after.get(key), key.partition(".")[0]
+        if was != now and top not in skipped:
+            grade = "security" if top == "tls" else "change"
+            yield Change(grade, about, f"has {key} {_plain(now)} instead of {_plain(was)}")
+
+
+def _readable(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Options whose certificates and keys, which are hashes of their content, have a path."""
+    tls = options.get("tls")
+    if not tls:
+        return dict(options)
+    paths = tls["files"]
+
+    def named(value: Any) -> Any:
+        if isinstance(value, Mapping):
+            return {key: named(one) for key, one in value.items() if key != "files"}
+        known = isinstance(value, str) and value in paths
+        return f"{paths[value]} ({value[:12]})" if known else value
+
+    return {**options, "tls": named(tls)}
+
+
+def _flat(options: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """The leaves of nested maps, by their path."""
+    found: dict[str, Any] = {}
+    for key, value in options.items():
+        if isinstance(value, Mapping) and value:
+            found |= _flat(value, f"{prefix}{key}.")
+        else:
+            found[f"{prefix}{key}"] = value
+    return found
 
 
 def _plain(value: Any) -> str:
-    if isinstance(value, dict):
-        return "{" + ", ".join(f"{k}: {v}" for k, v in value.items()) + "}"
-    return str(value).removeprefix("=")
+    if value in (None, "", [], {}):
+        return "nothing"
+    return str(value).lower() if isinstance(value, bool) else str(value).removeprefix("=")
 
 
 # -- routes --------------------------------------------------------------------------------
@@ -177,9 +232,9 @@ def _route(about: str, old: Route, new: Route) -> Iterator[Change]:
         yield Change("security", about, f"opens its paths to {name}")
     for name in sorted(old.allow - new.allow):
         yield Change("change", about, f"closes its paths to {name}")
-    yield from _quantities(
-        about, AllTimeouts, "timeouts", asdict(old.timeouts), asdict(new.timeouts)
-    )
+    both = (asdict(old.timeouts), asdict(new.timeouts))
+    of_route = [{k: v for k, v in one.items() if k not in OF_CONNECTIONS} for one in both]
+    yield from _quantities(about, AllTimeouts, "timeouts", *of_route)
     yield from _quantities(
         about, AllLimits, "limits", {"body": old.body_limit}, {"body": new.body_limit}
     )
@@ -221,10 +276,17 @@ def _conditions(about: str, old: Match, new: Match) -> Iterator[Change]:
         methods = ",".join(sorted(new.methods)) or "every method"
         yield Change("change", about, f"takes {methods} of {shown(new)}")
     for key in ("conditions", "clients", "listeners", "server_names"):
-        if getattr(old, key) != getattr(new, key):
-            fewer = not getattr(new, key)
-            text = f"asks for {'no' if fewer else 'other'} {key.replace('_', ' ')}"
-            yield Change("security" if fewer else "breaking", about, f"{text} of {shown(new)}")
+        before, after = set(getattr(old, key)), set(getattr(new, key))
+        what = f"{key.replace('_', ' ')} of {shown(new)}"
+        # Of conditions all must hold, of the others one; none of them is everything.
+        all_of = key == "conditions"
+        wider = before - after if all_of else before and (not after or after - before)
+        narrower = after - before if all_of else after and (not before or before - after)
+        if wider:
+            verb = "asks for no" if not after else "asks for fewer" if all_of else "takes more"
+            yield Change("security", about, f"{verb} {what}")
+        if narrower:
+            yield Change("breaking", about, f"asks for other {what}")
 
 
 def _target(route: Route) -> str:

@@ -12,11 +12,10 @@ from typing import Any
 
 from fastgw.config.marks import NOWHERE, Marks, at_of, taken_apart
 from fastgw.config.problems import Problem, Severity, Where, path_text
+from fastgw.config.redaction import Redaction
 
 #: Columns of an excerpt; longer lines are cut around the place.
 EXCERPT_WIDTH = 100
-#: Shorter values of references are not looked for in messages about other things.
-_HIDDEN_FROM = 6
 
 _WORD = re.compile(r"\"[^\"]*\"|'[^']*'|[^\s,:{}\[\]]+(?::[^\s,{}\[\]]+)*")
 
@@ -63,6 +62,7 @@ class Document:
     unresolved: set[int] = field(default_factory=set)
     #: Files that the configuration consists of or refers to, as they were opened.
     files: list[str] = field(default_factory=list)
+    _redaction: Redaction | None = None
 
     # -- problems ------------------------------------------------------------------------
 
@@ -94,12 +94,9 @@ class Document:
 
     def redacted(self, text: str) -> str:
         """A text without what references stand for."""
-        for value, written in self.hidden.items():
-            if len(value) >= _HIDDEN_FROM:
-                text = text.replace(value, written)
-            else:
-                text = text.replace(f"'{value}'", f"'{written}'")
-        return text
+        if self._redaction is None or self._redaction.hidden != self.hidden:
+            self._redaction = Redaction(self.hidden)
+        return self._redaction(text)
 
     @property
     def errors(self) -> list[Problem]:

@@ -7,7 +7,7 @@ gateway that runs, from the plan.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any, Protocol
 
@@ -16,12 +16,13 @@ from fastgw.config.compile import Compiled
 from fastgw.config.effective import Value, effective
 from fastgw.config.explanation import Explanation, Sent
 from fastgw.config.near import Asked, near_misses, won_by
+from fastgw.config.redaction import Redaction
 from fastgw.config.rendering import forwarded_path
 from fastgw.config.requests import BadRequest, Request, server_name_of
 from fastgw.config.stages import STAGE_OF
 from fastgw.config.taken import shown
 from fastgw.ext.route.trial import Trials
-from fastgw.plan.layout import method_names
+from fastgw.plan.layout import method_bits, method_names
 from fastgw.plan.model import Listener, Match, Route, Split
 from fastgw.plan.reader import PlanReader
 from fastgw.plan.route_reader import RouteReader
@@ -57,9 +58,9 @@ class FileWords:
         return self.built.document.place(tuple(where))
 
     def policies(self, route: Route) -> tuple[Value, ...]:
-        """As `fastgw show --effective` has them."""
+        """As `fastgw show --effective` has them; those of a listener's own route as they are."""
         if route.name not in self.built.layers:
-            return ()
+            return chain_of(route)
         values = effective(self.built, route.name)
         return tuple(v for v in values if v.key.startswith("policy"))
 
@@ -71,24 +72,33 @@ class FileWords:
 class PlanWords:
     """Words of a plan, of which nobody knows what file it was made from."""
 
+    def __init__(self, hidden: Mapping[str, str]) -> None:
+        """`hidden`: what references brought -> how they are written."""
+        self.redaction = Redaction(hidden)
+
     def place(self, route: Route) -> str:
         """Not known."""
         return ""
 
     def policies(self, route: Route) -> tuple[Value, ...]:
-        """The chain; a policy's name is where it was written."""
-        found = []
-        for step in route.steps:
-            marks = [f"mode {step.mode}"] if step.mode != "enforce" else []
-            marks += ["on_failure pass"] if step.on_failure == "pass" else []
-            stage = STAGE_OF.get(step.policy.kind, "") if step.policy.kind != "plugin" else ""
-            text = " ".join([step.policy.kind, *marks])
-            found.append(Value(f"policy ({stage or 'its own stage'})", text, step.policy.name))
-        return tuple(found)
+        """The chain."""
+        return chain_of(route)
 
     def redacted(self, text: str) -> str:
-        """As it is: a plan does not know what was a reference."""
-        return text
+        """Without what references stand for: the plan says what that is."""
+        return self.redaction(text)
+
+
+def chain_of(route: Route) -> tuple[Value, ...]:
+    """The policies of a compiled route; the name of each is where it was written."""
+    found = []
+    for step in route.steps:
+        marks = [f"mode {step.mode}"] if step.mode != "enforce" else []
+        marks += ["on_failure pass"] if step.on_failure == "pass" else []
+        stage = STAGE_OF.get(step.policy.kind, "") if step.policy.kind != "plugin" else ""
+        text = " ".join([step.policy.kind, *marks])
+        found.append(Value(f"policy ({stage or 'its own stage'})", text, step.policy.name))
+    return tuple(found)
 
 
 class Explainer:
@@ -134,14 +144,17 @@ class Explainer:
         )
         about = Explanation(request, said["route"], host=asked.host, path=asked.path)
         if said["route"] is None:
-            return self._unrouted(asked, about, said["methods"])
-        return self._routed(asked, about, said)
+            return self._redacted(self._unrouted(asked, about, said["methods"]))
+        return self._redacted(self._routed(asked, about, said))
 
     def _unrouted(self, asked: Asked, about: Explanation, methods: int) -> Explanation:
         misses = tuple(near_misses(asked, self.routes.values(), None, None))
         if methods:
-            allow = tuple(method_names(methods))
-            return replace(about, status=405, reason=NO_METHOD, allow=allow, misses=misses)
+            # As refuse_method of ext/exchange/replies.pyx: OPTIONS is answered there and then.
+            allow = tuple(method_names(methods | method_bits(frozenset({"OPTIONS"}))))
+            asks = asked.request.method == "OPTIONS"
+            status, reason = (204, "") if asks else (405, NO_METHOD)
+            return replace(about, status=status, reason=reason, allow=allow, misses=misses)
         return replace(about, status=404, reason=NO_ROUTE, misses=misses)
 
     def _routed(self, asked: Asked, about: Explanation, said: dict[str, Any]) -> Explanation:
@@ -175,11 +188,30 @@ class Explainer:
                 spec.name,
                 share,
                 tuple(server["url"] for server in spec.options["servers"]),
-                self.words.redacted(path),
+                path,
                 self._host(route.rewrite.host or spec.options["host"], asked),
             )
             for spec, share in specs
         ]
+
+    def _redacted(self, found: Explanation) -> Explanation:
+        """Without secrets, wherever the configuration is quoted."""
+        clean = self.words.redacted
+        return replace(
+            found,
+            match=clean(found.match),
+            policies=tuple(replace(p, text=clean(p.text)) for p in found.policies),
+            sent=tuple(
+                replace(
+                    s,
+                    servers=tuple(map(clean, s.servers)),
+                    target=clean(s.target),
+                    host=clean(s.host),
+                )
+                for s in found.sent
+            ),
+            misses=tuple(replace(m, match=clean(m.match), why=clean(m.why)) for m in found.misses),
+        )
 
     def _host(self, rule: str, asked: Asked) -> str:
         """The Host that a server gets, in words."""
@@ -197,4 +229,5 @@ def of_file(compiled: Compiled) -> Explainer:
 def of_plan(plan: Buffer) -> Explainer:
     """Explains by a plan alone: that of a gateway that runs."""
     reader = PlanReader(plan)
-    return Explainer(plan, RouteReader(reader).routes(), reader.listeners(), PlanWords())
+    words = PlanWords(reader.node().get("hidden", {}))
+    return Explainer(plan, RouteReader(reader).routes(), reader.listeners(), words)

@@ -33,6 +33,8 @@ def formatted(file: str, text: str) -> str:
     before = read_text(file, text, Verbatim())
     if before.errors:
         raise ConfigError(before.errors)
+    if before.value is None:
+        return text  # comments at the most, which have no form
     try:
         made = _round_trip(text)
     except YAMLError as e:

@@ -12,27 +12,17 @@ from __future__ import annotations
 
 import json
 import os
-import resource
 import sys
 import traceback
 from pathlib import Path
 from typing import Any
 
+from fastgw.config.limits_of_child import limit
+
 MEMORY_BYTES = 1 << 30
 CPU_S = 20
 #: Name of the module that the file becomes, so that it can tell who runs it.
 MODULE = "__fastgw__"
-
-
-def limit() -> None:
-    """From here on: bounded memory and time, no file is written, no core left behind."""
-    for what, most in (
-        (resource.RLIMIT_AS, MEMORY_BYTES),
-        (resource.RLIMIT_CPU, CPU_S),
-        (resource.RLIMIT_FSIZE, 0),
-        (resource.RLIMIT_CORE, 0),
-    ):
-        resource.setrlimit(what, (most, most))
 
 
 def run(file: str, content: bytes) -> dict[str, Any]:
@@ -66,7 +56,7 @@ def main() -> int:
     """The process."""
     out = os.dup(1)
     os.dup2(2, 1)
-    limit()
+    limit(MEMORY_BYTES, CPU_S, may_write=False)
     said = run(sys.argv[1], sys.stdin.buffer.read())
     try:
         text = json.dumps(said, allow_nan=False)

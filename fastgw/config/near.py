@@ -59,7 +59,7 @@ def near_misses(
 def won_by(asked: Asked, route: Route) -> Match | None:
     """The match of a route that took the request: of those that fit, the most exact."""
     fitting = [m for m in route.matches if not list(failures(asked, m))]
-    return max(fitting, key=lambda m: (_host_rank(m), _inverted(m)), default=None)
+    return max(fitting, key=lambda m: (_host_rank(m), _inverted(m), matcher_count(m)), default=None)
 
 
 def _inverted(match: Match) -> tuple[int, ...]:
@@ -159,7 +159,8 @@ def condition_fits(condition: Condition, request: Request) -> bool:
     if condition.test == "exact":
         return condition.value in values
     compiled = pattern(condition.value)
-    return any(compiled.fullmatch(v.encode()) is not None for v in values)
+    encoded = (value.encode("utf-8", "surrogateescape") for value in values)
+    return any(compiled.fullmatch(value) is not None for value in encoded)
 
 
 def client_fits(networks: tuple[str, ...], client: str) -> bool:
@@ -167,7 +168,7 @@ def client_fits(networks: tuple[str, ...], client: str) -> bool:
     if client == "unix":
         return False
     address = ip_address(client)
-    return any(address in ip_network(n) for n in networks if n != "unix")
+    return any(address in ip_network(n) for n in networks)
 
 
 def server_name_fits(names: frozenset[str], name: str) -> bool:
@@ -195,7 +196,8 @@ def _condition_words(condition: Condition, request: Request) -> str:
     if not values:
         return f"{kind} '{condition.name}' is not there"
     wanted = "is there" if condition.test == "present" else f"'{condition.value}'"
-    return f"{kind} '{condition.name}' is '{values[0]}', not {wanted}"
+    value = values[0].encode("ascii", "backslashreplace").decode()
+    return f"{kind} '{condition.name}' is '{value}', not {wanted}"
 
 
 # -- what goes first -----------------------------------------------------------------------

@@ -12,25 +12,15 @@ from __future__ import annotations
 
 import json
 import os
-import resource
 import sys
 import traceback
 from typing import Any
 
+from fastgw.config.limits_of_child import limit
 from fastgw.plugin_code import is_ours
 
 MEMORY_BYTES = 4 << 30
 CPU_S = 20
-
-
-def limit() -> None:
-    """From here on: bounded memory and time, no core left behind."""
-    for what, most in (
-        (resource.RLIMIT_AS, MEMORY_BYTES),
-        (resource.RLIMIT_CPU, CPU_S),
-        (resource.RLIMIT_CORE, 0),
-    ):
-        resource.setrlimit(what, (most, most))
 
 
 def wrong_with(name: str, options: dict[str, Any]) -> str:
@@ -60,7 +50,7 @@ def main() -> int:
     out = os.dup(1)
     os.dup2(2, 1)
     sys.path[:] = asked["path"]
-    limit()
+    limit(MEMORY_BYTES, CPU_S)
     with open(out, "w") as answers:
         for name, options in asked["plugins"]:
             answers.write(json.dumps(wrong_with(name, options)) + "\n")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from urllib.parse import urlsplit
+from urllib.parse import unquote_to_bytes, urlsplit
 
 from fastgw.fields import TOKEN, check_value
 
@@ -37,7 +37,8 @@ class Request:
         return "\r\n".join([*lines, "", ""]).encode("utf-8")
 
     def values(self, kind: str, name: str) -> list[str]:
-        """The values of a header, of a parameter of the query, or of a cookie."""
+        """The values of a header, of a parameter of the query (decoded; what is no UTF-8 is
+        escaped as by `surrogateescape`), or of a cookie."""
         if kind == "header":
             wanted = name.lower()
             found = [v for n, v in self.headers if n.lower() == wanted]
@@ -45,8 +46,10 @@ class Request:
         if kind == "cookie":
             pairs = [p for v in self.values("header", "cookie") for p in v.split(";")]
         else:
-            pairs = self.target.partition("?")[2].split("&")
-        split = (pair.strip().partition("=") for pair in pairs)
+            pairs = self.target.partition("?")[2].split("&") if "?" in self.target else []
+            split = (pair.partition("=") for pair in pairs)
+            return [_decoded(value) for key, _, value in split if _decoded(key) == name]
+        split = (pair.lstrip(" ").partition("=") for pair in pairs)
         return [value for key, _, value in split if key == name]
 
 
@@ -54,7 +57,7 @@ def request(
     method: str, url: str, headers: tuple[str, ...] = (), client: str = "127.0.0.1"
 ) -> Request:
     """The request of a method, a URL (with or without scheme and host) and `Name: value`
-    headers; BadRequest says what is none."""
+    headers; BadRequest says what is none. A second Host is sent like any header."""
     if not TOKEN.fullmatch(method):
         raise BadRequest(f"'{method}' is no method")
     given = tuple(_header(text) for text in headers)
@@ -64,8 +67,14 @@ def request(
         raise BadRequest(f"the URL says host '{netloc}', the header '{host}'")
     if _SPACE.search(netloc + target):
         raise BadRequest(f"'{url}' holds a space or control character (write %20)")
-    rest = tuple((n, v) for n, v in given if n.lower() != "host")
+    hosts = [field for field in given if field[0].lower() == "host"]
+    rest = tuple(field for field in given if field not in hosts[:1])
     return Request(method, target, netloc or host or "localhost", rest, client, 0, scheme)
+
+
+def _decoded(text: str) -> str:
+    """A part of a query as it is compared: escapes are bytes, `+` is a space."""
+    return unquote_to_bytes(text.replace("+", " ")).decode("utf-8", "surrogateescape")
 
 
 def _split(url: str) -> tuple[str, str, str]:

@@ -6,9 +6,12 @@ and references wherever something else than free text is asked for.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Final
+from collections.abc import Callable, Iterator
+from typing import Any, Final, get_args
 
+from pydantic import BaseModel
+
+from fastgw.config.defaults import shown_value
 from fastgw.config.forms import LIST_OF
 from fastgw.config.models import Config
 
@@ -23,7 +26,9 @@ def json_schema() -> Schema:
     """The schema of a configuration file."""
     made = Config.model_json_schema(by_alias=True)
     definitions = {name: _clean(part) for name, part in made.pop("$defs").items()}
-    for part in definitions.values():
+    models = {model.__name__: model for model in _models(Config)}
+    for name, part in definitions.items():
+        _show_defaults(part, models[name])
         _each_property(part, _with_reference)
     top: Schema = {
         "$schema": DIALECT,
@@ -33,6 +38,25 @@ def json_schema() -> Schema:
     top["$defs"] = {**definitions, "Reference": dict(REFERENCE)}
     filled: Schema = _with_lists(top, definitions)
     return filled
+
+
+def _models(at: Any) -> Iterator[type[BaseModel]]:
+    """The models that a type is made of; some come more than once."""
+    if isinstance(at, type) and issubclass(at, BaseModel):
+        yield at
+        for field in at.model_fields.values():
+            yield from _models(field.annotation)
+    for part in get_args(at):
+        yield from _models(part)
+
+
+def _show_defaults(part: Schema, model: type[BaseModel]) -> None:
+    """Quantities as one would write them: the models hold milliseconds and bytes."""
+    for name, field in model.model_fields.items():
+        one = part["properties"].get(field.alias or name, {})
+        if isinstance(one.get("default"), int) and not isinstance(one["default"], bool):
+            said = shown_value(model, name, one["default"])
+            one["default"] = int(said) if said.isdigit() else said
 
 
 def _clean(part: Any) -> Any:

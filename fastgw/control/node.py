@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any, Protocol
 
-from fastgw.config.child import CompilerCrashed, Options, compile_in_child
-from fastgw.config.problems import ConfigError
 from fastgw.control.channel import Channel, MasterGone
 from fastgw.control.exposition import PROMETHEUS, Exposition, Row
 from fastgw.ext.record.catalogue import CELLS, kind_named, read_catalogue
 from fastgw.plan import PlanReader
-
-#: How a configuration that was put is called; the master calls it the same.
-PUT_NAME = "put-config.yaml"
 
 
 class RowSource(Protocol):
@@ -164,10 +156,17 @@ class Node:
 
     async def put_config(self, text: bytes) -> dict[str, Any]:
         """Have the gateway switch to a configuration; the master's answer."""
+        return await self._ask_about(text, "put_config")
+
+    async def check_config(self, text: bytes) -> dict[str, Any]:
+        """Have the master judge a configuration as it would in a reload; its answer."""
+        return await self._ask_about(text, "check_config")
+
+    async def _ask_about(self, text: bytes, what: str) -> dict[str, Any]:
         fd = os.memfd_create("fastgw-config", os.MFD_CLOEXEC)
         try:
             os.write(fd, text)
-            return await self._master().ask("put_config", {"config": fd})
+            return await self._master().ask(what, {"config": fd})
         finally:
             os.close(fd)
 
@@ -178,31 +177,10 @@ class Node:
             self.log_level = level
         return said
 
-    async def check_config(self, text: bytes) -> list[str]:
-        """What is wrong with a configuration; the very code of `fastgw check`."""
-        return await asyncio.to_thread(check_text, text, self.generation["source"])
-
     def _master(self) -> Channel:
         if self.channel is None:
             raise MasterGone("there is no master")
         return self.channel
-
-
-def check_text(text: bytes, source: Mapping[str, Any]) -> list[str]:
-    """What is wrong with a configuration that would take the place of `source`'s file: what it
-    names is looked for beside that, and the command line's options hold for it as well."""
-    said = {k: v for k, v in source.get("options", {}).items() if k != "to"}
-    beside = Path(source.get("file") or ".").absolute().with_name(PUT_NAME)
-    with tempfile.NamedTemporaryFile(prefix="put-", suffix=".yaml") as f:
-        f.write(text)
-        f.flush()
-        try:
-            compile_in_child(str(beside), Options(**{**said, "text_from": f.name}))
-        except ConfigError as e:
-            return [str(problem) for problem in e.problems]
-        except CompilerCrashed as e:
-            return str(e).splitlines()
-    return []
 
 
 def _place(after: str) -> tuple[int, int]:

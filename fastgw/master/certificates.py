@@ -2,20 +2,17 @@
 
 Looked at are the files that the running plan names, a share of them each time, and the folders
 that they are in: a file that is replaced changes its folder, whose files are then all looked
-at. As with --watch, a change counts once nothing has changed for a quarter of a second.
+at. As with --watch, a change counts once nothing has changed for a quarter of a second. What may
+be taken up without a reload is found by renewal_job.py.
 """
 
 from __future__ import annotations
 
 import os
 
-from fastgw.master.compiler import CompileError, tls_options
 from fastgw.master.generation import Generation
-from fastgw.master.settings import Compiled
 from fastgw.master.watcher import facts
 from fastgw.named_files import NO_FILE, Facts, find
-from fastgw.plan import PlanReader
-from fastgw.tls.renewal import NotRenewable, renewed
 
 #: Nothing must change for so long.
 DEBOUNCE_S = 0.25
@@ -78,25 +75,3 @@ class CertificateFiles:
         fits = {path for pattern in self.patterns for path in find(pattern)}
         news, self._fits = fits ^ self._fits, fits
         return news
-
-
-def renew(generation: Generation, files: set[str]) -> Compiled:
-    """The running generation with files renewed in place; CompileError: it takes a reload."""
-    plan = os.pread(generation.plan_fd, generation.plan_size, 0)
-    bundle = os.pread(generation.bundle_fd, os.fstat(generation.bundle_fd).st_size, 0)
-    try:
-        made, digests = renewed(bundle, tls_options(PlanReader(plan)), files)
-    except NotRenewable as e:
-        raise CompileError([str(e)]) from None
-    return Compiled(
-        plan=plan,
-        listen=generation.listen,
-        memory=generation.memory,
-        bundle=made,
-        files=generation.files,
-        patterns=generation.patterns,
-        read=generation.read,
-        renewed=digests,
-        labels=generation.labels,
-        code=generation.code,
-    )

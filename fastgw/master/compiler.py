@@ -69,6 +69,7 @@ def read_facts(plan: bytes, read: Read, run_as: Sequence[str]) -> Compiled:
         memory=settings[_MEMORY],
         labels=[*labels_of(reader)],
         bundle=read_files(tls),
+        tls=tls,
         files=sorted(set(files_of(tls).values())),
         patterns=patterns_of(tls),
         hosts=sorted(reader.hosts()),

@@ -17,9 +17,12 @@ from fastgw.master.generation import Generation
 from fastgw.master.master import Master
 from fastgw.master.process import WorkerProcess
 from fastgw.master.published import Published
+from fastgw.master.rehearsal import Rehearsal
 
 #: Where a configuration that was put stands, in the run directory.
 PUT_NAME = "put-config.yaml"
+#: The same for one that is checked.
+CHECK_NAME = "check-config.yaml"
 #: How long a reload waits for addresses of host names that are new.
 RESOLVE_S = 2.0
 
@@ -32,7 +35,10 @@ class ControlLink:
     ) -> None:
         self.control, self.master, self.published = control, master, published
         self.force, self.reload = master.workforce, master.reload
-        self.put_path = folder / PUT_NAME
+        self.put_path, self.check_path = folder / PUT_NAME, folder / CHECK_NAME
+        self.rehearsal = Rehearsal(
+            self.reload.compile_source, self.force.forget, master.readers, master.log
+        )
         self._fd = -1
         self._told: tuple[Any, ...] = ()
         self._drained = self._left = False
@@ -46,6 +52,7 @@ class ControlLink:
         control.on_request = {
             "reload": self.asked_reload,
             "put_config": self.asked_config,
+            "check_config": self.asked_check,
             "log_level": self.asked_log_level,
             "publish": self.asked_publish,
             "resolved": self.told_resolved,
@@ -62,7 +69,8 @@ class ControlLink:
         self._waiting_s = 0.0
         master.rounds.append(self.look)
         master.on_reopen.append(lambda: control.tell_once("reopen"))
-        master.more_pids.append(lambda: control.pid)
+        master.more_pids += [lambda: control.pid, lambda: self.rehearsal.pid]
+        master.on_end.append(self.rehearsal.cancel)
         self.tell_generation(self.force.generation)
 
     # -- every round -----------------------------------------------------------------------
@@ -101,6 +109,7 @@ class ControlLink:
             "reload_failures": self.reload.failures,
             "statistics_rows": self.force.statistics.row_count,
             "control_restarts": self.control.restarts,
+            **self.force.losses.totals(),
         }
         news = (rows, totals)
         if news != self._told:
@@ -170,16 +179,33 @@ class ControlLink:
     def asked_config(self, message: dict[str, Any], answer: Answer) -> None:
         """Switch to the configuration in the message. Its text is kept in the run directory;
         what it names is looked for beside the file that it takes the place of."""
+        self._change(self._put(message, self.put_path), answer)
+
+    def asked_check(self, message: dict[str, Any], answer: Answer) -> None:
+        """Say what is wrong with the configuration in the message; nothing changes."""
+        if self.rehearsal.busy or self.master.draining:
+            answer(ok=False, busy=True)
+            return
+        source = self._put(message, self.check_path)
+        number = self.force.generation.number
+
+        def judged(lines: list[str]) -> None:
+            self.check_path.unlink(missing_ok=True)
+            answer(ok=not lines, errors=lines, generation=number)
+
+        self.rehearsal.begin(source, number + 1, judged)
+
+    def _put(self, message: dict[str, Any], path: Path) -> dict[str, Any]:
+        """Keep the text of a configuration that was put; a source that is made of it."""
         fd = message["fds"]["config"]
-        text = os.pread(fd, os.fstat(fd).st_size, 0)
-        fresh = self.put_path.with_suffix(".new")
-        fresh.write_bytes(text)
-        fresh.replace(self.put_path)
+        fresh = path.with_suffix(".new")
+        fresh.write_bytes(os.pread(fd, os.fstat(fd).st_size, 0))
+        fresh.replace(path)
         source = self.reload.source
         options = {k: v for k, v in source["options"].items() if k != "to"}
-        options["text_from"] = str(self.put_path)
-        beside = Path(source["file"] or self.put_path).absolute().with_name(PUT_NAME)
-        self._change({"file": str(beside), "options": options}, answer)
+        options["text_from"] = str(path)
+        beside = Path(source["file"] or path).absolute().with_name(PUT_NAME)
+        return {"file": str(beside), "options": options}
 
     def _change(self, source: dict[str, Any] | None, answer: Answer) -> None:
         if self.reload.busy or self.master.draining:

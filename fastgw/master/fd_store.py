@@ -13,14 +13,12 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import time
-from collections.abc import Callable, Mapping
 from typing import Any
 
 from fastgw.log import Log
 from fastgw.master.addresses import Bound, Listening
-from fastgw.master.heritage import HEALTH, MORE, Heritage
+from fastgw.master.heritage import Estate, Heritage
 from fastgw.master.messages import BrokenMessage
 from fastgw.master.systemd import Notifier
 
@@ -44,18 +42,18 @@ class FdStore:
         notifier: Notifier,
         manifest_fd: int,
         listening: Listening,
-        more: Callable[[], Mapping[str, int]],
+        estate: Estate,
         present: set[str],
     ) -> None:
         self.notifier, self.manifest_fd = notifier, manifest_fd
         self.listening = listening
-        #: Descriptors besides the listening sockets, by their names in a heritage.
-        self.more = more
+        #: What is kept besides the listening sockets.
+        self.estate = estate
         #: Names that the manager has.
         self.present = present
         #: Nothing is told before; on the monotonic clock.
         self.begin_s = float("inf")
-        self._known: list[Any] | None = None
+        self._known: tuple[list[Any], dict[str, str]] | None = None
 
     def begin(self, after_s: float = 0.0) -> None:
         """This master serves, and the manager listens to it after a while."""
@@ -65,7 +63,9 @@ class FdStore:
         """Tell the manager what has changed."""
         if not self.notifier.address or time.monotonic() < self.begin_s:
             return
-        known = [(b.name, b.index, [s.fileno() for s in b.sockets]) for b in self.kept()]
+        sockets = [(b.name, b.index, [s.fileno() for s in b.sockets]) for b in self.kept()]
+        # Not the descriptors' numbers: a segment's next version may have that of one before.
+        known = (sockets, {name: name_of(fd) for name, fd in self.estate.fds().items()})
         if known != self._known:
             self._known = known
             self.update()
@@ -84,8 +84,9 @@ class FdStore:
             wanted |= {names[str(slot)]: s.fileno() for slot, s in enumerate(b.sockets)}
             order = b.steering.order if b.steering is not None and b.steering.works else []
             rows.append({**b.facts(), "slots": [*range(len(names))], "order": order, "fds": names})
-        more = {name: name_of(fd) for name, fd in self.more().items()}
-        wanted |= {more[name]: fd for name, fd in self.more().items()}
+        fds = self.estate.fds()
+        more = {name: name_of(fd) for name, fd in fds.items()}
+        wanted |= {more[name]: fd for name, fd in fds.items()}
         self._write({"sockets": rows, "more": more})
         for name in sorted(wanted.keys() - self.present, key=lambda name: name != MANIFEST):
             self.notifier.tell_with(wanted[name], FDSTORE=1, FDNAME=name, FDPOLL=0)
@@ -167,16 +168,3 @@ def close_all(fds: dict[str, int]) -> None:
     for fd in fds.values():
         os.close(fd)
     fds.clear()
-
-
-def stored_fds(
-    statistics_fd: int,
-    tickets_fd: int,
-    health: Listening,
-    control: Mapping[str, socket.socket],
-) -> dict[str, int]:
-    """All but the listening sockets, by the names that a heritage has."""
-    fds = {"statistics": statistics_fd, "tickets": tickets_fd}
-    fds |= {HEALTH + b.text: b.sockets[0].fileno() for b in health.bound}
-    fds |= {MORE + name: s.fileno() for name, s in control.items()}
-    return {name: fd for name, fd in fds.items() if fd >= 0}

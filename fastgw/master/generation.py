@@ -5,12 +5,16 @@ from __future__ import annotations
 
 import fcntl
 import os
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 import msgpack
 
+from fastgw.master.compiler import tls_options
 from fastgw.master.settings import Compiled
 from fastgw.named_files import Read
+from fastgw.plan import PlanReader
 
 #: Names of the memory, as /proc shows them.
 PLAN, CERTIFICATES = "plan", "certificates"
@@ -32,27 +36,44 @@ class Generation:
     hosts: list[str] = field(default_factory=list)
     #: Sealed certificate files (fastgw/tls/bundle.py); -1: the plan needs none.
     bundle_fd: int = -1
+    #: Likewise, those of them that were renewed since; -1: none was.
+    renewed_fd: int = -1
+    #: The plan's `tls` maps; None: nobody has asked yet.
+    tls: Sequence[Mapping[str, Any]] | None = None
     #: Those files, and patterns that further ones may fit.
     files: list[str] = field(default_factory=list)
     patterns: list[str] = field(default_factory=list)
-    #: Digests of the files that were renewed in place.
-    renewed: list[str] = field(default_factory=list)
     #: The files that it was read from.
     read: Read = field(default_factory=Read)
 
     def close(self) -> None:
         """Let the plan go; workers that look into it keep it."""
-        if self.plan_fd >= 0:
-            os.close(self.plan_fd)
-            self.plan_fd = -1
-        if self.bundle_fd >= 0:
-            os.close(self.bundle_fd)
-            self.bundle_fd = -1
+        for fd in (self.plan_fd, self.bundle_fd, self.renewed_fd):
+            if fd >= 0:
+                os.close(fd)
+        self.plan_fd = self.bundle_fd = self.renewed_fd = -1
+
+    def tls_options(self) -> Sequence[Mapping[str, Any]]:
+        """The plan's `tls` maps, which are kept: reading those of ten thousand certificates costs
+        more than to renew one of them."""
+        if self.tls is None:
+            self.tls = tls_options(PlanReader(os.pread(self.plan_fd, self.plan_size, 0)))
+        return self.tls
+
+    def renew(self, fd: int) -> None:
+        """Files were renewed: all that ever were are in this memory."""
+        if self.renewed_fd >= 0:
+            os.close(self.renewed_fd)
+        self.renewed_fd = fd
 
     def fds(self) -> dict[str, int]:
         """What workers are handed."""
-        more = {"certificates": self.bundle_fd} if self.bundle_fd >= 0 else {}
-        return {"plan": self.plan_fd} | more
+        return {"plan": self.plan_fd, **self.certificates()}
+
+    def certificates(self) -> dict[str, int]:
+        """The part of it that is certificate files."""
+        both = {"certificates": self.bundle_fd, "renewed": self.renewed_fd}
+        return {name: fd for name, fd in both.items() if fd >= 0}
 
 
 def new_memory(name: str) -> int:
@@ -78,7 +99,9 @@ def sealed(name: str, content: bytes) -> int:
 def from_compiled(number: int, compiled: Compiled) -> Generation:
     """The generation of a plan that was compiled in this process."""
     plan_fd, bundle_fd = sealed(PLAN, compiled.plan), sealed(CERTIFICATES, compiled.bundle)
-    return from_facts(number, plan_fd, bundle_fd, facts_of(compiled))
+    generation = from_facts(number, plan_fd, bundle_fd, facts_of(compiled))
+    generation.tls = compiled.tls
+    return generation
 
 
 def facts_of(compiled: Compiled) -> bytes:
@@ -93,8 +116,7 @@ def facts_of(compiled: Compiled) -> bytes:
             c.hosts,
             c.files,
             c.patterns,
-            c.renewed,
-            asdict(c.read),
+            c.read.as_map(),
         ]
     )
     return facts
@@ -105,7 +127,7 @@ def from_facts(number: int, plan_fd: int, bundle_fd: int, facts: bytes) -> Gener
     if os.fstat(bundle_fd).st_size == 0:
         os.close(bundle_fd)
         bundle_fd = -1
-    listen, memory, labels, code, hosts, files, patterns, renewed, read = msgpack.unpackb(
+    listen, memory, labels, code, hosts, files, patterns, read = msgpack.unpackb(
         facts, use_list=False
     )
     return Generation(
@@ -118,8 +140,7 @@ def from_facts(number: int, plan_fd: int, bundle_fd: int, facts: bytes) -> Gener
         code,
         list(hosts),
         bundle_fd,
-        list(files),
-        list(patterns),
-        list(renewed),
-        Read(**read),
+        files=list(files),
+        patterns=list(patterns),
+        read=Read(**read),
     )

@@ -7,9 +7,8 @@ adoption    a master has died: its orphans, the workers, wait on the run directo
 In both cases the new master starts workers of its own on the same sockets and, when they
 are ready, tells the old ones to leave. Messages:
 
-    heritage {generation, pid, slot, column} and fds `statistics`, `tickets`, `addresses`, from
-             a master also `lock`, `manifest` and the control process's sockets; and those of
-             segment.NAME that all processes read
+    heritage {generation, pid, slot, column} and the fds of an `Estate`, from a master also
+             `lock` and `manifest`
     sockets {text, name, path, inode, shared, slots, order} and an fd for each slot
     that_is_all
 """
@@ -20,7 +19,7 @@ import errno
 import os
 import socket
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -41,6 +40,31 @@ MORE = "control."
 HEALTH = "health."
 #: Names of segments that all processes read begin so.
 PUBLISHED = "segment."
+#: Mutable segments: statistics, the ring of ticket keys, connections by client address.
+STATISTICS, TICKETS, ADDRESSES = MEMORY = ("statistics", "tickets", "addresses")
+
+
+@dataclass(frozen=True)
+class Estate:
+    """All that goes from one master to the next besides its listening sockets: one list for an
+    old master, for an orphan and for the service manager's store."""
+
+    #: Mutable segments, by the names in MEMORY.
+    memory: Mapping[str, int]
+    #: Where probes of health are answered.
+    health: Sequence[Bound] = ()
+    #: Segments that all processes read, by name, as they are when somebody asks.
+    segments: Mapping[str, int] = field(default_factory=dict)
+    #: Sockets of the control process by its names; an orphan has none of them.
+    control: Mapping[str, socket.socket] = field(default_factory=dict)
+
+    def fds(self) -> dict[str, int]:
+        """Descriptors by their names in a heritage; they stay the estate's."""
+        fds = dict(self.memory)
+        fds |= {HEALTH + b.text: b.sockets[0].fileno() for b in self.health}
+        fds |= {PUBLISHED + name: fd for name, fd in self.segments.items()}
+        fds |= {MORE + name: s.fileno() for name, s in self.control.items()}
+        return fds
 
 
 @dataclass
@@ -59,11 +83,8 @@ class Heritage:
 
     peers: list[Peer] = field(default_factory=list)
     listening: Listening = field(default_factory=Listening)
-    statistics_fd: int = -1
-    #: The ring of ticket keys.
-    tickets_fd: int = -1
-    #: Connections by client address.
-    addresses_fd: int = -1
+    #: Mutable segments, by the names in MEMORY.
+    memory: dict[str, int] = field(default_factory=dict)
     #: What the service manager's descriptor store means (fd_store.py).
     manifest_fd: int = -1
     #: Names of what that store has.
@@ -84,27 +105,35 @@ class Heritage:
         fds = message["fds"]
         if message["type"] == "heritage":
             self.generation = max(self.generation, message["generation"])
-            self.statistics_fd = keep(self.statistics_fd, fds.get("statistics", -1))
-            self.tickets_fd = keep(self.tickets_fd, fds.get("tickets", -1))
-            self.addresses_fd = keep(self.addresses_fd, fds.get("addresses", -1))
-            self.manifest_fd = keep(self.manifest_fd, fds.get("manifest", -1))
-            self.lock_fd = keep(self.lock_fd, fds.get("lock", -1))
             for name, fd in fds.items():
-                if name.startswith(HEALTH):
-                    text = name.removeprefix(HEALTH)
-                    s = socket.socket(fileno=fd)
-                    if text in [b.text for b in self.health]:
-                        s.close()
-                    else:
-                        self.health.append(Bound(-1, f"http://{text}", [s], text=text))
-                elif name.startswith(PUBLISHED):
-                    name = name.removeprefix(PUBLISHED)
-                    self.segments[name] = keep(self.segments.get(name, -1), fd)
-            self.more |= {k.removeprefix(MORE): fd for k, fd in fds.items() if k.startswith(MORE)}
+                self._take_fd(name, fd)
         elif message["type"] == "sockets":
             self._take_sockets(message, fds)
         else:
             raise BrokenMessage(f"a heritage of {message['type']!r}")
+
+    def _take_fd(self, name: str, fd: int) -> None:
+        """One descriptor of an estate, or of an old master."""
+        if name in MEMORY:
+            keep(self.memory, name, fd)
+        elif name.startswith(PUBLISHED):
+            keep(self.segments, name.removeprefix(PUBLISHED), fd)
+        elif name.startswith(MORE):
+            keep(self.more, name.removeprefix(MORE), fd)
+        elif name.startswith(HEALTH):
+            self._take_health(name.removeprefix(HEALTH), socket.socket(fileno=fd))
+        elif name == "manifest" and self.manifest_fd < 0:
+            self.manifest_fd = fd
+        elif name == "lock" and self.lock_fd < 0:
+            self.lock_fd = fd
+        else:
+            os.close(fd)  # of a later version, or the same once more
+
+    def _take_health(self, text: str, probed: socket.socket) -> None:
+        if text in [b.text for b in self.health]:
+            probed.close()
+        else:
+            self.health.append(Bound(-1, f"http://{text}", [probed], text=text))
 
     def _take_sockets(self, message: Message, fds: dict[str, int]) -> None:
         bound = self._bound(message)
@@ -179,12 +208,12 @@ class Found(Bound):
             self.sockets.append(self.found[slot])
 
 
-def keep(had: int, new: int) -> int:
-    """The first of two descriptors of the same; the other is closed."""
-    if had >= 0 and new >= 0:
+def keep(had: dict[str, int], name: str, new: int) -> None:
+    """Take a descriptor, unless there is one of the same."""
+    if name in had:
         os.close(new)
-        return had
-    return new if had < 0 else had
+    else:
+        had[name] = new
 
 
 # -- handing over --------------------------------------------------------------------------

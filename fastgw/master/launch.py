@@ -24,9 +24,17 @@ from fastgw.master.compile_job import Compile
 from fastgw.master.compiler import CompileError, compile_plan
 from fastgw.master.control import ControlProcess
 from fastgw.master.control_link import ControlLink
-from fastgw.master.fd_store import NAMED_S, FdStore, new_manifest, restore, stored_fds
+from fastgw.master.fd_store import NAMED_S, FdStore, new_manifest, restore
 from fastgw.master.generation import from_compiled
-from fastgw.master.heritage import Heritage, adopt, open_adoption
+from fastgw.master.heritage import (
+    ADDRESSES,
+    STATISTICS,
+    TICKETS,
+    Estate,
+    Heritage,
+    adopt,
+    open_adoption,
+)
 from fastgw.master.master import EXIT_FAILED, Master
 from fastgw.master.nursery import Nursery
 from fastgw.master.published import Published
@@ -141,17 +149,20 @@ def supervise(
         force.forget_more.append(lock.forget)
         force.assign_rows(generation)
         force.on_steer = partial(keep_orders, lock.folder, listening, log)
-        upgrade = Upgrade(force, lock.fd, health.bound, log)
         published.readers = force.everyone
-        upgrade.segments = published.fds
-        upgrade.shared = {"tickets": tickets.fd, "addresses": addresses.segment.fd}
+        memory = {
+            STATISTICS: statistics.segment.fd,
+            TICKETS: tickets.fd,
+            ADDRESSES: addresses.segment.fd,
+        }
+        named = control.sockets.named if control is not None else {}
+        estate = Estate(memory, health.bound, published.fds, named)
+        upgrade = Upgrade(force, lock.fd, estate, log)
         upgrade.on_outcome = partial(keep_outcome, lock.folder, log)
         successor = Successor(heritage, force, lock, log)
         master = Master(settings, force, compile_source, upgrade, successor, log)
-        store = keep_store(master, heritage, statistics, tickets, health, control)
-        upgrade.manifest_fd = store.manifest_fd
+        upgrade.manifest_fd = keep_store(master, heritage, estate)
         if control is not None:
-            upgrade.more = control.sockets.named
             ControlLink(control, master, published, lock.folder)
             for line in control.sockets.describe():
                 log.info(line)
@@ -168,29 +179,17 @@ def supervise(
         adoption.close()
 
 
-def keep_store(
-    master: Master,
-    heritage: Heritage,
-    statistics: Statistics,
-    tickets: NodeTickets,
-    health: Listening,
-    control: ControlProcess | None,
-) -> FdStore:
-    """Have the service manager keep what another master would need."""
-    named = control.sockets.named if control is not None else {}
-    store = FdStore(
-        master.notifier,
-        heritage.manifest_fd if heritage.manifest_fd >= 0 else new_manifest(),
-        master.workforce.listening,
-        lambda: stored_fds(statistics.segment.fd, tickets.fd, health, named),
-        heritage.stored,
-    )
+def keep_store(master: Master, heritage: Heritage, estate: Estate) -> int:
+    """Have the service manager keep what another master would need; the manifest of it."""
+    manifest_fd = heritage.manifest_fd if heritage.manifest_fd >= 0 else new_manifest()
+    listening = master.workforce.listening
+    store = FdStore(master.notifier, manifest_fd, listening, estate, heritage.stored)
     after_s = NAMED_S if heritage.lock_fd >= 0 else 0.0
     master.on_announced.append(lambda: store.begin(after_s))
     master.rounds.append(store.look)
     master.on_end.append(store.empty)
     master.on_left.append(store.leave)
-    return store
+    return manifest_fd
 
 
 def leave(lock: Lock, control: ControlProcess | None) -> None:
@@ -238,35 +237,41 @@ def keep_outcome(folder: Path, log: Log, pid: int, failed: str) -> None:
 
 def open_statistics(settings: Settings, heritage: Heritage, log: Log) -> Statistics:
     """The statistics that were handed over, else new ones."""
-    if heritage.statistics_fd >= 0:
+    fd = heritage.memory.pop(STATISTICS, -1)
+    if fd >= 0:
         try:
-            return map_statistics(heritage.statistics_fd)
+            return map_statistics(fd)
         except SegmentError as e:
             log.warning(f"statistics begin at 0: {e}")
         finally:
-            os.close(heritage.statistics_fd)
+            os.close(fd)
+    # Columns of the table of addresses are those of the statistics that it came with.
+    if (addresses := heritage.memory.pop(ADDRESSES, -1)) >= 0:
+        os.close(addresses)
     return create_statistics(COLUMNS_A_WORKER * settings.workers + COLUMNS_MORE)
 
 
 def open_addresses(heritage: Heritage, columns: int, log: Log) -> Addresses:
     """The table of client addresses that was handed over, else a new one; its columns are those
     of the statistics."""
-    if heritage.addresses_fd >= 0:
+    fd = heritage.memory.pop(ADDRESSES, -1)
+    if fd >= 0:
         try:
-            return map_addresses(heritage.addresses_fd, columns)
+            return map_addresses(fd, columns)
         except (SegmentError, ValueError) as e:
             log.warning(f"connections by address are counted from 0: {e}")
         finally:
-            os.close(heritage.addresses_fd)
+            os.close(fd)
     return create_addresses(columns)
 
 
 def open_tickets(heritage: Heritage, log: Log) -> NodeTickets:
     """The ring of ticket keys that was handed over, else a new one."""
-    if heritage.tickets_fd >= 0:
+    fd = heritage.memory.pop(TICKETS, -1)
+    if fd >= 0:
         try:
-            return NodeTickets(heritage.tickets_fd)
+            return NodeTickets(fd)
         except (OSError, ValueError) as e:
             log.warning(f"sessions of TLS begin anew: {e}")
-            os.close(heritage.tickets_fd)
+            os.close(fd)
     return NodeTickets()

@@ -55,6 +55,7 @@ class Master:
         self.watcher: Watcher | None = None
         if settings.watch:
             self.watcher = Watcher(settings.source.get("file"), workforce.generation.read)
+            self.watcher.leave(workforce.generation.files, workforce.generation.patterns)
             self.reload.on_read = self.watcher.read
         self.upgrade, self.successor = upgrade, successor
         upgrade.on_ready = self.superseded
@@ -165,6 +166,8 @@ class Master:
     def switched(self, generation: Generation) -> None:
         """Another generation runs."""
         self.certificates = CertificateFiles(generation)
+        if self.watcher is not None:
+            self.watcher.leave(generation.files, generation.patterns)
 
     def end_of_time(self) -> None:
         """End what is left when the drain's time is over; kill what does not end."""

@@ -14,6 +14,7 @@ from fastgw.log import Log
 from fastgw.master import machine
 from fastgw.master.addresses import Listening
 from fastgw.master.control import ControlProcess
+from fastgw.master.process import WORKER_NAME
 from fastgw.master.published import Published
 from fastgw.master.settings import Settings
 from fastgw.master.workforce import Birth
@@ -58,7 +59,7 @@ class Nursery:
             bell = self.control.rings.doorbell
         shift = self.shift(birth, bell)
         # All of this is root's to do, and the name can't be set by somebody else either.
-        name_process(f"fastgw-w{birth.slot}")
+        name_process(f"{WORKER_NAME}{birth.slot}")
         privileges.set_oom_score(privileges.OOM_WORKER)
         if self.settings.cpu_affinity:
             privileges.pin(birth.slot)
@@ -87,7 +88,7 @@ class Nursery:
             addresses=self.addresses,
             generation=birth.generation.number,
             plan_fd=birth.generation.plan_fd,
-            bundle_fd=birth.generation.bundle_fd,
+            certificates=birth.generation.certificates(),
             born=born,
             segments=self.published.fds,
             adoption=self.adoption,

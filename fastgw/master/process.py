@@ -16,6 +16,9 @@ from collections.abc import Mapping
 
 from fastgw.master.messages import BrokenMessage, Inbox, Message, Outbox
 
+#: Names of worker processes begin so; the slot's number follows.
+WORKER_NAME = "fastgw-w"
+
 
 class WorkerState(enum.Enum):
     """How far a worker is."""

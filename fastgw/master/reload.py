@@ -15,12 +15,13 @@ from collections.abc import Callable
 from typing import Any
 
 from fastgw.master.addresses import AddressError, Change
-from fastgw.master.certificates import renew
 from fastgw.master.compile_job import Compile, CompileJob
 from fastgw.master.compiler import CompileError
 from fastgw.master.generation import Generation
+from fastgw.master.job import Job
 from fastgw.master.messages import Message
 from fastgw.master.process import WorkerProcess
+from fastgw.master.renewal_job import RenewalJob
 from fastgw.master.workforce import Workforce
 from fastgw.named_files import Read
 
@@ -39,7 +40,7 @@ class Reload:
     ) -> None:
         self.workforce, self.log = workforce, workforce.log
         self.compile_source, self.source = compile_source, source
-        self.job: CompileJob | None = None
+        self.job: Job | None = None
         #: What is being prepared, and what it means for the addresses.
         self.next: Generation | None = None
         self.change = Change()
@@ -53,8 +54,6 @@ class Reload:
         self.on_read: Callable[[Read], None] = lambda read: None
         #: Reloads that changed nothing.
         self.failures = 0
-        #: The job renews certificates; nothing else changes.
-        self._renewing = False
         self._new_set = False
         self._because = ""
         self._waiting: list[Done] = []
@@ -96,48 +95,36 @@ class Reload:
 
     def renew(self, files: set[str]) -> None:
         """Take up certificate files that were renewed; called when nothing is under way."""
-        running = self.workforce.generation
         self._begun_s = time.monotonic()
         try:
-            self.job = CompileJob(
-                lambda _source: renew(running, files),
-                self.source,
-                running.number,
-                self.workforce.forget,
-            )
+            self.job = RenewalJob(self.workforce.generation, files, self.workforce.forget)
         except OSError as e:
             self.log.error(f"certificate files: fork: {e.strerror}")
-            return
-        self._renewing = True
 
-    def _renewed(self, job: CompileJob) -> None:
+    def _renewed(self, job: RenewalJob) -> None:
         """Hand the new files to the workers, or reload if it takes that."""
-        self._renewing = False
         force = self.workforce
         try:
-            fresh = job.result()
+            digests = job.result()
         except CompileError as e:
             self.log.info(f"certificate files: {e}")
             self.begin("certificate files have changed")
             return
-        if not fresh.renewed:
-            fresh.close()
-        else:
-            old, force.generation = force.generation, fresh
+        if digests:
             for worker in force.workers():
-                worker.send("renew", {"certificates": fresh.bundle_fd}, digests=list(fresh.renewed))
-            old.close()
+                worker.send("renew", force.generation.certificates(), digests=digests)
             took_ms = (time.monotonic() - self._begun_s) * 1000
-            self.log.info(f"certificate files: {len(fresh.renewed)} renewed after {took_ms:.0f} ms")
+            self.log.info(f"certificate files: {len(digests)} renewed after {took_ms:.0f} ms")
         self._follow_up()
 
     def compiled(self) -> None:
         """The compiler has ended."""
         assert self.job is not None
         job, self.job = self.job, None
-        if self._renewing:
+        if isinstance(job, RenewalJob):
             self._renewed(job)
             return
+        assert isinstance(job, CompileJob)
         self._compiled_s = time.monotonic()
         try:
             self.next = job.result()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -54,11 +55,11 @@ class Compiled:
     memory: int = 64 << 20
     #: Certificates, keys and other files that the plan names by digest (fastgw/tls/bundle.py).
     bundle: bytes = b""
+    #: The plan's `tls` maps.
+    tls: Sequence[Mapping[str, Any]] = ()
     #: What the bundle's files are, and patterns that further ones may fit.
     files: list[str] = field(default_factory=list)
     patterns: list[str] = field(default_factory=list)
-    #: Digests of the files that were renewed in place; then the plan is the running one.
-    renewed: list[str] = field(default_factory=list)
     #: (kind, name) of everything that has a row in the statistics.
     labels: list[tuple[str, str]] = field(default_factory=list)
     #: Host names of servers, whose addresses may change.

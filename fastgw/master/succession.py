@@ -13,12 +13,13 @@ import socket
 import sys
 import time
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 from fastgw.log import Log
 from fastgw.master.addresses import Bound
-from fastgw.master.heritage import HEALTH, MORE, PUBLISHED, Heritage, Peer, hand_over, take_from
+from fastgw.master.heritage import Estate, Heritage, Peer, hand_over, take_from
 from fastgw.master.messages import Inbox, Outbox, pack
-from fastgw.master.process import WorkerProcess, WorkerState, describe_end
+from fastgw.master.process import WORKER_NAME, WorkerProcess, WorkerState, describe_end
 from fastgw.master.signals import HANDLED
 from fastgw.master.workforce import Workforce
 from fastgw.run_dir import Lock
@@ -46,8 +47,8 @@ def inherited(env: Mapping[str, str] = os.environ) -> Heritage | None:
 class Upgrade:
     """An upgrade under way, in the old master."""
 
-    def __init__(self, workforce: Workforce, lock_fd: int, health: list[Bound], log: Log) -> None:
-        self.workforce, self.lock_fd, self.log = workforce, lock_fd, log
+    def __init__(self, workforce: Workforce, lock_fd: int, estate: Estate, log: Log) -> None:
+        self.workforce, self.lock_fd, self.estate, self.log = workforce, lock_fd, estate, log
         self.pid = 0
         self.sock: socket.socket | None = None
         self.end_s = 0.0
@@ -55,14 +56,6 @@ class Upgrade:
         self.on_ready: Callable[[], None] = lambda: None
         #: Told how it went: the new program's pid, or 0 and why there is none.
         self.on_outcome: Callable[[int, str], None] = lambda pid, why: None
-        #: Sockets of the control process, which go along.
-        self.more: Mapping[str, socket.socket] = {}
-        #: Where workers answer probes.
-        self.health = health
-        #: Shared memory that goes along, by its names in the heritage.
-        self.shared: dict[str, int] = {}
-        #: Segments that all processes read, by name.
-        self.segments: Mapping[str, int] = {}
         #: What the service manager's descriptor store means.
         self.manifest_fd = -1
         self._outbox = Outbox()
@@ -103,12 +96,8 @@ class Upgrade:
             (b, {slot: s.fileno() for slot, s in enumerate(b.sockets)})
             for b in force.listening.bound
         ]
-        fds = {"statistics": force.statistics.segment.fd, "lock": self.lock_fd}
-        fds |= self.shared
+        fds = {**self.estate.fds(), "lock": self.lock_fd}
         fds |= {"manifest": self.manifest_fd} if self.manifest_fd >= 0 else {}
-        fds |= {HEALTH + b.text: b.sockets[0].fileno() for b in self.health}
-        fds |= {PUBLISHED + name: fd for name, fd in self.segments.items()}
-        fds |= {MORE + name: s.fileno() for name, s in self.more.items()}
         hand_over(self._outbox, bound, fds, generation=force.generation.number, pid=os.getpid())
         sock.setblocking(False)
         self._outbox.flush(sock)
@@ -175,11 +164,16 @@ class Successor:
         self.heritage, self.workforce, self.log = heritage, workforce, log
         self.orphans = [self._orphan(p) for p in heritage.peers if p.slot >= 0]
         workforce.leaving += self.orphans
-        living = {o.column for o in self.orphans}
-        if self.orphans:
-            for process in workforce.statistics.processes():
-                if process.column not in living:
-                    workforce.settle(process.column)
+        # An old master that lives settles the accounts of its own processes.
+        if heritage.lock_fd < 0:
+            self._settle({o.column for o in self.orphans})
+
+    def _settle(self, living: set[int]) -> None:
+        """Whoever died together with the last master is accounted for here. One that lives and
+        was not adopted goes on counting: it had left before, and its master with it."""
+        for process in self.workforce.statistics.processes():
+            if process.column not in living and not is_worker(process.pid):
+                self.workforce.settle(process.column)
 
     def _orphan(self, peer: Peer) -> WorkerProcess:
         orphan = WorkerProcess(
@@ -207,3 +201,13 @@ class Successor:
                 except OSError as e:
                     self.log.warning(f"the old program is gone: {e.strerror}")
                 peer.control.close()
+
+
+def is_worker(pid: int) -> bool:
+    """Whether there is a process of that number, it is a worker, and it lives: one that was killed
+    keeps its number until somebody has waited for it."""
+    try:
+        name, _, facts = Path(f"/proc/{pid}/stat").read_text().partition("(")[2].rpartition(") ")
+    except OSError:
+        return False
+    return name.startswith(WORKER_NAME) and facts[0] not in "ZX"

@@ -4,12 +4,16 @@ Those are the files that the compiler opened: what is included, what `${file:...
 bodies, certificates, keys, the code of plugins; those that were missing, too. Of a pattern it
 is looked which files fit it. Editors write in several steps and by renaming, so a change
 counts once nothing has changed for a quarter of a second.
+
+Certificates that are in use are left to certificates.py, which takes up without a reload what may
+be; those of a configuration that could not be used are looked at here.
 """
 
 from __future__ import annotations
 
 import os
 import time
+from collections.abc import Iterable, Sequence
 
 from fastgw.named_files import NO_FILE, Facts, Read, facts_of, find
 
@@ -24,31 +28,31 @@ class Watcher:
 
     def __init__(self, main: str | None, read: Read) -> None:
         self.main = main
-        self.files: list[str] = []
         #: What the files and patterns were when they were read, and when they were looked at.
-        self._running: tuple[object, ...] = ()
-        self._seen: tuple[object, ...] = ()
+        self._running = Read()
+        self._seen = Read()
         self._since_s = self._look_s = 0.0
         self.read(read)
 
     def read(self, read: Read) -> None:
         """The configuration was read, from these files; none: the compiler did not get so far."""
-        if self.files and not read.files:
+        if self._running.files and not read.files:
             return
-        found = dict(read.files)
+        found = {path: tuple_of(about) for path, about in read.files.items()}
         if self.main and self.main not in found:
             # Another one runs for now, that was put.
             found[self.main] = facts(self.main)
-        self.files = sorted(found)
-        self.patterns = sorted(read.patterns)
-        self._running = (
-            *(tuple(found[path]) for path in self.files),
-            *(list(read.patterns[pattern]) for pattern in self.patterns),
-        )
+        self._running = Read(found, {one: list(fits) for one, fits in read.patterns.items()})
         self._seen = self._running
 
-    def _look(self) -> tuple[object, ...]:
-        return (*map(facts, self.files), *map(find, self.patterns))
+    def leave(self, files: Iterable[str], patterns: Iterable[str]) -> None:
+        """What was read last runs now, and somebody else looks at these files of it."""
+        self._running = without(self._running, set(files), set(patterns))
+        self._seen = without(self._seen, set(files), set(patterns))
+
+    def _look(self) -> Read:
+        running = self._running
+        return Read({f: facts(f) for f in running.files}, {p: find(p) for p in running.patterns})
 
     def changed(self, now_s: float) -> bool:
         """Whether there was a change since the last time that it said so, and it is over."""
@@ -63,6 +67,20 @@ class Watcher:
             self._running = now
             return True
         return False
+
+
+def without(read: Read, files: set[str], patterns: set[str]) -> Read:
+    """The rest."""
+    return Read(
+        {path: about for path, about in read.files.items() if path not in files},
+        {one: fits for one, fits in read.patterns.items() if one not in patterns},
+    )
+
+
+def tuple_of(about: Sequence[int]) -> Facts:
+    """Facts that have come from another process."""
+    inode, size, time_ns = about
+    return inode, size, time_ns
 
 
 def facts(path: str) -> Facts:

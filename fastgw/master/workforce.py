@@ -22,6 +22,7 @@ from fastgw.log import Log
 from fastgw.master.addresses import Bound, Change, Given, Listening
 from fastgw.master.generation import Generation
 from fastgw.master.heartbeat import SUSPECT_S, Watch
+from fastgw.master.losses import Losses
 from fastgw.master.messages import BrokenMessage, Message
 from fastgw.master.process import WorkerProcess, WorkerState, describe_end
 from fastgw.master.settings import Settings
@@ -94,6 +95,7 @@ class Workforce:
         #: Called when the groups of sockets may have changed.
         self.on_steer: Callable[[], None] = lambda: None
         self.filling = True
+        self.losses = Losses(statistics)
         #: Where rings of log lines come from; None = there is no log.
         self.rings: RingSource | None = None
         #: Closed in the children of ours that are no workers.
@@ -281,6 +283,8 @@ class Workforce:
             self.hear(worker)
         worker.close_control()
         self._closed(worker)
+        if worker.hung:
+            self.losses.add(worker)
         self.settle(worker.column)
         self._give_ring_back(worker.ring)
         self._watch.forget(worker.column)
@@ -322,11 +326,12 @@ class Workforce:
         self.steer()
 
     def retire(self, worker: WorkerProcess) -> None:
-        """A worker leaves: it ends when its connections have."""
+        """A worker leaves: it ends when its connections have. Nobody waits for that, so that
+        requests have as long as tunnels."""
         worker.state = WorkerState.LEAVING
         worker.end_s = time.monotonic() + self.settings.streams_s
         self.leaving.append(worker)
-        if not worker.send("retire", requests_s=self.settings.drain_s):
+        if not worker.send("retire", requests_s=self.settings.streams_s):
             worker.signal(signal.SIGTERM)
 
     def hand_over(self) -> None:

@@ -23,6 +23,7 @@ class PlanReader:
         self.plan = memoryview(plan)
         self.number = self._check_header()
         self._sections = self._read_table()
+        self._listeners: list[Listener] | None = None
 
     def _check_header(self) -> int:
         if len(self.plan) < HEADER.size:
@@ -80,16 +81,18 @@ class PlanReader:
         return unpack(self._part("data", at, n))
 
     def listeners(self) -> list[Listener]:
-        """The addresses to listen on."""
-        return [
-            Listener(
-                self.text(*row[0:2]),
-                self.text(*row[2:4]),
-                self.options(*row[4:6]),
-                "" if row[6] == NOTHING else self.route_name(row[6]),
-            )
-            for row in self.rows("listeners")
-        ]
+        """The addresses to listen on; read once, since thousands of names may be among them."""
+        if self._listeners is None:
+            self._listeners = [
+                Listener(
+                    self.text(*row[0:2]),
+                    self.text(*row[2:4]),
+                    self.options(*row[4:6]),
+                    "" if row[6] == NOTHING else self.route_name(row[6]),
+                )
+                for row in self.rows("listeners")
+            ]
+        return self._listeners
 
     def node(self) -> dict[str, Any]:
         """What is said of the processes."""

@@ -2,8 +2,8 @@
 
     magic, layout, count | rows {digest, offset, length} sorted by digest | content
 
-A file that is renewed in place (renewal.py) keeps the digest by which the plan names it; its
-new content stands behind the old.
+A file that is renewed in place (renewal.py) keeps the digest by which the plan names it: its
+new content is in a second bundle, of what was renewed alone, which is asked first.
 
 It holds private keys, so it is kept out of core dumps, and is no part of the plan, which
 may be shown. A generation gets a bundle of its own.
@@ -51,7 +51,7 @@ def read_bundle(files: Mapping[str, str]) -> bytes:
             found = read_regular(path)
         except FileError as e:
             raise BundleError(str(e)) from None
-        if key not in (digest(found), twin_digest(found, path)):
+        if key != digest(found) and key != twin_digest(found, path):
             raise BundleError(f"{path}: was changed while the configuration was read")
         content[key] = found
     return pack_bundle(content)
@@ -68,51 +68,52 @@ def pack_bundle(content: Mapping[str, bytes]) -> bytes:
     return b"".join((_HEADER.pack(MAGIC, LAYOUT, len(content)), *rows, *parts))
 
 
-def renew_bundle(bundle: bytes, content: Mapping[str, bytes]) -> bytes:
-    """The bundle with another content for some digests; KeyError for one that it has not."""
-    old, at, added = Bundle(bundle), len(bundle), []
-    table = _HEADER.size + _ROW.size * len(old)
-    made = bytearray(bundle[:table])
-    for key, new in content.items():
-        i = old.find(key)
-        _ROW.pack_into(made, _HEADER.size + i * _ROW.size, bytes.fromhex(key), at, len(new))
-        added.append(new)
-        at += len(new)
-    return b"".join((made, memoryview(bundle)[table:], *added))
-
-
 class Bundle:
-    """digest -> bytes, read in place."""
+    """digest -> bytes, read in place. `renewed`: what is asked before it."""
 
-    def __init__(self, memory: bytes | memoryview | mmap.mmap) -> None:
-        self._memory = memoryview(memory)
+    def __init__(
+        self, memory: bytes | memoryview | mmap.mmap, renewed: Bundle | None = None
+    ) -> None:
+        self.memory = memoryview(memory)
+        self.renewed = renewed
         self._count: int
-        magic, layout, self._count = _HEADER.unpack_from(self._memory)
+        magic, layout, self._count = _HEADER.unpack_from(self.memory)
         if magic != MAGIC or layout != LAYOUT:
             raise BundleError("not a bundle of certificate files")
 
     def __getitem__(self, key: str) -> bytes:
-        _, at, n = self._row(self.find(key))
-        return bytes(self._memory[at : at + n])
+        found = self.get(key)
+        if found is None:
+            raise KeyError(key)
+        return found
 
-    def find(self, key: str) -> int:
-        """The row of a digest; KeyError."""
+    def get(self, key: str) -> bytes | None:
+        """What a file holds; None: there is none of this digest."""
+        newer = self.renewed.get(key) if self.renewed is not None else None
+        if newer is not None:
+            return newer
         wanted = bytes.fromhex(key)
         i = bisect_left(range(self._count), wanted, key=lambda i: self._row(i)[0])
-        if i == self._count or self._row(i)[0] != wanted:
-            raise KeyError(key)
-        return i
+        if i == self._count:
+            return None
+        name, at, n = self._row(i)
+        return bytes(self.memory[at : at + n]) if name == wanted else None
+
+    def content(self) -> dict[str, bytes]:
+        """All its own files."""
+        rows = map(self._row, range(self._count))
+        return {name.hex(): bytes(self.memory[at : at + n]) for name, at, n in rows}
 
     def __len__(self) -> int:
         return int(self._count)
 
     def _row(self, i: int) -> tuple[bytes, int, int]:
-        row: tuple[bytes, int, int] = _ROW.unpack_from(self._memory, _HEADER.size + i * _ROW.size)
+        row: tuple[bytes, int, int] = _ROW.unpack_from(self.memory, _HEADER.size + i * _ROW.size)
         return row
 
 
-def mapped(fd: int) -> mmap.mmap:
-    """A sealed bundle for reading, left out of core dumps."""
+def open_bundle(fd: int, renewed_fd: int = -1) -> Bundle:
+    """A sealed bundle for reading, left out of core dumps, and the one of what was renewed."""
     memory = mmap.mmap(fd, os.fstat(fd).st_size, prot=mmap.PROT_READ)
     memory.madvise(mmap.MADV_DONTDUMP)
-    return memory
+    return Bundle(memory, open_bundle(renewed_fd) if renewed_fd >= 0 else None)

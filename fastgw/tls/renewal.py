@@ -13,7 +13,7 @@ from typing import Any
 
 from fastgw.ext.io.tls.certificate import inspect
 from fastgw.ext.io.tls.pem import TlsFileError
-from fastgw.tls.bundle import Bundle, renew_bundle
+from fastgw.tls.bundle import Bundle
 from fastgw.tls.files import FileError, read_regular
 
 #: Digests by the part of a certificate: cert, key, ocsp.
@@ -25,22 +25,19 @@ class NotRenewable(Exception):
 
 
 def renewed(
-    bundle: bytes, options: Iterable[Mapping[str, Any]], changed: Iterable[str]
-) -> tuple[bytes, list[str]]:
-    """The bundle with the new content of `changed` files, and the digests of which it is; none:
-    the files are as they were. `options`: every `tls` map of the plan."""
+    bundle: Bundle, options: Iterable[Mapping[str, Any]], changed: Iterable[str]
+) -> dict[str, bytes]:
+    """The new content of `changed` files by the digests that they keep; empty: they are as they
+    were. `options`: every `tls` map of the plan."""
     maps = list(options)
     paths = set(changed)
     known = {path for one in maps for path in one.get("files", {}).values()}
     if not paths <= known:
         raise NotRenewable("there are other files than before")
-    content = _read(Bundle(bundle), maps, paths)
-    if not content:
-        return bundle, []
-    used = sum(_check(one, Bundle(bundle), content) for one in maps)
-    if not used:
+    content = _read(bundle, maps, paths)
+    if content and not sum(_check(one, bundle, content) for one in maps):
         raise NotRenewable("more than certificates has changed")
-    return renew_bundle(bundle, content), list(content)
+    return content
 
 
 def _read(bundle: Bundle, maps: list[Mapping[str, Any]], paths: set[str]) -> dict[str, bytes]:
@@ -52,13 +49,18 @@ def _read(bundle: Bundle, maps: list[Mapping[str, Any]], paths: set[str]) -> dic
             if owners.setdefault(key, path) != path and {path, owners[key]} & paths:
                 raise NotRenewable(f"{path} and {owners[key]} were the same")
             if path in paths and key not in found:
-                try:
-                    content = read_regular(path)
-                except FileError as e:
-                    raise NotRenewable(str(e)) from None
+                content = _content(path)
                 if content != bundle[key]:
                     found[key] = content
     return found
+
+
+def _content(path: str) -> bytes:
+    """What a file holds."""
+    try:
+        return read_regular(path)
+    except FileError as e:
+        raise NotRenewable(str(e)) from None
 
 
 def _check(options: Mapping[str, Any], bundle: Bundle, content: Mapping[str, bytes]) -> bool:
@@ -66,7 +68,7 @@ def _check(options: Mapping[str, Any], bundle: Bundle, content: Mapping[str, byt
     certificates that may take the place of the old ones."""
     mine = content.keys() & options.get("files", {}).keys()
     rows: list[Row] = options.get("certificates", [])
-    touched = [i for i, row in enumerate(rows) if any(key in mine for key in row.values())]
+    touched = [i for i, row in enumerate(rows) if not mine.isdisjoint(row.values())]
     covered = {key for i in touched for key in rows[i].values()}
     if mine - covered:
         raise NotRenewable("more than certificates has changed")

@@ -17,6 +17,7 @@ GET = request("/", "a")
 STALL_MS, EVERY_MS, RATE = 100, 1000, 2000
 
 
+@pytest.mark.plain_build
 def test_percentiles_of_a_stalling_origin_agree_with_arithmetic() -> None:
     """Of requests spread evenly over a second 10 % meet the stall of 100 ms, and wait 0 to
     100 ms evenly: a share q is answered within (q - 0.9) seconds."""

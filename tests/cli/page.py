@@ -110,7 +110,7 @@ class Shell:
         """Run a console's commands, one by one."""
         for part in re.split(r"^\$ ", block.text, flags=re.M)[1:]:
             command, _, expected = part.partition("\n")
-            if command.startswith("pip install"):
+            if "pip install" in command:
                 continue  # tests/meta/test_package.py does
             if command.endswith("&"):
                 self.start(self.filled(command.removesuffix("&").strip()))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import jsonschema
@@ -12,6 +13,7 @@ from fastgw.config.reader import read_file
 from fastgw.config.schema import json_schema
 from tests.cli.kit import fastgw
 from tests.meta.tree import ROOT
+from tests.tls.authority import Authority
 
 CONFIG = """\
 version: 1
@@ -190,6 +192,11 @@ def changes(tmp_path: Path, *pairs: tuple[str, str]) -> list[str]:
             ["breaking route orders asks for other clients of api.example.com/orders/*"],
         ),
         (
+            "match: /orders/*",
+            "match: {path: /orders/*, headers: {x: a}}",
+            ["breaking route orders asks for other conditions of api.example.com/orders/*"],
+        ),
+        (
             'match: {path: "/users/{id}"',
             'match: {path: ["/users/{id}", /me]',
             ["change route users takes */me as well"],
@@ -219,6 +226,77 @@ def test_differences_are_said_by_meaning(
     old: str, new: str, says: list[str], tmp_path: Path
 ) -> None:
     assert changes(tmp_path, *([(old, new)] if old != new else [])) == says
+
+
+LOOSE = """\
+version: 1
+access_log: {to: "-"}
+dns: {timeout: 2s}
+defaults: {timeouts: {keepalive: 10s}, errors: {pages: [{status: 404, body: x}]}}
+upstreams: {u: {servers: [https://10.0.0.1], tls: {insecure_skip_verify: true}}, v: http://10.0.0.2}
+routes:
+  a: {match: {path: /a, client: [10.0.0.0/8, 192.168.0.0/16]}, upstream: u}
+  b: {match: {path: /b, headers: {a: x}}, upstream: u}
+  c: {match: {path: /c}, upstream: v}
+"""
+TIGHT = """\
+version: 1
+upstreams: {u: https://10.0.0.1, v: https://10.0.0.2}
+routes:
+  a: {match: {path: /a, client: 10.0.0.0/8}, upstream: u}
+  b: {match: {path: /b, headers: {a: x, b: y}}, upstream: u}
+  c: {match: {path: /c, listener: http}, upstream: v}
+"""
+LOOSER = """\
+security route a takes more clients of */a
+security route b asks for fewer conditions of */b
+security route c asks for no listeners of */c
+security upstream u has tls.settings.insecure_skip_verify true instead of false
+security upstream v is reached without TLS now
+change route a has other error pages
+change route b has other error pages
+change route c has other error pages
+change the gateway has another 'access_log'
+change the gateway has another 'dns'
+change the gateway has other error pages for requests without a route
+change the gateway timeouts.keepalive falls from 75s to 10s
+"""
+TIGHTER = """\
+security upstream u has tls.settings.insecure_skip_verify false instead of true
+breaking route a asks for other clients of */a
+breaking route b asks for other conditions of */b
+breaking route c asks for other listeners of */c
+"""
+
+
+def between(old: str, new: str, folder: Path) -> list[str]:
+    """What `fastgw diff` says of two texts."""
+    for name, text in (("old", old), ("new", new)):
+        (folder / f"{name}.yaml").write_text(text)
+    shown = fastgw("diff", folder / "old.yaml", folder / "new.yaml").stdout
+    return [" ".join(line.split()) for line in shown.splitlines()]
+
+
+def test_what_lets_in_or_trusts_more_is_security(tmp_path: Path) -> None:
+    said = between(TIGHT, LOOSE, tmp_path)
+    assert [line for line in said if " server " not in line] == LOOSER.splitlines()
+    back = between(LOOSE, TIGHT, tmp_path)
+    assert [line for line in back if not line.startswith("change")] == TIGHTER.splitlines()
+    assert "change upstream v is reached by TLS now" in back
+
+
+def test_certificates_of_upstreams_are_named_by_path_and_content(tmp_path: Path) -> None:
+    text = "upstreams: {u: {servers: [https://10.0.0.1], tls: {cert: CERT, key: KEY}}}\n"
+    text = f"version: 1\n{text}routes: {{a: {{match: /a, upstream: u}}}}\n"
+    authority, texts = Authority(), []
+    for name in ("one", "two"):
+        cert, key = authority.issue(f"{name}.example").write(tmp_path, name)
+        texts.append(text.replace("CERT", str(cert)).replace("KEY", str(key)))
+    said = between(texts[0], texts[1], tmp_path)
+    assert len(said) == 2
+    for line, key, end in zip(said, ("cert", "key"), ("pem", "key"), strict=True):
+        new, old = (rf"{tmp_path}/{name}\.{end} \([0-9a-f]{{12}}\)" for name in ("two", "one"))
+        assert re.fullmatch(f"security upstream u has tls.{key} {new} instead of {old}", line)
 
 
 def test_a_difference_can_fail(file: Path, tmp_path: Path) -> None:
@@ -257,6 +335,20 @@ def test_the_schema_is_printed_and_is_one() -> None:
     printed = json.loads(fastgw("schema").stdout)
     jsonschema.Draft202012Validator.check_schema(printed)
     assert printed == json_schema()
+
+
+def test_every_default_of_the_schema_may_be_written() -> None:
+    """An editor fills it in."""
+    seen = 0
+    for part in json_schema()["$defs"].values():
+        for name, one in part.get("properties", {}).items():
+            if "default" in one:
+                seen += 1
+                VALIDATOR.evolve(schema={**one, "$defs": json_schema()["$defs"]}).validate(
+                    one["default"]
+                )
+                assert one["default"] != 0 or "none" not in str(one), name
+    assert seen > 20
 
 
 @pytest.mark.parametrize("right", RIGHT, ids=lambda p: p.name)

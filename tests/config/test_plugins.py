@@ -88,7 +88,11 @@ def spec(name: str, **options: object) -> ObjectSpec:
         (spec("Leaves"), "'shop_policies:Leaves': SystemExit: 3 (FOLDER/shop_policies.py:18)"),
         (spec("Ends"), "'shop_policies:Ends': ended its process with status 0"),
         (spec("Dies"), "'shop_policies:Dies': ended its process with signal 9"),
-        (spec("Eats"), "'shop_policies:Eats': MemoryError (FOLDER/shop_policies.py:34)"),
+        pytest.param(
+            spec("Eats"),
+            "'shop_policies:Eats': MemoryError (FOLDER/shop_policies.py:34)",
+            marks=pytest.mark.plain_build,
+        ),
         (spec("Other"), "'shop_policies:Other': Other is not a subclass of fastgw.Policy"),
         (spec("None_such"), "'shop_policies:None_such': shop_policies has no None_such"),
         (spec("no_module:A"), "'no_module:A': No module named 'no_module'"),

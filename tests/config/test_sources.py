@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from fastgw.config import include
 from fastgw.config.document import Document
 from fastgw.config.reader import read_text
 from fastgw.config.references import References
@@ -104,7 +105,7 @@ def test_what_a_reference_brings_is_never_shown() -> None:
     document.problem("FGW005", ("b",), "'8080' is not between 8080 and 9000")
     assert [p.message for p in document.problems] == [
         "'${env:TOKEN}' is wrong, ${env:TOKEN}",
-        "'${env:PORT}' is not between 8080 and 9000",
+        "'${env:PORT}' is not between ${env:PORT} and 9000",  # rather too much than too little
     ]
     assert "s3cr3t" not in str(document.problems)
 
@@ -158,6 +159,20 @@ def test_what_cannot_be_included(tmp_path: Path) -> None:
     ]
 
 
+def test_files_are_bounded_in_number_and_size_together(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    more = {f"f{i}": f"routes: {{r{i}: {{match: /r{i}, respond: 404}}}}" for i in range(4)}
+    main = files(tmp_path, main="version: 1\ninclude: [f*.yaml]", **more)
+    assert says(open_document(main)) == []
+    with monkeypatch.context() as patch:
+        patch.setattr(include, "MAX_FILES", 3)
+        assert "more than 3 files" in "".join(says(open_document(main)))
+    with monkeypatch.context() as patch:
+        patch.setattr(include, "MAX_TOTAL", 64)
+        assert "MiB" in "".join(says(open_document(main)))
+
+
 # -- Python --------------------------------------------------------------------------------
 
 
@@ -193,7 +208,11 @@ def test_a_python_file_makes_a_configuration(tmp_path: Path) -> None:
         ("config = {'a': float('nan')}\n", ": 'config' is not plain data"),
         ("raise SystemExit('enough')\n", ":1:1: SystemExit: enough [FGW019]"),
         ("import os\nos._exit(3)\n", ": ended without an answer: out of memory or time [FGW019]"),
-        ("x = b'1' * (2 << 30)\nconfig = {}\n", ":1:1: MemoryError [FGW019]"),
+        pytest.param(
+            "x = b'1' * (2 << 30)\nconfig = {}\n",
+            ":1:1: MemoryError [FGW019]",
+            marks=pytest.mark.plain_build,
+        ),
         (
             "f = open(__file__ + '.out', 'w')\nf.write('x')\nf.flush()\nconfig = {}\n",
             ":3:1: [Errno 27] File too large [FGW019]",
@@ -203,6 +222,13 @@ def test_a_python_file_makes_a_configuration(tmp_path: Path) -> None:
 def test_what_a_python_file_does_wrong_is_an_error(text: str, says_: str, tmp_path: Path) -> None:
     (said,) = says(python(tmp_path, text))
     assert said.startswith(f"{tmp_path}/gateway.py{says_}")
+
+
+def test_a_python_file_has_bounds_of_its_own(tmp_path: Path) -> None:
+    kinds = ("AS", "CPU", "FSIZE", "CORE")
+    rows = ", ".join(f"'{kind}': resource.getrlimit(resource.RLIMIT_{kind})" for kind in kinds)
+    found = python(tmp_path, f"import resource\nconfig = {{{rows}}}\n").value
+    assert found == {"AS": [1 << 30] * 2, "CPU": [20, 20], "FSIZE": [0, 0], "CORE": [0, 0]}
 
 
 def test_a_python_file_has_a_deadline(tmp_path: Path) -> None:

@@ -102,17 +102,18 @@ def test_put_config(master: Master, api: httpx.Client) -> None:
     assert master.asked[len(master.asked) - 1]["text"] == b"version: 1\n"
 
 
-def test_dry_run_changes_nothing(master: Master, api: httpx.Client) -> None:
-    asked = len(master.asked)
-    bad = b"version: 1\nroutes:\n  a: {match: /x, upstream: nobody}\n"
-    said = problem(api.put("/config?dry_run=true", content=bad), 422, "bad_config")
-    errors = said["errors"]
-    assert isinstance(errors, list) and any("nobody" in line for line in errors)
-    good = b"version: 1\nroutes:\n  a: {match: /x, upstream: 'http://127.0.0.1:1'}\n"
-    assert api.put("/config?dry_run=true", content=good).json() == {
-        "changed": False, "generation": 3,
-    }  # fmt: skip
-    assert len(master.asked) == asked
+def test_dry_run_is_the_masters_judgement(master: Master, api: httpx.Client) -> None:
+    master.answers("check_config", ok=True, generation=5)
+    text = b"version: 1\nroutes: {}\n"
+    said = api.put("/config?dry_run=true", content=text)
+    assert said.json() == {"changed": False, "generation": 5}
+    asked = master.asked[len(master.asked) - 1]
+    assert (asked["type"], asked["text"]) == ("check_config", text)
+    master.answers("check_config", ok=False, errors=["put-config.yaml:1:1: no"])
+    said = problem(api.put("/config?dry_run=true", content=b"x"), 422, "bad_config")
+    assert said["errors"] == ["put-config.yaml:1:1: no"]
+    master.answers("check_config", ok=False, busy=True)
+    problem(api.put("/config?dry_run=true", content=b"x"), 409, "busy")
 
 
 def test_log_level(master: Master, api: httpx.Client) -> None:

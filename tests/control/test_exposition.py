@@ -121,6 +121,7 @@ def many_rows() -> dict[str, list[Row]]:
     return {"route": list(routes), "route_reason": list(reasons)}
 
 
+@pytest.mark.plain_build
 def test_ten_thousand_rows_take_less_than_50_ms() -> None:
     exposition, rows = Exposition(read_catalogue()), many_rows()
     first = exposition.render(rows)

@@ -166,6 +166,7 @@ def test_long_names_are_found_by_all_of_them() -> None:
 # -- time ------------------------------------------------------------------------------------
 
 
+@pytest.mark.plain_build
 def test_scrape_of_ten_thousand_rows_takes_less_than_50_ms() -> None:
     """1,000 routes with histograms, 3,000 endpoints, 6,000 crossings; three columns."""
     statistics = create_statistics(4, sparse=16_384)

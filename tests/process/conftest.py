@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.process.echo import EchoOrigin
 from tests.process.service import configuration, upstream_origin
 from tests.scenario.origin import Origin
 
@@ -16,6 +17,13 @@ from tests.scenario.origin import Origin
 @pytest.fixture
 def origin() -> Iterator[Origin]:
     with upstream_origin() as origin:
+        yield origin
+
+
+@pytest.fixture
+def echo_origin() -> Iterator[EchoOrigin]:
+    """For load, and for many tunnels: in a process of its own."""
+    with EchoOrigin() as origin:
         yield origin
 
 

@@ -126,8 +126,24 @@ class Gateway:
                 os.killpg(self.process.pid, signal.SIGKILL)
                 self.process.wait(5)
         self._reader.join(5)
+        if self._reader.is_alive():
+            # Masters that came after this one write to its log, and what holds it open holds us.
+            self._kill_writers()
+            self._reader.join(5)
         assert self.process.stderr is not None
         self.process.stderr.close()
+
+    def _kill_writers(self) -> None:
+        """End every process that has our standard error."""
+        assert self.process.stderr is not None
+        log = os.fstat(self.process.stderr.fileno())
+        for entry in Path("/proc").iterdir():
+            if entry.name.isdigit() and int(entry.name) != os.getpid():
+                try:
+                    if os.path.samestat(os.stat(entry / "fd" / "2"), log):
+                        os.kill(int(entry.name), signal.SIGKILL)
+                except OSError:
+                    continue
 
 
 def _name(pid: int) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
 
+from tests.process.echo import EchoOrigin
 from tests.process.gateway import Gateway
 from tests.process.sizes import size
 from tests.scenario.origin import Origin, Peer
@@ -41,7 +42,9 @@ def upstream_origin() -> Origin:
     return Origin(serve)
 
 
-def configuration(origin: Origin, routes: Iterable[str] = (), listen: str = "127.0.0.1:0") -> str:
+def configuration(
+    origin: Origin | EchoOrigin, routes: Iterable[str] = (), listen: str = "127.0.0.1:0"
+) -> str:
     """A gateway that forwards everything; `routes` are more lines of its routes."""
     host, port = origin.address
     return (

@@ -19,7 +19,7 @@ from fastgw.ext.route.errors import PlanError
 from fastgw.ext.shm.segment import create_segment
 from fastgw.ext.shm.statistics import MAGIC
 from fastgw.log import Log
-from fastgw.master.heritage import Heritage
+from fastgw.master.heritage import ADDRESSES, STATISTICS, Heritage
 from fastgw.master.launch import open_statistics
 from fastgw.master.settings import Settings
 from tests.process.gateway import Gateway
@@ -216,8 +216,10 @@ def test_plan_that_is_damaged_is_refused_and_the_running_one_goes_on(
 def test_statistics_of_another_layout_begin_anew(capfd: pytest.CaptureFixture[str]) -> None:
     """What an upgrade hands over, when the new program counts otherwise."""
     other = create_segment("statistics", MAGIC, 99, 4096)
-    heritage = Heritage(statistics_fd=os.dup(other.fd))
+    heritage = Heritage(memory={STATISTICS: os.dup(other.fd), ADDRESSES: os.dup(other.fd)})
     made = open_statistics(Settings({}), heritage, Log("master"))
     assert made.row_count == 2
+    # Its columns are those of the statistics.
+    assert heritage.memory == {}
     said = capfd.readouterr().err
     assert "statistics begin at 0" in said and "has layout 99: this program knows" in said

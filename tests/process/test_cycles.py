@@ -6,21 +6,25 @@
 from __future__ import annotations
 
 import signal
+import sys
 import time
 from pathlib import Path
 
 import pytest
 
+from tests.process.echo import EchoOrigin
 from tests.process.gateway import Gateway
-from tests.process.service import Tunnel, ask, configuration, connect, run
+from tests.process.service import Tunnel, ask, configuration, connect
 from tests.process.sizes import FULL, size
 from tests.process.test_reload import maps_of_plans
-from tests.scenario.origin import Origin
 
 RELOADS = size(12, 1000)
 #: From which on memory must not grow, and by how much it may.
 SETTLED = size(4, 50)
 TUNNELS = size(20, 5000)
+#: A thousand reloads are compiled quickly; few of them so quickly would be over before the first
+#: collection, and all instances there at once.
+PROGRAM = "tests.process.warm_run" if FULL else "fastgw"
 #: Each instance of the plugin holds so much; twelve of them would be seen at once.
 BALLAST = size(4 << 20, 1 << 20)
 
@@ -60,7 +64,7 @@ def reload(gateway: Gateway, file: Path, text: str) -> None:
 
 @pytest.mark.timeout(7200 if FULL else 120)
 def test_memory_does_not_grow_with_reloads(
-    tmp_path: Path, origin: Origin, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, echo_origin: EchoOrigin, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "circle.py").write_text(PLUGIN)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
@@ -68,10 +72,11 @@ def test_memory_does_not_grow_with_reloads(
 
     def text(n: int) -> str:
         plugin = f"{{class: 'circle:Circle', options: {{n: {n}}}}}"
-        return configuration(origin, [f"p: {{match: /p, upstream: app, plugin: {plugin}}}"])
+        return configuration(echo_origin, [f"p: {{match: /p, upstream: app, plugin: {plugin}}}"])
 
     file.write_text(text(0))
-    with run(tmp_path, str(file), "--workers", "1") as gateway:
+    words = ["run", str(file), "--workers", "1", "--run-dir", str(tmp_path)]
+    with Gateway([sys.executable, "-m", PROGRAM, *words]) as gateway:
         address = gateway.address()
         gateway.ready()
         (pid,) = gateway.workers()

@@ -14,9 +14,11 @@ from pathlib import Path
 
 import pytest
 
+from fastgw.ext.shm.statistics import ROW_CELLS, ROW_COUNTERS, Statistics
+from tests.control.kit import until
 from tests.process.gateway import Gateway
 from tests.process.service import answer, ask, configuration, connect
-from tests.process.test_killed import statistics_of
+from tests.process.test_killed import level_of, statistics_of
 from tests.scenario.origin import Origin
 
 
@@ -118,10 +120,11 @@ def started(manager: Manager, tmp_path: Path, origin: Origin, listen: str) -> Ga
 def test_clients_wait_and_counters_go_on_though_everything_was_killed(
     manager: Manager, tmp_path: Path, origin: Origin
 ) -> None:
-    # Two listening sockets, the manifest, statistics, ticket keys, probes, the admin socket.
+    # Two listening sockets, the manifest, statistics, ticket keys, connections by address,
+    # probes, the admin socket.
     with started(manager, tmp_path, origin, "127.0.0.1:0") as gateway:
         address = gateway.address()
-        manager.settle(7)
+        manager.settle(8)
         with connect(address) as client:
             assert ask(client).endswith(b"ok")
         before = counted(gateway.process.pid)
@@ -130,7 +133,7 @@ def test_clients_wait_and_counters_go_on_though_everything_was_killed(
     for client in waiting:
         client.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
     with started(manager, tmp_path, origin, "127.0.0.1:0") as second:
-        second.wait_for("7 descriptors from the service manager's store")
+        second.wait_for("8 descriptors from the service manager's store")
         for client in waiting:
             assert answer(client).endswith(b"ok")
             client.close()
@@ -144,8 +147,57 @@ def test_clients_wait_and_counters_go_on_though_everything_was_killed(
 
 
 def counted(pid: int) -> int:
-    """All requests, once the sampler has been by."""
-    return sum(statistics_of(pid).totals())
+    """Everything that was counted so far."""
+    return sum(counters_of(statistics_of(pid)))
+
+
+def counters_of(statistics: Statistics) -> list[int]:
+    """Cells that never fall."""
+    return [v for i, v in enumerate(statistics.totals()) if i % ROW_CELLS < ROW_COUNTERS]
+
+
+@pytest.mark.usefixtures("strays")
+def test_what_dead_processes_held_is_given_back(
+    manager: Manager, tmp_path: Path, origin: Origin
+) -> None:
+    """Levels are 0 and columns are free after each of several ends without a word; and the table
+    of connections by address is the same one, without those of the dead."""
+    file = tmp_path / "gateway.yaml"
+    limited = configuration(origin).replace(
+        "{main: '127.0.0.1:0'}", "{main: {addr: '127.0.0.1:0', per_address: {connections: 4}}}"
+    )
+    file.write_text(limited)
+    words = (str(file), "--workers", "2", "--run-dir", str(tmp_path))
+    before: list[int] = []
+    tables = set()
+    for _ in range(3):
+        with manager.start(*words) as gateway:
+            address = gateway.address()
+            gateway.ready()
+            statistics = statistics_of(gateway.process.pid)
+            until(lambda s=statistics: len(s.processes()) == 2, "two columns")
+            assert all(a <= b for a, b in zip(before, counters_of(statistics), strict=False))
+            # As many as there may be, and each of them served: those before count no more.
+            held = [connect(address) for _ in range(4)]
+            for client in held:
+                assert ask(client).endswith(b"ok")
+            manager.settle(7)
+            tables.add(table_of(gateway.process.pid))
+            until(lambda s=statistics: level_of(s, "fastgw_connections") >= 4, "sampled")
+            assert level_of(statistics, "fastgw_connections") == 4
+            before = counters_of(statistics)
+            kill_all(gateway)
+            for client in held:
+                client.close()
+    assert len(tables) == 1
+
+
+def table_of(pid: int) -> int:
+    """Which table of connections by address a master has."""
+    for fd in Path(f"/proc/{pid}/fd").iterdir():
+        if "fastgw-addresses" in os.readlink(fd):
+            return fd.stat().st_ino
+    raise AssertionError("the master has no table of addresses")
 
 
 @pytest.mark.usefixtures("strays")
@@ -154,7 +206,7 @@ def test_unix_socket_is_kept_and_a_broken_manifest_is_no_obstacle(
 ) -> None:
     path = tmp_path / "gw.sock"
     with started(manager, tmp_path, origin, f"unix:{path}") as gateway:
-        manager.settle(6)
+        manager.settle(7)
         inode = path.stat().st_ino
         kill_all(gateway)
     client = socket.socket(socket.AF_UNIX)
@@ -182,7 +234,7 @@ def test_orphans_and_the_store_are_the_same_sockets(
     """The master alone was killed, and one worker after it: its socket comes from the store."""
     with started(manager, tmp_path, origin, "127.0.0.1:0") as gateway:
         address = gateway.address()
-        manager.settle(7)
+        manager.settle(8)
         _, worker = gateway.workers()
         gateway.process.kill()
         gateway.process.wait(10)
@@ -191,7 +243,7 @@ def test_orphans_and_the_store_are_the_same_sockets(
             for _ in range(20):
                 with connect(address) as client:
                     assert ask(client).endswith(b"ok")
-            manager.settle(7)
+            manager.settle(8)
             second.signal(signal.SIGTERM)
             assert second.wait() == 0
 
@@ -200,7 +252,7 @@ def test_orphans_and_the_store_are_the_same_sockets(
 def test_upgrade_keeps_store_and_watchdog(manager: Manager, tmp_path: Path, origin: Origin) -> None:
     with started(manager, tmp_path, origin, "127.0.0.1:0") as gateway:
         address = gateway.address()
-        manager.settle(7)
+        manager.settle(8)
         gateway.signal(signal.SIGUSR2)
         new = int(gateway.wait_for(r"the new program \(pid (\d+)\) is ready")[1])
         end = time.monotonic() + 15
@@ -235,7 +287,7 @@ def test_socket_activation_is_not_stored_again(
         manager.stored["web"] = os.dup(listener.fileno())
         at = f"127.0.0.1:{listener.getsockname()[1]}"
         with started(manager, tmp_path, origin, at) as gateway:
-            manager.settle(1 + 5)
+            manager.settle(1 + 6)
             with connect(listener.getsockname()) as client:
                 assert ask(client).endswith(b"ok")
             gateway.signal(signal.SIGTERM)

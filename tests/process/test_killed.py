@@ -8,6 +8,7 @@ import sys
 import time
 from pathlib import Path
 
+from fastgw.ext.record.catalogue import kind_named
 from fastgw.ext.shm.statistics import ROW_CELLS, ROW_COUNTERS, Statistics, map_statistics
 from tests.process.gateway import Gateway
 from tests.process.service import Load, configuration, upstream_origin
@@ -25,6 +26,14 @@ def statistics_of(pid: int) -> Statistics:
             finally:
                 os.close(ours)
     raise AssertionError("the master has no statistics")
+
+
+def level_of(statistics: Statistics, metric: str) -> int:
+    """A gauge of the workers, added up."""
+    (cell,) = (m.at for m in kind_named("worker").metrics if m.name == metric)
+    totals = statistics.totals()
+    rows = (row.row for row in statistics.labels() if row.kind == "worker")
+    return sum(totals[row * ROW_CELLS + cell] for row in rows)
 
 
 def kill_one(gateway: Gateway, turn: int) -> int:

@@ -12,10 +12,11 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
 from fastgw.named_files import Helper, NamedFiles, channel
-from tests.process.gateway import Gateway
+from tests.process.gateway import Gateway, is_control
 from tests.process.service import ask, configuration, connect, run
 from tests.scenario.origin import Origin
 from tests.tls.authority import Authority
@@ -168,6 +169,31 @@ def test_user_may_read_nothing_and_all_of_it_is_served(
             reload(gateway, "generation 2 serves")
             assert client.send(get("/b")).answer().body == b"two"
             assert client.send(GET).answer().status == 200
+
+
+@root_only
+def test_dry_run_reads_what_a_reload_would(
+    tmp_path: Path, origin: Origin, authority: Authority
+) -> None:
+    """The control process runs as the user as well, and may read none of it."""
+    folder, run_dir = tmp_path / "etc", tmp_path / "run"
+    folder.mkdir()
+    run_dir.mkdir()
+    file = secret_configuration(folder, origin, authority)
+    text = file.read_text()
+    with run(run_dir, str(file), "--workers", "1", "--user", "nobody") as gateway:
+        gateway.ready()
+        gateway.wait_for("control .* serves")
+        (control,) = [pid for pid in gateway.children() if is_control(pid)]
+        assert os.stat(f"/proc/{control}").st_uid == 65534
+        transport = httpx.HTTPTransport(uds=str(run_dir / "default" / "admin.sock"))
+        with httpx.Client(transport=transport, base_url="http://x", timeout=60) as api:
+            for query in ("?dry_run=true", ""):
+                assert api.put(f"/config{query}", content=text).status_code == 200
+                said = api.put(f"/config{query}", content=text.replace("a.key", "b.key"))
+                assert said.status_code == 422 and "b.key" in said.text
+                assert api.get("/config").json()["generation"] == (1 if query else 2)
+        assert not (run_dir / "default" / "check-config.yaml").exists()
 
 
 @root_only

@@ -11,6 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from fastgw.master.compile_job import NICE, CompileJob
+from fastgw.master.compiler import CompileError
+from fastgw.master.settings import Compiled
 from tests.process.gateway import Gateway, fake, greeted
 from tests.process.service import (
     Load,
@@ -201,6 +204,16 @@ def test_address_that_is_taken_refuses_the_reload(tmp_path: Path, origin: Origin
             gateway.wait_for("failed: generation 1 goes on")
             with connect(address) as client:
                 assert ask(client).endswith(b"ok")
+
+
+def test_compiler_stands_back_behind_requests() -> None:
+    def found(_source: object) -> Compiled:
+        raise CompileError([str(os.nice(0))])
+
+    job = CompileJob(found, {}, 2, lambda: None)
+    with pytest.raises(CompileError) as told:
+        job.result()
+    assert int(told.value.lines[0]) == min(19, os.nice(0) + NICE) > os.nice(0)
 
 
 def test_reloads_in_a_row_become_one_more(tmp_path: Path) -> None:

@@ -13,9 +13,12 @@ from pathlib import Path
 
 import pytest
 
+from fastgw.ext.shm.statistics import Statistics
+from fastgw.master.succession import is_worker
+from tests.control.kit import until
 from tests.process.gateway import Gateway
 from tests.process.service import Load, Tunnel, ask, configuration, connect, run
-from tests.process.test_killed import statistics_of
+from tests.process.test_killed import level_of, statistics_of
 from tests.scenario.origin import Origin
 
 
@@ -185,6 +188,73 @@ def test_master_that_is_killed_is_followed_by_another(tmp_path: Path, file: Path
                     time.sleep(0.02)
                 assert load.failures == []
                 assert kept.failures == []
+
+
+PLUGIN = """
+from fastgw import Policy
+
+class Passes(Policy):
+    ORDER = {order}
+"""
+
+
+@pytest.mark.usefixtures("strays")
+def test_worker_that_had_left_is_followed_to_its_end(
+    tmp_path: Path, origin: Origin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was replaced, has a tunnel and a request, and its master dies: the next one knows of it,
+    and settles its accounts when it ends, not before. Nobody waits for it, so that the time of a
+    drain is not its requests' time."""
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    plugin = tmp_path / "passes.py"
+    plugin.write_text(PLUGIN.format(order=1))
+    file = tmp_path / "gateway.yaml"
+    file.write_text(
+        configuration(
+            origin, ["p: {match: /p, upstream: app, policies: [{plugin: 'passes:Passes'}]}"]
+        )
+    )
+    words = (str(file), "--workers", "1", "--timeout-drain", "100ms")
+    with run(tmp_path, *words) as gateway:
+        address = gateway.address()
+        gateway.ready()
+        tunnel, upload = Tunnel(address), connect(address)
+        upload.sendall(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 6\r\n\r\nabc")
+        (old,) = gateway.workers()
+        plugin.write_text(PLUGIN.format(order=22))
+        gateway.signal(signal.SIGHUP)
+        gateway.wait_for("generation 2 serves")
+        gateway.process.kill()
+        gateway.process.wait(10)
+        with run(tmp_path, *words) as second:
+            second.ready()
+            statistics = statistics_of(second.process.pid)
+            gateway.wait_for("adopted by another master")
+            until(lambda: old in pids_of(statistics) and len(pids_of(statistics)) == 2, "adopted")
+            assert tunnel.echoes(b"still there")
+            assert ask(upload, b"def").startswith(b"HTTP/1.1 200")
+            upload.close()
+            tunnel.close()
+            second.wait_for(rf"worker 0 \(pid {old}\) ended")
+            assert pids_of(statistics) == second.workers()
+            assert level_of(statistics, "fastgw_tunnels") == 0
+
+
+def test_dead_worker_that_nobody_has_waited_for_is_no_worker() -> None:
+    code = "open('/proc/self/comm', 'w').write('fastgw-w9'); print(flush=True); input()"
+    pipe = subprocess.PIPE
+    with subprocess.Popen([sys.executable, "-c", code], stdin=pipe, stdout=pipe) as child:
+        assert child.stdout is not None and child.stdout.readline() == b"\n"
+        assert is_worker(child.pid)
+        child.kill()
+        until(lambda: not is_worker(child.pid), "seen as dead")
+        assert Path(f"/proc/{child.pid}/comm").read_text() == "fastgw-w9\n"
+
+
+def pids_of(statistics: Statistics) -> list[int]:
+    """Who has a column."""
+    return [process.pid for process in statistics.processes()]
 
 
 def second_address(gateway: Gateway) -> tuple[str, int]:

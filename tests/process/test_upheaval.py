@@ -19,7 +19,9 @@ from types import TracebackType
 import pytest
 
 from tests.config.test_size import rows
+from tests.process.echo import EchoOrigin
 from tests.process.gateway import Gateway
+from tests.process.priority import put_first, root_only
 from tests.process.service import (
     Load,
     Tunnel,
@@ -29,8 +31,8 @@ from tests.process.service import (
     run,
 )
 from tests.process.sizes import FULL, size
+from tests.process.test_hung import STAMP, clock_s
 from tests.process.test_succession import terminate
-from tests.scenario.origin import Origin
 
 RELOADS, UPGRADES, KILLS = size(3, 20), size(1, 3), size(2, 10)
 TUNNELS, WRK = size(10, 100), size(4, 16)
@@ -108,10 +110,11 @@ class Upload:
 @pytest.mark.skipif(not shutil.which("wrk"), reason="needs wrk")
 @pytest.mark.timeout(1800 if FULL else 120)
 @pytest.mark.usefixtures("strays")
-def test_nothing_fails_outside_killed_workers(tmp_path: Path, origin: Origin) -> None:
+def test_nothing_fails_outside_killed_workers(tmp_path: Path, echo_origin: EchoOrigin) -> None:
     file = tmp_path / "gateway.yaml"
-    file.write_text(configuration(origin))
-    words = (str(file), "--workers", "2", "--timeout-streams", "10m")
+    file.write_text(configuration(echo_origin))
+    # The upload has no answer for as long as everything takes.
+    words = (str(file), "--workers", "2", "--timeout-streams", "10m", "--timeout-request", "20m")
     with run(tmp_path, *words) as gateway:
         address = gateway.address()
         gateway.ready()
@@ -125,7 +128,7 @@ def test_nothing_fails_outside_killed_workers(tmp_path: Path, origin: Origin) ->
         ):
             for i in range(RELOADS):
                 said = f"said: {{match: /said, respond: {{status: {201 + i}}}}}"
-                file.write_text(configuration(origin, [said]))
+                file.write_text(configuration(echo_origin, [said]))
                 os.kill(master, signal.SIGHUP)
                 gateway.wait_for(r"reload \(HUP\): generation \d+ serves")
                 fresh.more(5)
@@ -173,9 +176,9 @@ def workers_of(master: int) -> list[int]:
 
 
 @pytest.mark.usefixtures("strays")
-def test_control_and_master_are_killed_under_load(tmp_path: Path, origin: Origin) -> None:
+def test_control_and_master_are_killed_under_load(tmp_path: Path, echo_origin: EchoOrigin) -> None:
     file = tmp_path / "gateway.yaml"
-    file.write_text(configuration(origin))
+    file.write_text(configuration(echo_origin))
     with ExitStack() as gateways:
         gateway = gateways.enter_context(run(tmp_path, str(file), "--workers", "2"))
         address = gateway.address()
@@ -197,33 +200,25 @@ def test_control_and_master_are_killed_under_load(tmp_path: Path, origin: Origin
         assert fresh.failures == kept.failures == []
 
 
-def test_worker_is_replaced_quickly_with_ten_thousand_routes(
-    tmp_path: Path, origin: Origin
-) -> None:
-    """Of 150 ms from its death to the next one that serves, as much may be work; how long that
-    takes is the machine's business, and printed."""
+@root_only
+def test_worker_is_replaced_quickly_with_ten_thousand_routes(tmp_path: Path) -> None:
+    """150 ms from its death to the next one that serves, by the master's log; master and worker
+    have the processors before everything else, so that it is their work that is measured."""
     file = tmp_path / "gateway.yaml"
     text = "".join(rows(10_000)).replace("{http: ':18080'}", "{http: '127.0.0.1:0'}")
     file.write_text(text)
-    took_ms, worked_ms = [], []
+    took_ms = []
     with run(tmp_path, str(file), "--workers", "1") as gateway:
         gateway.ready()
+        put_first(gateway.process.pid, children=True)
         for _ in range(3):
             (pid,) = gateway.workers()
-            before_ms = processor_ms(gateway.process.pid)
-            begin = time.monotonic()
+            begun_s = time.monotonic()
             os.kill(pid, signal.SIGKILL)
             gateway.wait_for("next one")
-            found = gateway.wait_for(r"\(pid (\d+)\) ready after (\d+) ms")
-            took_ms.append((time.monotonic() - begin) * 1000)
-            master_ms = processor_ms(gateway.process.pid) - before_ms
-            worked_ms.append(master_ms + processor_ms(int(found[1])))
-            # One that dies again at once would be started later, and later.
+            found = gateway.wait_for(rf"{STAMP}.*ready after (\d+) ms")
+            took_ms.append((clock_s(found[1]) - begun_s) * 1000)
+            # The second and third are started 100 and 200 ms later, for they die again at once.
             time.sleep(0.3)
-    print(f"replaced after {took_ms} ms, with {worked_ms} ms of work")
-    assert min(worked_ms) < 150
-
-
-def processor_ms(pid: int) -> float:
-    """Time of the processor that a process has had."""
-    return int(Path(f"/proc/{pid}/schedstat").read_text().split()[0]) / 1e6
+    print(f"replaced after {[round(ms) for ms in took_ms]} ms")
+    assert min(took_ms) < 150

@@ -26,6 +26,7 @@ from tests.scenario.gateway import (
     upstream,
 )
 from tests.scenario.origin import Origin, answering
+from tests.scenario.test_client_tunnel import UPGRADE, chat, echo
 
 NOTHING = ObjectSpec("none", "none")
 SOURCES = [*(Path(__file__).resolve().parents[2] / "ext" / "record").glob("*.pyx")]
@@ -176,6 +177,25 @@ def test_worker_row() -> None:
         assert c.get("log_lines_total", "0") == 3
         assert c.get("sends_total", "0") >= 6 and c.get("wakeups_total", "0") > 0
         assert c.get("buffer_bytes", "0") == gw.counters()["buffer_bytes"]
+
+
+def test_tunnels_while_they_are_open() -> None:
+    with Origin(echo) as origin, counted(chat(origin)) as (gw, c):
+        assert c.get("tunnels", "0") == 0
+        first, second = Client(gw.address), Client(gw.address)
+        with first, second:
+            for client in (first, second):
+                client.send(UPGRADE)
+                assert client.answer().status == 101
+            assert c.get("tunnels", "0") == 2
+            second.close()
+            gw.until(lambda now: now["tunnels_live"] == 1, "one has ended")
+            assert c.get("tunnels", "0") == 1
+            # Counted when it has ended, as every request.
+            assert c.get("requests_total", "default") == [0, 1, 0, 0, 0, 0]
+        gw.until(lambda now: now["tunnels_live"] == 0, "both have ended")
+        assert c.get("tunnels", "0") == 0
+        assert c.get("requests_total", "default") == [0, 2, 0, 0, 0, 0]
 
 
 def test_pauses_of_the_collector_are_counted() -> None:

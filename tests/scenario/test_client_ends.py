@@ -13,6 +13,7 @@ from tests.scenario.gateway import Gateway, Match, Route, upstream
 from tests.scenario.origin import OK, Origin, Peer
 
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+LAST = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
 POST = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n"
 BIG = b"HTTP/1.1 200 OK\r\nContent-Length: 100000000\r\n\r\n"
 
@@ -143,6 +144,43 @@ def test_a_reset_cancels_always(how: str, pipelined: bool) -> None:
             said = gw.record(reason="client_reset")
             assert (said["decided_by"], said["waiting_on"]) == ("client", "response_head")
             failures_are_not_counted(gw, origin)
+
+
+@pytest.mark.parametrize("how", ["fin", "rst"])
+def test_a_client_of_a_single_request_that_leaves_is_noticed(how: str) -> None:
+    """Nothing is heard of such a client at first, since a quick answer ends the connection."""
+    silent = Silent()
+    with Origin(silent) as origin, Gateway(upstream(origin.address)) as gw, Client(gw.address) as c:
+        c.send(LAST)
+        assert silent.asked.wait(10)
+        if how == "fin":
+            c.half_close()
+        else:
+            c.reset()
+        assert silent.left.wait(2)
+        said = gw.record(reason="client_eof" if how == "fin" else "client_reset")
+        assert (said["decided_by"], said["waiting_on"]) == ("client", "response_head")
+
+
+@pytest.mark.parametrize("framing", [b"Content-Length: 4000000", b"Transfer-Encoding: chunked"])
+def test_a_client_of_a_single_request_reads_at_its_own_pace(framing: bytes) -> None:
+    """Its socket takes the answer only bit by bit, at once and after a while."""
+    body = bytes(range(250)) * 16_000
+    data = body if b"Length" in framing else b"3d0900\r\n" + body + b"\r\n0\r\n\r\n"
+
+    def script(peer: Peer) -> None:
+        peer.request()
+        peer.send(b"HTTP/1.1 200 OK\r\n" + framing + b"\r\n\r\n" + data)
+        peer.gone()
+
+    with Origin(script) as origin, Gateway(upstream(origin.address)) as gw:
+        with Client(gw.address, receive_buffer=4096) as c:
+            c.send(LAST)
+            gw.until(lambda n: n["buffer_bytes"] + n["relay_bytes"] >= 60_000, "full")
+            answer = c.answer()
+            assert (answer.status, answer.body) == (200, body)
+            assert c.at_end()
+        assert gw.record()["reason"] == ""
 
 
 def test_a_fin_behind_pipelined_bytes_is_seen() -> None:

@@ -43,7 +43,8 @@ class Early:
             peer.log(peer.body_of(request))
             answering(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nsame")(peer)
         elif self.then == "linger":
-            peer.socket.shutdown(socket.SHUT_WR)
+            with contextlib.suppress(OSError):  # the gateway may have closed it by now
+                peer.socket.shutdown(socket.SHUT_WR)
             peer.gone()
         # else: close with unread bytes, which sends an RST
 

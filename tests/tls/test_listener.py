@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import socket
@@ -194,9 +195,29 @@ def test_cut_anywhere_leaves_others_served(
 ) -> None:
     flight, *_ = hello_of(trusting(authority))
     with https(upstream(origin.address), tmp_path, cert=pair[0], key=pair[1]) as gw:
-        for end in range(0, len(flight), 7):
+        for end in range(len(flight)):
             with socket.create_connection(gw.address, DEADLINE_S) as s:
                 s.sendall(flight[:end])
+        gw.until(lambda n: n["connections"] == 0, "rid of them")
+        assert served(gw.address, authority)
+
+
+def test_cut_in_the_second_flight_leaves_others_served(
+    authority: Authority, pair: Pair, tmp_path: Path, origin: Origin
+) -> None:
+    """Behind the server's answer: ChangeCipherSpec and Finished, up to their last byte but one."""
+    with https(upstream(origin.address), tmp_path, cert=pair[0], key=pair[1]) as gw:
+        end, whole = 0, 1
+        while end < whole:
+            flight, session, incoming, outgoing = hello_of(trusting(authority))
+            with socket.create_connection(gw.address, DEADLINE_S) as s:
+                s.sendall(flight)
+                while not (rest := outgoing.read()):
+                    incoming.write(s.recv(65536))
+                    with contextlib.suppress(ssl.SSLWantReadError):
+                        session.do_handshake()
+                s.sendall(rest[:end])
+            end, whole = end + 1, len(rest)
         gw.until(lambda n: n["connections"] == 0, "rid of them")
         assert served(gw.address, authority)
 

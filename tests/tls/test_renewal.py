@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 
-from fastgw.ext.io.tls.self_signed import make_self_signed
 from fastgw.master.certificates import DEBOUNCE_S, LOOK_S, SHARE, CertificateFiles
 from fastgw.master.generation import Generation
 from fastgw.master.watcher import facts
@@ -29,10 +28,11 @@ from tests.tls.test_process import addresses, config, run, served
 Options = dict[str, Any]
 
 
-def bundle_of(options: Options) -> bytes:
-    """What a node holds of these options."""
+def bundle_of(options: Options, later: dict[str, bytes] | None = None) -> Bundle:
+    """What a node holds of these options; `later`: what was renewed since."""
     found = files_of([options])
-    return pack_bundle({key: Path(path).read_bytes() for key, path in found.items()})
+    content = {key: Path(path).read_bytes() for key, path in found.items()}
+    return Bundle(pack_bundle(content), Bundle(pack_bundle(later)) if later else None)
 
 
 def replace(issued: Issued, folder: Path, name: str = "a") -> set[str]:
@@ -49,16 +49,15 @@ def test_a_new_certificate_for_the_same_names(authority: Authority, tmp_path: Pa
     options = options_of(tmp_path, certificates=["*.pem"])
     before = bundle_of(options)
     files = replace(authority.issue("a.example", ends=60), tmp_path)
-    after, digests = renewed(before, [options], files)
+    later = renewed(before, [options], files)
     row = options["certificates"][0]
-    assert sorted(digests) == sorted({row["cert"], row["key"]})
-    held = Bundle(after)
+    assert sorted(later) == sorted({row["cert"], row["key"]})
+    held = Bundle(before.memory, Bundle(pack_bundle(later)))
     assert held[row["cert"]] == (tmp_path / "a.pem").read_bytes()
     assert held[row["key"]] == (tmp_path / "a.key").read_bytes()
     other = options["certificates"][1]
     assert held[other["cert"]] == (tmp_path / "b.pem").read_bytes()
-    again, digests = renewed(after, [options], files)
-    assert (again, digests) == (after, []), "as it was"
+    assert renewed(held, [options], files) == {}, "as it was"
 
 
 @pytest.mark.parametrize(
@@ -129,9 +128,11 @@ def test_copies_of_a_file_are_renewed_one_by_one(authority: Authority, tmp_path:
     entries = [{"cert": "a.pem", "names": ["a.example"]}, {"cert": "b.pem", "names": ["b.example"]}]
     options = options_of(tmp_path, certificates=entries)
     fresh = authority.issue("a.example", "b.example", ends=60)
-    after, _ = renewed(bundle_of(options), [options], replace(fresh, tmp_path, "b"))
-    one, other = (Bundle(after)[row["cert"]] for row in options["certificates"])
-    assert (one, other) == (issued.cert, fresh.cert)
+    before = bundle_of(options)
+    later = renewed(before, [options], replace(fresh, tmp_path, "b"))
+    one, other = (row["cert"] for row in options["certificates"])
+    assert (before[one], later[other]) == (issued.cert, fresh.cert)
+    assert one not in later
 
 
 # -- what clients get ----------------------------------------------------------------------------
@@ -149,9 +150,10 @@ def test_workers_take_up_what_was_renewed(
         with SecureClient(gw.address, context) as established:
             old = established.certificate["serialNumber"]
             files = replace(authority.issue("a.example", ends=60), tmp_path)
-            after, digests = renewed(before, [options], files)
-            handed = TlsMaterial(Bundle(after), NodeTickets().keys())
-            gw.call(lambda: gw.worker.renew(handed, digests))
+            later = renewed(before, [options], files)
+            held = Bundle(before.memory, Bundle(pack_bundle(later)))
+            handed = TlsMaterial(held, NodeTickets().keys())
+            gw.call(lambda: gw.worker.renew(handed, list(later)))
             assert established.send(GET).answer().status == 200
         with SecureClient(gw.address, context) as c:
             assert c.certificate["serialNumber"] != old
@@ -210,6 +212,39 @@ def test_more_than_a_renewal_is_reloaded(
         gateway.wait_for("certificate files: a certificate is for other names")
         gateway.wait_for(r"reload \(certificate files have changed\): generation 3 serves")
         assert served(at, trusting(authority))[0] == {"a.example", "c.example"}
+
+
+def test_watching_all_files_renews_too(
+    authority: Authority, tmp_path: Path, origin: Origin
+) -> None:
+    """With --watch a certificate is renewed as without it; a configuration that could not be used
+    for a certificate's sake is read again once that is there."""
+    replace(authority.issue("a.example"), tmp_path)
+    file = config(tmp_path, origin, "{cert: a.pem}")
+    with run(tmp_path, str(file), "--workers", "1", "--watch") as gateway:
+        at = addresses(gateway)["https"]
+        gateway.ready()
+        for days in (60, 90):
+            replace(fresh := authority.issue("a.example", ends=days), tmp_path)
+            gateway.wait_for("certificate files: 2 renewed")
+        shown_by(at, authority, fresh, 2)
+        write_anew(file, file.read_text().replace("a.pem", "b.pem"))
+        gateway.wait_for(r"reload \(a file has changed\): compiling generation 2")
+        gateway.wait_for("b.pem: No such file")
+        gateway.wait_for("failed: generation 1 goes on")
+        replace(other := authority.issue("a.example"), tmp_path, "b")
+        gateway.wait_for(r"reload \(a file has changed\): generation \d serves")
+        shown_by(at, authority, other, 2)
+        replace(fresh := authority.issue("a.example", ends=60), tmp_path, "b")
+        gateway.wait_for("certificate files: 2 renewed")
+        shown_by(at, authority, fresh, 2)
+
+
+def write_anew(file: Path, text: str) -> None:
+    """Put a file into the place of another one, as editors do."""
+    new = file.with_suffix(".new")
+    new.write_text(text)
+    new.replace(file)
 
 
 def test_what_can_not_be_used_leaves_the_running_one(
@@ -315,27 +350,3 @@ def test_what_was_written_while_it_was_read_is_looked_at(tmp_path: Path) -> None
     watch = CertificateFiles(Generation(1, -1, 0, files=[str(a)], read=read))
     assert watch.changed(1.0) == set()
     assert watch.changed(2.0) == {str(a)}
-
-
-def test_one_of_ten_thousand_is_renewed_in_no_time(tmp_path: Path) -> None:
-    """A tenth of them here; what is done for each of them is a row of the bundle."""
-    certificate, key = make_self_signed(["n.example"])
-    rows: list[dict[str, str]] = []
-    paths: dict[str, str] = {}
-    content: dict[str, bytes] = {}
-    for i in range(1000):
-        digest = f"{i:032x}"
-        rows.append({"cert": digest, "key": digest, "ocsp": ""})
-        paths[digest] = str(tmp_path / f"{i}.pem")
-        content[digest] = certificate + key
-    names = {f"n{i}.example": [0, [i]] for i in range(1000)}
-    options = {"certificates": rows, "files": paths, "names": names, "default": [0, [0]]}
-    fresh = b"".join(make_self_signed(["n.example"]))
-    (tmp_path / "7.pem").write_bytes(fresh)
-    bundle = pack_bundle(content)
-    begin = time.process_time()
-    after, digests = renewed(bundle, [options], [paths[f"{7:032x}"]])
-    took_s = time.process_time() - begin
-    assert digests == [f"{7:032x}"]
-    assert Bundle(after)[digests[0]] == fresh
-    assert took_s < 0.05, took_s

@@ -1,18 +1,18 @@
 # distutils: libraries = ssl crypto
 """Certificate; see certificate.pxd."""
 
-from hashlib import sha256
 from fastgw.ext.io.tls.openssl cimport (
-    ASN1_TIME_diff, ERR_clear_error, EVP_PKEY_free, EVP_PKEY_get_bits, NID_ED25519,
-    NID_X9_62_id_ecPublicKey, NID_rsaEncryption, NID_subject_alt_name, SSL_use_cert_and_key,
-    SSL_CTX_use_cert_and_key,
-    X509V3_get_d2i, X509_check_private_key, X509_free, d2i_X509, sk_X509_free, stack_general,
+    ASN1_TIME_diff, ERR_clear_error, EVP_PKEY_free, NID_ED25519, NID_X9_62_id_ecPublicKey,
+    NID_rsaEncryption, NID_subject_alt_name, OPENSSL_clear_free, SSL_CTX_use_cert_and_key,
+    SSL_use_cert_and_key, X509V3_get_d2i, X509_check_private_key, X509_free, d2i_X509,
+    sk_X509_free, stack_general,
 )
 from fastgw.ext.io.tls.outline cimport (
-    Outline, OutlineFacts, outline_fits, outline_free, outline_kind, outline_read,
+    Outline, OutlineFacts, outline_fits, outline_fits_info, outline_free, outline_kind,
+    outline_read,
 )
 from fastgw.ext.io.tls.pem cimport (
-    Cert, chain_stack, general_names, last_error, name_as_text, read_blocks, read_chain, read_key,
+    Cert, chain_stack, general_names, last_error, read_blocks, read_chain, read_key, read_key_info,
 )
 from fastgw.ext.io.tls.pem import TlsFileError
 
@@ -57,24 +57,44 @@ cdef class Certificate:
         return SSL_CTX_use_cert_and_key(ctx, self.leaf, self.key, self.rest, 1) == 1
 
 
-def inspect(bytes chain, bytes key, bytes ocsp=b"") -> dict:
+def inspect(bytes chain, bytes key) -> dict:
     """What there is to know of a certificate, once it and its key were found usable:
-    {subject, names: [(kind, text)], kind, bits, fingerprint, begins_s, ends_s}; the last two are
-    seconds from now, negative in the past. TlsFileError says what is wrong."""
+    {names: [(kind, text)], kind, begins_s, ends_s}; the last two are seconds from now, negative
+    in the past. TlsFileError says what is wrong."""
     cdef list blocks = read_blocks(chain)
     cdef bytes der = blocks[0]
-    cdef EVP_PKEY* private = read_key(key)
     cdef Outline* outline = outline_read(<const unsigned char*><const char*>der, len(der))
+    if outline == NULL:
+        raise TlsFileError(f"certificate can't be read: {last_error('damaged')}")
     try:
-        if outline == NULL:
-            raise TlsFileError(f"certificate can't be read: {last_error('damaged')}")
         check_authorities(blocks)
-        if not outline_fits(outline, private):
-            new_certificate(chain, key, ocsp)
-        return facts_of(outline, der, EVP_PKEY_get_bits(private))
+        if not key_fits(outline, key):
+            check_key(outline, chain, key)
+        return facts_of(outline)
     finally:
-        EVP_PKEY_free(private)
         outline_free(outline)
+
+
+cdef bint key_fits(const Outline* outline, bytes key) except -1:
+    """Whether a file surely holds the certificate's key; False says nothing."""
+    cdef long n = 0
+    cdef bint fits
+    cdef unsigned char* der = read_key_info(key, &n)
+    if der == NULL:
+        return False
+    fits = outline_fits_info(outline, der, n)
+    OPENSSL_clear_free(der, n)
+    return fits
+
+
+cdef int check_key(const Outline* outline, bytes chain, bytes key) except -1:
+    """The same by decoding the key, and if need be the certificate's."""
+    cdef EVP_PKEY* private = read_key(key)
+    cdef bint fits = outline_fits(outline, private)
+    EVP_PKEY_free(private)
+    if not fits:
+        new_certificate(chain, key, b"")
+    return 0
 
 
 cdef int check_authorities(list blocks) except -1:
@@ -95,7 +115,7 @@ cdef int check_authorities(list blocks) except -1:
     return 0
 
 
-cdef dict facts_of(const Outline* outline, bytes der, int bits):
+cdef dict facts_of(const Outline* outline):
     """See inspect."""
     cdef int begins_d = 0, begins_s = 0, ends_d = 0, ends_s = 0
     cdef OutlineFacts* facts = outline.facts
@@ -103,11 +123,8 @@ cdef dict facts_of(const Outline* outline, bytes der, int bits):
     ASN1_TIME_diff(&ends_d, &ends_s, NULL, facts.validity.notAfter)
     names = <stack_general*>X509V3_get_d2i(facts.extensions, NID_subject_alt_name, NULL, NULL)
     return {
-        "subject": name_as_text(facts.subject),
         "names": general_names(names),
         "kind": KINDS.get(outline_kind(outline), "other"),
-        "bits": bits,
-        "fingerprint": sha256(der).hexdigest(),
         "begins_s": begins_d * 86400 + begins_s,
         "ends_s": ends_d * 86400 + ends_s,
     }

@@ -219,6 +219,19 @@ cdef extern from "<openssl/pem.h>" nogil:
     )
 
 cdef extern from "<openssl/x509.h>" nogil:
+    ctypedef struct X509_ALGOR:
+        pass
+    ctypedef struct PKCS8_PRIV_KEY_INFO:
+        pass
+    int X509_ALGOR_cmp(const X509_ALGOR* a, const X509_ALGOR* b)
+    PKCS8_PRIV_KEY_INFO* d2i_PKCS8_PRIV_KEY_INFO(
+        PKCS8_PRIV_KEY_INFO** info, const unsigned char** der, long n
+    )
+    void PKCS8_PRIV_KEY_INFO_free(PKCS8_PRIV_KEY_INFO* info)
+    int PKCS8_pkey_get0(
+        const void** kind, const unsigned char** key, int* n, const X509_ALGOR** algorithm,
+        const PKCS8_PRIV_KEY_INFO* info
+    )
     int i2d_X509(X509* x, unsigned char** out)
     X509* d2i_X509(X509** x, const unsigned char** der, long n)
     void X509_free(X509* x)
@@ -300,11 +313,15 @@ cdef extern from "<openssl/bn.h>" nogil:
 cdef extern from "<openssl/objects.h>" nogil:
     enum:
         NID_rsaEncryption, NID_X9_62_id_ecPublicKey, NID_ED25519
+        NID_X9_62_prime256v1, NID_secp384r1, NID_secp521r1
 
 cdef extern from "<openssl/asn1.h>" nogil:
     int ASN1_INTEGER_set_uint64(ASN1_INTEGER* to, uint64_t value)
     const unsigned char* ASN1_STRING_get0_data(const ASN1_STRING* s)
     int ASN1_STRING_length(const ASN1_STRING* s)
+    int ASN1_get_object(
+        const unsigned char** at, long* length, int* tag, int* kind, long most
+    )
     int ASN1_TIME_diff(int* days, int* seconds, const ASN1_TIME* a, const ASN1_TIME* b)
     int ASN1_TIME_print(BIO* bio, const ASN1_TIME* t)
 

@@ -1,5 +1,5 @@
-/* A certificate's outline, in OpenSSL's own templates: all of it but the public key is decoded,
- * which costs ten times the rest (RFC 5280 section 4.1). */
+/* Outlines in OpenSSL's own templates. Of a certificate all but the public key is decoded, which
+ * costs ten times the rest (RFC 5280 section 4.1); of a private key its parts, not their numbers. */
 #ifndef FASTGW_OUTLINE_H
 #define FASTGW_OUTLINE_H
 #include <openssl/asn1t.h>
@@ -53,12 +53,45 @@ ASN1_SEQUENCE(Outline) = {
     ASN1_SIMPLE(Outline, signature, ASN1_BIT_STRING),
 } static_ASN1_SEQUENCE_END(Outline)
 
+/* A private key of EC (RFC 5915 section 3). */
+typedef struct {
+    ASN1_INTEGER *version;
+    ASN1_OCTET_STRING *scalar;
+    ASN1_TYPE *parameters;
+    ASN1_BIT_STRING *point; /* or NULL */
+} OutlineEc;
+
+ASN1_SEQUENCE(OutlineEc) = {
+    ASN1_SIMPLE(OutlineEc, version, ASN1_INTEGER),
+    ASN1_SIMPLE(OutlineEc, scalar, ASN1_OCTET_STRING),
+    ASN1_EXP_OPT(OutlineEc, parameters, ASN1_ANY, 0),
+    ASN1_EXP_OPT(OutlineEc, point, ASN1_BIT_STRING, 1),
+} static_ASN1_SEQUENCE_END(OutlineEc)
+
 static inline Outline *outline_read(const unsigned char *der, long n) {
     return (Outline *)ASN1_item_d2i(NULL, &der, n, ASN1_ITEM_rptr(Outline));
 }
 
 static inline void outline_free(Outline *o) {
     ASN1_item_free((ASN1_VALUE *)o, ASN1_ITEM_rptr(Outline));
+}
+
+static inline OutlineEc *outline_ec_read(const unsigned char *der, long n) {
+    return (OutlineEc *)ASN1_item_d2i(NULL, &der, n, ASN1_ITEM_rptr(OutlineEc));
+}
+
+static inline void outline_ec_free(OutlineEc *ec) {
+    if (ec != NULL && ec->scalar != NULL && ec->scalar->data != NULL)
+        OPENSSL_cleanse(ec->scalar->data, (size_t)ec->scalar->length);
+    ASN1_item_free((ASN1_VALUE *)ec, ASN1_ITEM_rptr(OutlineEc));
+}
+
+/* The curve that an algorithm names, as a NID; 0 = it names none. */
+static inline int outline_curve(const X509_ALGOR *algorithm) {
+    const void *value = NULL;
+    int type = 0;
+    X509_ALGOR_get0(NULL, &type, &value, algorithm);
+    return type == V_ASN1_OBJECT ? OBJ_obj2nid((const ASN1_OBJECT *)value) : 0;
 }
 
 /* The algorithm of the key, as a NID. */

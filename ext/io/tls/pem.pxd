@@ -12,6 +12,7 @@ from fastgw.ext.io.tls.openssl cimport (
 cdef str last_error(str otherwise)
 cdef list read_chain(bytes pem)
 cdef EVP_PKEY* read_key(bytes pem) except NULL
+cdef unsigned char* read_key_info(bytes pem, long* n) except? NULL
 cdef int fill_store(X509_STORE* store, bytes cas, bytes crls) except -1
 cdef str name_text(const X509* x, bint issuer)
 cdef str name_as_text(const X509_NAME* name)

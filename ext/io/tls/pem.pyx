@@ -142,13 +142,12 @@ cdef list read_blocks(bytes pem):
 
 cdef EVP_PKEY* read_key(bytes pem) except NULL:
     """The one private key."""
-    cdef BIO* bio = _open(pem)
-    cdef EVP_PKEY* key = _decode_usual_key(bio)
+    cdef EVP_PKEY* key = _decode_usual_key(pem)
+    cdef BIO* bio
     if key == NULL:
-        BIO_free(bio)
         bio = _open(pem)
         key = _decode_key(bio)
-    BIO_free(bio)
+        BIO_free(bio)
     if key != NULL:
         ERR_clear_error()
         return key
@@ -167,16 +166,30 @@ cdef EVP_PKEY* read_key(bytes pem) except NULL:
     )
 
 
-cdef EVP_PKEY* _decode_usual_key(BIO* bio) noexcept:
-    """A key as most are written: an unencrypted PrivateKeyInfo of EC or RSA (RFC 5208). NULL: it
-    is another one, or none. Who knows what to decode needs half the time to do it."""
+cdef unsigned char* read_key_info(bytes pem, long* n) except? NULL:
+    """The DER of the first unencrypted PrivateKeyInfo (RFC 5208), for OPENSSL_clear_free. NULL:
+    there is none. What stands before it need not be decoded."""
     cdef unsigned char* der = NULL
+    cdef Py_ssize_t at = pem.find(b"\n-----BEGIN PRIVATE KEY-----") + 1
+    cdef BIO* bio = BIO_new_mem_buf(<const char*>pem + at, <int>(len(pem) - at))
+    if bio == NULL:
+        raise MemoryError
+    PEM_bytes_read_bio(&der, n, NULL, b"PRIVATE KEY", bio, _no_password, NULL)
+    BIO_free(bio)
+    ERR_clear_error()
+    return der
+
+
+cdef EVP_PKEY* _decode_usual_key(bytes pem) except? NULL:
+    """A key as most are written: an unencrypted PrivateKeyInfo of EC or RSA. NULL: it is another
+    one, or none. Who knows what to decode needs half the time to do it."""
     cdef const unsigned char* at
     cdef long n = 0
     cdef size_t left
     cdef EVP_PKEY* found = NULL
     cdef int i
-    if PEM_bytes_read_bio(&der, &n, NULL, b"PRIVATE KEY", bio, _no_password, NULL) != 1:
+    cdef unsigned char* der = read_key_info(pem, &n)
+    if der == NULL:
         return NULL
     for i in range(2):
         if _usual[i] == NULL:

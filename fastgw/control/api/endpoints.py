@@ -212,10 +212,8 @@ async def put_config(node: Node, request: Request) -> Response:
     """Check a configuration and switch to it. The file it replaces stays as it is."""
     text = await read_body(request)
     if flag(request, "dry_run"):
-        errors = await node.check_config(text)
-        if errors:
-            raise wrong_config(errors)
-        return JSONResponse({"changed": False, "generation": node.number})
+        said = await from_master(node.check_config(text))
+        return JSONResponse({"changed": False, "generation": said["generation"]})
     return changed(await from_master(node.put_config(text)))
 
 
