@@ -1,10 +1,9 @@
 """Stream: the plain one, over TCP or a unix socket; see stream.pxd.
 
-The socket is registered once, edge-triggered: an accepted one not before an event is waited for,
-since the first request is often there already, and may be the last one. One recv a readable
-event: a read shorter than asked for means that the socket is drained, unless a FIN or a reset
-waits behind. EPOLLOUT is added after the first EAGAIN and stays: TCP wakes writers only after
-they met EAGAIN. A unix socket wakes them for whatever its peer reads, so there it is taken back.
+The socket is registered once, edge-triggered; an accepted one when an event is waited for. A read
+shorter than asked for means that the socket is drained, unless a FIN or a reset waits behind.
+EPOLLOUT is added after the first EAGAIN and stays: TCP wakes writers only after they met EAGAIN.
+A unix socket wakes them for whatever its peer reads, so there it is taken back.
 """
 
 from libc.errno cimport EAGAIN, ECONNREFUSED, EINTR, ETIMEDOUT, errno
@@ -83,7 +82,6 @@ cdef class ConnectionTally:
 
     cdef void unsecured(self, Reason why) noexcept:
         """A TLS handshake came to nothing."""
-
 
 
 @cython.no_gc
