@@ -106,9 +106,8 @@ cdef class Stream(Handle):
     # -- writing --------------------------------------------------------------------------
 
     cdef bint write(self, Chunk* c) noexcept:
-        """Queue a chunk; takes it over. False: there is no room for more, wait for on_room.
-
-        When memory is short the stream is aborted (`memory`)."""
+        """Queue a chunk; takes it over. False: there is no room for more, wait for on_room. When
+        memory is short the stream is aborted (`memory`)."""
         cdef bint ok
         if self.flags & WRITTEN_OUT or c.n == 0:
             chunk_release(c)
