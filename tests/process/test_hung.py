@@ -254,6 +254,21 @@ def test_stopped_worker_is_killed_and_replaced(tmp_path: Path, file: Path) -> No
         assert gateway.workers() != [pid]
 
 
+def test_hung_workers_are_ended_one_at_a_time(tmp_path: Path, file: Path) -> None:
+    """Both have stopped at once; the second one is ended when the first is gone."""
+    with run(tmp_path, str(file), "--workers", "2", "--timeout-hung", "1500ms") as gateway:
+        address = gateway.address()
+        gateway.ready()
+        for pid in gateway.workers():
+            os.kill(pid, signal.SIGSTOP)
+        for _ in range(2):
+            gateway.wait_for("ended: worker_hung")
+        told = re.findall(r"pid \d+\) (hangs|ended: worker_hung)", gateway.log)
+        assert told == ["hangs", "ended: worker_hung"] * 2
+        with connect(address) as client:
+            assert ask(client).endswith(b"ok")
+
+
 def test_pause_of_everything_blames_nobody(tmp_path: Path, file: Path) -> None:
     """Master and workers are stopped together, as by a pause of the machine."""
     with run(tmp_path, str(file), "--workers", "2", "--timeout-hung", "1500ms") as gateway:

@@ -14,6 +14,7 @@ import pytest
 
 from fastgw.tls.material import TlsMaterial
 from tests.edge.kit import SIGNATURE
+from tests.record.test_metrics import Counted
 from tests.scenario.client import Client
 from tests.scenario.gateway import Gateway, ObjectSpec, Route, route_to, server, upstream
 from tests.scenario.origin import OK, Origin, Peer, Script, answering
@@ -195,11 +196,13 @@ def test_any_certificate_if_told_so(authority: Authority, tmp_path: Path) -> Non
     with before(context, None, tmp_path, insecure_skip_verify=True) as (gw, _):
         assert ask(gw) == 200
         assert any("insecure_skip_verify" in text for _, text in gw.logged)
+        assert Counted(gw).get("upstreams_unverified", "0") == 1
 
 
 def test_system_roots_are_the_default(authority: Authority, tmp_path: Path) -> None:
     context = server_context(authority.issue("origin.example"), tmp_path)
     with before(context, None, tmp_path) as (gw, _):
+        assert Counted(gw).get("upstreams_unverified", "0") == 0
         assert reason(gw) == "upstream_cert_untrusted"
 
 
