@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import socket
+import ssl
 import threading
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
+from websockets.sync.server import ServerConnection, serve
 
 from fastgw.bench.messages import JSON_BODY, frame, handshake, pattern, request
 from fastgw.ext.load.load import Load
@@ -299,3 +301,25 @@ def test_tls_options_that_are_wrong() -> None:
         TlsClient("a", version="1.1")
     with pytest.raises(OSError, match="no certificates"):
         TlsClient("a", ca="/nowhere.pem")
+
+
+def test_websocket_over_tls(tmp_path: Path) -> None:
+    def echo(peer: ServerConnection) -> None:
+        for message in peer:
+            peer.send(message)
+
+    file = make_certificate(tmp_path)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(file)
+    message = pattern(200)
+    with serve(echo, "127.0.0.1", 0, ssl=context, compression=None) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        found = put(
+            server.socket.getsockname()[1], script((frame(message), message)), 0.2,
+            connections=2, upgrade=handshake("/", "a"), tls=TlsClient("localhost", ca=str(file)),
+        )  # fmt: skip
+        server.shutdown()
+        thread.join(10)
+    assert found["requests"] > 5
+    assert (found["errors"], found["handshakes"]) == (0, 2)

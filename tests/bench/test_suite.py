@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
+import os
+import subprocess
 import sys
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
@@ -377,3 +380,19 @@ def test_further_contenders_and_unknown_ones(capsys: pytest.CaptureFixture[str])
     with pytest.raises(SystemExit):
         run.main(["plain-64", "--also", "apache"])
     assert "'apache' is none of" in capsys.readouterr().err
+
+
+def test_a_terminal_shows_how_far_it_is(tmp_path: Path) -> None:
+    ours, theirs = os.openpty()
+    argv = ["plain-64", "--smoke", "--peers", "", "--out", str(tmp_path / "out.json")]
+    with subprocess.Popen(
+        [sys.executable, "-m", "bench", *argv], stdout=theirs, env=os.environ | {"TERM": "xterm"}
+    ) as running:
+        os.close(theirs)
+        shown = b""
+        with contextlib.suppress(OSError):  # what a terminal says when its last writer ends
+            while piece := os.read(ours, 65536):
+                shown += piece
+        assert running.wait(60) == 0
+    os.close(ours)
+    assert "1/1 plain-64" in shown.decode(errors="replace")
