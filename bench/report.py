@@ -46,7 +46,8 @@ def ratio_text(outcome: Outcome, label: str) -> str:
     ours, theirs = outcome.column(outcome.subject, key), outcome.column(label, key)
     if label == outcome.subject or not ours or len(ours) != len(theirs):
         return ""
-    return str(ratios(ours, theirs))
+    # A contender that holds its connections' memory ready pays nothing for one: no ratio.
+    return str(ratios(ours, theirs)) if min(theirs) > 0 else "-"
 
 
 def rows(outcome: Outcome) -> list[list[str]]:
