@@ -49,6 +49,7 @@ class Contender:
     port: int = 0
     running: subprocess.Popen[bytes] | None = field(default=None, repr=False)
     log: Path | None = None
+    own_before: int = 0  # bytes of its own before it held idle connections; 0: not known
 
     @property
     def name(self) -> str:

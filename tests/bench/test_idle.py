@@ -149,3 +149,13 @@ def test_connections_that_are_lost_meanwhile_are_an_error(known: Contender) -> N
 
     with pytest.raises(OSError, match=r"closed instead of answered|reset|Broken pipe"):
         idle.measure_idle(known, scenarios()["idle"], 50, serve)
+
+
+def test_memory_that_is_used_again_costs_what_it_did(
+    known: Contender, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What connections of an earlier round took was not given back."""
+    own = iter((10_000, 60_000, 60_000, 60_000))
+    monkeypatch.setattr(idle, "settled", lambda pids: {"own": next(own), "pss": 1})
+    rounds = [idle.measure_idle(known, scenarios()["idle"], 50) for _ in range(2)]
+    assert [found["bytes_each"] for found in rounds] == [1000, 1000]

@@ -229,6 +229,16 @@ def test_a_bar_is_met_when_the_interval_is_under_it(ours: list[float], state: st
     assert judged.state == state
 
 
+def test_no_ratio_to_what_cost_nothing() -> None:
+    """A server that has its connections' memory ready pays nothing for some rounds of them."""
+    free = made([8.0] * 3, [10.0] * 3)
+    for label, bytes_each in (("fastgw", 500.0), ("haproxy", 0.0)):
+        for row in free.samples[label]:
+            row["bytes_each"] = bytes_each
+    (line,) = [line for line in report.outcome_lines(free) if line.split()[:1] == ["haproxy"]]
+    assert line.split()[-1] == "-"
+
+
 def test_bars_by_difference_and_by_figure() -> None:
     plus = Bar(peer="haproxy", metric="cpu_us", plus=1.0)
     own = Bar(metric="cpu_us", at_most=8.5)
