@@ -8,7 +8,7 @@ Every `put_` has room: its caller has asked for what the `_bound` beside it says
 """
 
 from libc.stddef cimport size_t
-from libc.stdint cimport int64_t, uint8_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from fastgw.ext.base.span cimport Span
 
 

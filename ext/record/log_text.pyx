@@ -24,15 +24,45 @@ cdef inline uint64_t _zero_bytes(uint64_t v) noexcept nogil:
     return (v - _each(1)) & ~v & _each(0x80)
 
 
-cdef inline bint _plain_8(const char* p) noexcept nogil:
-    """Whether eight bytes are printable ASCII without a quote or a backslash."""
-    cdef uint64_t v
-    memcpy(&v, p, 8)
+cdef inline uint64_t _odd_bytes(uint64_t v) noexcept nogil:
+    """Has a bit set if some byte is no printable ASCII, a quote or a backslash."""
     return (
         (v & _each(0x80)) | ((v - _each(0x20)) & ~v & _each(0x80))
         | _zero_bytes(v ^ _each(QUOTE)) | _zero_bytes(v ^ _each(BACKSLASH))
         | _zero_bytes(v ^ _each(DEL))
-    ) == 0
+    )
+
+
+cdef inline bint _plain_8(const char* p) noexcept nogil:
+    """Whether eight bytes need no escaping."""
+    cdef uint64_t v
+    memcpy(&v, p, 8)
+    return _odd_bytes(v) == 0
+
+
+cdef inline bint _plain_short(const char* p, size_t n) noexcept nogil:
+    """Whether 1 to 7 bytes need no escaping. They are read as two overlapping halves, or as
+    three single ones, beside spaces."""
+    cdef uint32_t low, high
+    cdef uint64_t v = _each(0x20)
+    if n >= 4:
+        memcpy(&low, p, 4)
+        memcpy(&high, p + n - 4, 4)
+        v = <uint64_t>high << 32 | low
+    else:
+        v = v << 24 | <uint8_t>p[0] | <uint8_t>p[n >> 1] << 8 | <uint8_t>p[n - 1] << 16
+    return _odd_bytes(v) == 0
+
+
+cdef inline void _copy_short(char* at, const char* p, size_t n) noexcept nogil:
+    """Copy 1 to 7 bytes in two overlapping halves."""
+    if n >= 4:
+        memcpy(at, p, 4)
+        memcpy(at + n - 4, p + n - 4, 4)
+    else:
+        at[0] = p[0]
+        at[n >> 1] = p[n >> 1]
+        at[n - 1] = p[n - 1]
 
 
 cdef char* _put_byte(char* at, uint8_t c, TextForm form) noexcept nogil:
@@ -52,16 +82,23 @@ cdef char* _put_byte(char* at, uint8_t c, TextForm form) noexcept nogil:
 
 cdef char* put_escaped(char* at, Span s, TextForm form) noexcept nogil:
     """Append a string without quotes; at most LONGEST bytes of it."""
-    cdef size_t i = 0
+    cdef const char* p = s.p
     cdef size_t n = s.n if s.n < <size_t>LONGEST else <size_t>LONGEST
-    while i < n:
-        if n - i >= 8 and _plain_8(s.p + i):
-            memcpy(at, s.p + i, 8)
+    cdef size_t i
+    while n >= 8:
+        if _plain_8(p):
+            memcpy(at, p, 8)
             at += 8
-            i += 8
         else:
-            at = _put_byte(at, <uint8_t>s.p[i], form)
-            i += 1
+            for i in range(8):
+                at = _put_byte(at, <uint8_t>p[i], form)
+        p += 8
+        n -= 8
+    if n and _plain_short(p, n):
+        _copy_short(at, p, n)
+        return at + n
+    for i in range(n):
+        at = _put_byte(at, <uint8_t>p[i], form)
     return at
 
 
@@ -69,13 +106,13 @@ cdef char* put_escaped(char* at, Span s, TextForm form) noexcept nogil:
 
 cdef char* put_ms(char* at, int64_t us) noexcept nogil:
     """Append microseconds as milliseconds with three decimals."""
-    if us < 0:
-        us = 0
-    at = put_decimal(at, us // 1000)
+    cdef uint64_t value = us if us > 0 else 0
+    cdef uint32_t rest = <uint32_t>(value % 1000)
+    at = put_decimal(at, value // 1000)
     at[0] = 46
-    at[1] = 48 + us // 100 % 10
-    at[2] = 48 + us // 10 % 10
-    at[3] = 48 + us % 10
+    at[1] = 48 + rest // 100
+    at[2] = 48 + rest // 10 % 10
+    at[3] = 48 + rest % 10
     return at + 4
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import re
 from pathlib import Path
 from typing import Any
@@ -107,6 +108,37 @@ def test_nothing_a_client_sends_breaks_out(json_: bool) -> None:
         assert json.loads(said)["header.x-n"].encode("latin-1") == nasty
     else:
         assert said == r'"a\"b\\c\xff\xc3\xa9 12345678 \""'
+
+
+#: What a string is made of: plain bytes, and each kind that is escaped.
+ODD = b'ab ~!"\\\x80\xff\xc3\t'
+
+
+@pytest.mark.parametrize("json_", [True, False])
+def test_strings_of_every_length_are_escaped_byte_by_byte(json_: bool) -> None:
+    """Strings are looked at in words, and what is left of them in parts of one."""
+
+    def escaped(byte: int) -> str:
+        if byte in b'"\\':
+            return "\\" + chr(byte)
+        if 32 <= byte < 127:
+            return chr(byte)
+        return f"\\u00{byte:02x}" if json_ else f"\\x{byte:02x}"
+
+    log: dict[str, Any] = {"fields": ["header.x-n"]} if json_ else {"format": '"{header.x-n}"'}
+    begin, end = ('{"header.x-n":', "}") if json_ else ("", "")
+    odd = random.Random(5)
+    with Gateway(fixed(), log=log) as gw, Client(gw.address) as c:
+        for n in range(1, 36):
+            plain = bytes(odd.choices(b"azAZ09-~ !#", k=n))
+            for at in (None, *range(n)):
+                value = bytearray(plain)
+                if at is not None:
+                    value[at] = odd.choice(ODD)
+                said = bytes(value).strip(b" \t")
+                c.send(b"GET / HTTP/1.1\r\nHost: a\r\nX-N: " + bytes(value) + b"\r\n\r\n").answer()
+                text = "".join(map(escaped, said)) or ("" if json_ else "-")
+                assert gw.line() == f'{begin}"{text}"{end}'
 
 
 def test_long_strings_are_cut() -> None:
