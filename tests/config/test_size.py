@@ -51,6 +51,7 @@ def checked(file: Path) -> tuple[int, float, float]:
     return code, seconds, mib
 
 
+@pytest.mark.plain_build
 @pytest.mark.parametrize(
     ("n", "most_s", "most_mib"),
     [(10_000, 3, 512), pytest.param(50_000, 20, 1024, marks=pytest.mark.slow)],
@@ -66,6 +67,7 @@ def test_many_routes_are_checked_in_time(
     assert mib < most_mib
 
 
+@pytest.mark.plain_build
 def test_many_errors_are_said_in_time(tmp_path: Path) -> None:
     file = tmp_path / "g.yaml"
     file.write_text("".join(rows(10_000)).replace("upstream:", "upstraem:"))

@@ -224,6 +224,7 @@ def test_what_a_python_file_does_wrong_is_an_error(text: str, says_: str, tmp_pa
     assert said.startswith(f"{tmp_path}/gateway.py{says_}")
 
 
+@pytest.mark.plain_build
 def test_a_python_file_has_bounds_of_its_own(tmp_path: Path) -> None:
     kinds = ("AS", "CPU", "FSIZE", "CORE")
     rows = ", ".join(f"'{kind}': resource.getrlimit(resource.RLIMIT_{kind})" for kind in kinds)

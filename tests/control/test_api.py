@@ -15,6 +15,7 @@ from openapi_spec_validator import validate
 from fastgw.control.api.app import ENDPOINTS
 from fastgw.control.token import TokenError, read_token
 from tests.control.kit import Master
+from tests.foreign import environment
 
 TOKEN = "s3cret-token-of-24-chars"
 WORKER = {"slot": 0, "pid": 7, "state": "ready", "started_s": 1.5, "restarts": 2}
@@ -76,6 +77,7 @@ def test_curl_on_the_unix_socket(master: Master) -> None:
     done = subprocess.run(
         ["curl", "-sS", "--fail", "--unix-socket", master.folder / "admin.sock",
          "http://localhost/healthz"], capture_output=True, text=True, timeout=20,
+        env=environment(),
     )  # fmt: skip
     assert done.stdout == '{"status":"alive"}', done.stderr
 
