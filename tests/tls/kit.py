@@ -17,6 +17,7 @@ from fastgw.tls.listener import listener_options
 from fastgw.tls.material import TlsMaterial
 from fastgw.tls.tickets import NodeTickets
 from fastgw.tls.upstream import upstream_options
+from tests.foreign import environment
 from tests.scenario.client import Client
 from tests.scenario.gateway import Gateway
 from tests.tls.authority import Authority
@@ -145,6 +146,7 @@ def s_client(
         capture_output=True,
         timeout=DEADLINE_S,
         check=False,
+        env=environment(),
     )  # fmt: skip
     return (done.stdout + done.stderr).decode("latin-1")
 

@@ -16,6 +16,7 @@ import httpx
 import pytest
 
 from tests.edge.kit import v1
+from tests.foreign import environment
 from tests.scenario.gateway import Timeouts, route_to, upstream
 from tests.scenario.origin import Origin, Peer, answering
 from tests.tls.authority import Authority
@@ -70,7 +71,11 @@ def test_curl(authority: Authority, pair: Pair, tmp_path: Path, origin: Origin) 
         url = f"https://a.example:{gw.address[1]}/"
         to = ["--cacert", str(ca), "--resolve", f"a.example:{gw.address[1]}:127.0.0.1"]
         done = subprocess.run(
-            ["curl", "-sS", *to, url, url], capture_output=True, timeout=DEADLINE_S, check=True
+            ["curl", "-sS", *to, url, url],
+            capture_output=True,
+            timeout=DEADLINE_S,
+            check=True,
+            env=environment(),
         )
         assert done.stdout == b"okok"
 
@@ -358,6 +363,7 @@ def test_key_update(authority: Authority, pair: Pair, tmp_path: Path, origin: Or
         with subprocess.Popen(
             ["openssl", "s_client", "-connect", f"127.0.0.1:{gw.address[1]}", "-tls1_3"],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            env=environment(),
         ) as p:  # fmt: skip
             assert p.stdin is not None
             assert p.stdout is not None
