@@ -18,8 +18,10 @@ cdef class EndpointAttempt(Attempt):
     cdef bint begun                   # endpoint.begin() was called, end() not yet
     cdef uint8_t host_mode            # HostMode
     cdef bytes host_text              # with HOST_FIXED
+    cdef Span said_host               # in the Host field; lives as long as the exchange
     cdef Reason none_left             # why there is no endpoint; REASON_NONE: all were tried
 
+    cdef Span find_host(self) noexcept
     cdef void aim(self, Exchange x, Endpoint endpoint, HostMode mode, bytes host_text) noexcept
     cdef void account(self, Endpoint e) noexcept
     cdef void refuse(self, Reason why) noexcept

@@ -27,7 +27,14 @@ cdef class EndpointAttempt(Attempt):
         self.host_text = host_text
 
     cdef Span host(self) noexcept:
-        """What the Host field says: as the route wants it, else as the target does."""
+        """What the Host field says, also after the end: an answer without a body ends its attempt
+        before the exchange is told of its head."""
+        if self.x is not None:
+            self.said_host = self.find_host()
+        return self.said_host
+
+    cdef Span find_host(self) noexcept:
+        """As the route wants it, else as the target does."""
         cdef const RouteRow* route = self.x.route
         cdef bytes text = self.host_text
         cdef int mode = self.host_mode

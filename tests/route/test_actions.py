@@ -268,6 +268,13 @@ def test_each_rewrite_has_its_way_back(rewrite: Rewrite, sent: str, got: bytes) 
     assert mapped(sent, rewrite) == got
 
 
+def test_the_name_that_the_upstream_was_called_by_is_mapped_back() -> None:
+    """Also in an answer without a body, whose attempt is over when its head is looked at."""
+    rewrite = Rewrite("/shop", "/v1", host="=inner.example")
+    assert mapped("Location: http://inner.example/v1/b", rewrite) == b"http://gw.test/shop/b"
+    assert mapped("Location: http://other.example/v1/b", rewrite) == b"http://other.example/v1/b"
+
+
 def test_every_cookie_is_mapped_and_other_fields_stay() -> None:
     fields = ("Set-Cookie: a=1; Path=/v1", "X-Location: /v1", "Set-Cookie: b=2; Path=/v1/b")
     with Origin(answering(head(*fields))) as origin:
