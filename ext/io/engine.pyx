@@ -207,13 +207,10 @@ cdef class Engine:
 
     cdef int add(self, Handle h, uint32_t events) except -1:
         """Watch `h.fd`, edge-triggered bits included in `events`; keeps `h` alive."""
-        cdef epoll_event e
-        e.events = events
-        e.data.ptr = <void*>h
-        if epoll_ctl(self.epfd, EPOLL_CTL_ADD, h.fd, &e) < 0:
+        h.interest = events
+        if not self.watch(h):
             raise OSError(errno, os.strerror(errno))
         h.engine = self
-        h.interest = events
         Py_INCREF(h)
         return 0
 
@@ -225,7 +222,7 @@ cdef class Engine:
         Py_INCREF(h)
 
     cdef bint watch(self, Handle h) noexcept:
-        """Have epoll tell of an adopted handle, also of what happened before; False: it can't."""
+        """Have epoll tell of a handle, also of what happened before; False: errno says why not."""
         cdef epoll_event e
         e.events = h.interest
         e.data.ptr = <void*>h

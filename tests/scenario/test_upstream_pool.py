@@ -63,6 +63,18 @@ class Gate:
             peer.send(HEAD + b"Content-Length: 3\r\n\r\n%03d" % peer.number)
 
 
+def burst(gw: Gateway, gate: Gate, number: int) -> set[int]:
+    """So many requests under way at once, each answered; the connections that they came by."""
+    clients = [Client(gw.address).send(ASK) for _ in range(number)]
+    numbers = {gate.arrived.get(timeout=DEADLINE_S) for _ in clients}
+    for _ in clients:
+        gate.open.put(None)
+    for c in clients:
+        assert c.answer().status == 200
+        c.close()
+    return numbers
+
+
 # -- which one is used ---------------------------------------------------------------------
 
 
@@ -136,33 +148,13 @@ def test_pipelined_requests_share_a_connection() -> None:
 def test_no_more_are_kept_than_the_pool_may_hold() -> None:
     gate = Gate()
     with Origin(gate) as origin, Gateway(upstream(origin.address, pool={"idle": 2})) as gw:
-        clients = [Client(gw.address) for _ in range(5)]
-        for c in clients:
-            c.send(ASK)
-        for _ in clients:
-            gate.arrived.get(timeout=DEADLINE_S)
-        for _ in clients:
-            gate.open.put(None)
-        for c in clients:
-            assert c.answer().status == 200
-            c.close()
+        burst(gw, gate, 5)
         gw.until(idle(2), "trimmed")
         wait_until(lambda: sum(p.closed.is_set() for p in origin.peers) == 3)
 
 
 def test_pools_share_the_room_of_their_worker() -> None:
     """However many upstreams there are; a connection that was idle leaves its place to another."""
-
-    def burst(gw: Gateway, gate: Gate, number: int) -> None:
-        clients = [Client(gw.address).send(ASK) for _ in range(number)]
-        for _ in clients:
-            gate.arrived.get(timeout=DEADLINE_S)
-        for _ in clients:
-            gate.open.put(None)
-        for c in clients:
-            assert c.answer().status == 200
-            c.close()
-
     gate = Gate()
     with (
         Origin(gate) as a,
@@ -186,13 +178,7 @@ def test_as_many_are_kept_as_were_needed_at_once() -> None:
     gate = Gate()
     with Origin(gate) as origin, Gateway(upstream(origin.address)) as gw:
         for _ in range(2):
-            clients = [Client(gw.address).send(ASK) for _ in range(300)]
-            numbers = {gate.arrived.get(timeout=DEADLINE_S) for _ in clients}
-            for _ in clients:
-                gate.open.put(None)
-            for c in clients:
-                assert c.answer().status == 200
-                c.close()
+            numbers = burst(gw, gate, 300)
             gw.until(idle(300), "all of them are kept")
         assert len(numbers) == 300
         assert max(numbers) < 300, "and used again"
